@@ -1,0 +1,2 @@
+// Public names of @zk0/dataset.
+export {};

@@ -1,0 +1,22 @@
+// Tests run on the sources (condition "source"); worker threads and child processes run the built dist,
+// so `npm test` builds first.
+import { defineConfig } from "vitest/config";
+
+const conditions = ["source", "node", "import", "module", "default"];
+
+export default defineConfig({
+	resolve: { conditions },
+	ssr: { resolve: { conditions, externalConditions: conditions } },
+	test: {
+		include: ["packages/*/src/**/*.test.ts", "e2e/**/*.test.ts", "tools/**/*.test.ts"],
+		pool: "forks",
+		maxWorkers: 2,
+		testTimeout: 60_000,
+		hookTimeout: 60_000,
+		coverage: {
+			provider: "v8",
+			include: ["packages/*/src/**/*.ts"],
+			exclude: ["**/*.test.ts", "**/*.contract.ts"],
+		},
+	},
+});
