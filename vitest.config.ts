@@ -9,6 +9,7 @@ export default defineConfig({
 	ssr: { resolve: { conditions, externalConditions: conditions } },
 	test: {
 		include: ["packages/*/src/**/*.test.ts", "e2e/**/*.test.ts", "tools/**/*.test.ts"],
+		setupFiles: ["tools/test-setup.ts"],
 		pool: "forks",
 		maxWorkers: 2,
 		testTimeout: 60_000,
