@@ -1,7 +1,7 @@
 // Merges vitest's coverage of the sources with the raw V8 coverage of processes that ran the built dist.
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { type CoverageMapData, createCoverageMap } from "istanbul-lib-coverage";
+import istanbul, { type CoverageMapData } from "istanbul-lib-coverage";
 import v8ToIstanbul from "v8-to-istanbul";
 import { z } from "zod";
 
@@ -58,7 +58,7 @@ function parseOrNull(text: string): unknown {
 /** Lines count only where vitest's own report has them: it defines what a statement is. */
 function addLines(hits: Map<string, Map<number, boolean>>, data: CoverageMapData): void {
 	const isFirst = hits.size === 0;
-	const map = createCoverageMap(data);
+	const map = istanbul.createCoverageMap(data);
 	for (const path of map.files()) {
 		let lines = hits.get(path);
 		if (lines === undefined) {
