@@ -1,0 +1,18 @@
+// `npm run bench -- <name> [--json] [options]`: runs one benchmark; with --json the last line of stdout is one
+// JSON document, otherwise a table. Ratios are taken within one run; the machine's noise is stated beside them.
+import { parseArgs } from "node:util";
+import { benchmarks } from "./benchmarks.ts";
+
+const { positionals, values } = parseArgs({
+	allowPositionals: true,
+	options: { json: { type: "boolean", default: false }, preset: { type: "string" } },
+});
+const [name = ""] = positionals;
+const benchmark = benchmarks[name];
+if (benchmark === undefined) {
+	console.error(`usage: npm run bench -- <${Object.keys(benchmarks).join("|")}> [--json] [--preset <name>]`);
+	process.exit(2);
+}
+const result = await benchmark({ ...(values.preset === undefined ? {} : { preset: values.preset }) });
+if (values.json) console.log(JSON.stringify(result));
+else console.table(result);
