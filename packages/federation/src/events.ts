@@ -1,0 +1,366 @@
+// The events of a run: what the round loop yields, the log stores, the CLI prints and the dashboard draws.
+// Browser-safe (types and zod schemas only). Missing values are null, never 0.
+import { z } from "zod";
+import type { Metrics } from "./client-app.ts";
+import type { FederationErrorCode, UpdateRejection } from "./errors.ts";
+import type { JsonValue } from "./json.ts";
+import type { TaskPhase } from "./protocol.ts";
+
+interface Timed {
+	/** ISO 8601, UTC. */
+	readonly at: string;
+}
+
+/** The first event of every log. */
+export interface RunStarted extends Timed {
+	readonly kind: "run.started";
+	readonly runId: string;
+	readonly seed: number;
+	readonly numRounds: number;
+	readonly numLocalSteps: number;
+	readonly strategy: { readonly name: string; readonly options: JsonValue };
+	readonly learning: JsonValue;
+	/** SHA-256 of the initial weights' file. */
+	readonly weightsSha256: string;
+	readonly weightsSizeBytes: number;
+}
+
+/** A process took over the log after a stop or a crash. */
+export interface RunResumed extends Timed {
+	readonly kind: "run.resumed";
+	/** Round that continues. */
+	readonly round: number;
+	/** Updates and evaluations of that round that are kept. */
+	readonly numUpdatesKept: number;
+	readonly numEvaluationsKept: number;
+}
+
+/** The run waits for sites. Not stored. */
+export interface RunWaiting extends Timed {
+	readonly kind: "run.waiting";
+	readonly numOnline: number;
+	readonly numNeeded: number;
+}
+
+/** A site is online. */
+export interface SiteJoined extends Timed {
+	readonly kind: "site.joined";
+	readonly site: string;
+	readonly numSamples: number;
+	readonly details: { readonly [key: string]: JsonValue };
+}
+
+/** A site went, by itself (`left`) or without a word (`offline`). */
+export interface SiteLeft extends Timed {
+	readonly kind: "site.left";
+	readonly site: string;
+	readonly reason: "left" | "offline";
+}
+
+/** A round of training begins with these sites; attempts count from 1. */
+export interface RoundStarted extends Timed {
+	readonly kind: "round.started";
+	readonly round: number;
+	readonly attempt: number;
+	readonly sites: readonly string[];
+	readonly proximalMu: number;
+}
+
+/** A task is queued for a site. */
+export interface TaskSent extends Timed {
+	readonly kind: "task.sent";
+	readonly round: number;
+	readonly phase: TaskPhase;
+	readonly site: string;
+}
+
+/** Progress inside a task. Not stored. */
+export interface TaskProgressed extends Timed {
+	readonly kind: "task.progress";
+	readonly round: number;
+	readonly phase: TaskPhase;
+	readonly site: string;
+	readonly step: number;
+	readonly numSteps: number;
+	readonly loss: number | null;
+	readonly samplesPerSecond: number | null;
+}
+
+/** A whole and checked update is in the object store. */
+export interface UpdateReceived extends Timed {
+	readonly kind: "update.received";
+	readonly round: number;
+	readonly site: string;
+	readonly sha256: string;
+	readonly sizeBytes: number;
+	readonly numSamples: number;
+	readonly metrics: Metrics;
+}
+
+/** A result was refused; when `endsTask`, the site is out of this attempt. */
+export interface UpdateRejected extends Timed {
+	readonly kind: "update.rejected";
+	readonly round: number;
+	readonly site: string;
+	readonly code: UpdateRejection;
+	readonly message: string;
+	readonly endsTask: boolean;
+}
+
+/** A site could not do its task. */
+export interface SiteFailed extends Timed {
+	readonly kind: "site.failed";
+	readonly round: number;
+	readonly phase: TaskPhase;
+	readonly site: string;
+	readonly code: "client-app" | "left" | "offline";
+	readonly message: string;
+}
+
+/** The set of updates the round is made of, fixed before aggregation. */
+export interface RoundAccepted extends Timed {
+	readonly kind: "round.accepted";
+	readonly round: number;
+	/** Sorted by site name; weights sum to 1. */
+	readonly updates: readonly {
+		readonly site: string;
+		readonly sha256: string;
+		readonly numSamples: number;
+		readonly weight: number;
+	}[];
+}
+
+/** New global weights exist. */
+export interface RoundAggregated extends Timed {
+	readonly kind: "round.aggregated";
+	readonly round: number;
+	/** SHA-256 of the federated tensors' safetensors file, sorted by name: its object id in the store. */
+	readonly weightsSha256: string;
+	/** The strategy's state after this round. */
+	readonly strategyState: JsonValue;
+	/** Object id of the strategy's per-tensor state, or null when it keeps none. */
+	readonly slotsSha256: string | null;
+	readonly numUpdates: number;
+	readonly seconds: number;
+}
+
+/** A site's held-out result on the round's weights (round 0: on the initial ones). */
+export interface SiteEvaluated extends Timed {
+	readonly kind: "site.evaluated";
+	readonly round: number;
+	readonly site: string;
+	readonly loss: number | null;
+	readonly numSamples: number;
+	readonly metrics: Metrics;
+}
+
+/** All evaluations of a round are in, or failed. */
+export interface RoundEvaluated extends Timed {
+	readonly kind: "round.evaluated";
+	readonly round: number;
+	/** Mean over sites weighted by samples; null without any. */
+	readonly loss: number | null;
+	/** Loss by site; null for a site that failed or has no held-out data. */
+	readonly perSite: Readonly<Record<string, number | null>>;
+	/** Payload bytes since the previous round.evaluated of this process; null when unknown. */
+	readonly bytesUp: number | null;
+	readonly bytesDown: number | null;
+}
+
+/** An attempt brought too few updates. */
+export interface RoundFailed extends Timed {
+	readonly kind: "round.failed";
+	readonly round: number;
+	readonly attempt: number;
+	readonly numReceived: number;
+	readonly numNeeded: number;
+}
+
+/** The run has done all its rounds. */
+export interface RunCompleted extends Timed {
+	readonly kind: "run.completed";
+	readonly numRounds: number;
+	readonly weightsSha256: string;
+}
+
+/** The run cannot go on; the log says why. */
+export interface RunFailed extends Timed {
+	readonly kind: "run.failed";
+	readonly code: FederationErrorCode;
+	readonly message: string;
+}
+
+/** Somebody stopped the run; it can be resumed. */
+export interface RunStopped extends Timed {
+	readonly kind: "run.stopped";
+	readonly round: number;
+}
+
+/** Everything the round loop tells. */
+export type RoundEvent =
+	| RunStarted
+	| RunResumed
+	| RunWaiting
+	| SiteJoined
+	| SiteLeft
+	| RoundStarted
+	| TaskSent
+	| TaskProgressed
+	| UpdateReceived
+	| UpdateRejected
+	| SiteFailed
+	| RoundAccepted
+	| RoundAggregated
+	| SiteEvaluated
+	| RoundEvaluated
+	| RoundFailed
+	| RunCompleted
+	| RunFailed
+	| RunStopped;
+
+/** Kinds that are only for watching and are not written to the log. */
+export const TRANSIENT_KINDS: ReadonlySet<RoundEvent["kind"]> = new Set(["run.waiting", "task.progress"]);
+
+const at = z.iso.datetime();
+const count = z.int().nonnegative();
+const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
+const phase = z.enum(["train", "evaluate"]);
+const metrics = z.record(z.string(), z.number().nullable());
+const details = z.record(z.string(), z.json());
+const site = z.string();
+const rejection: z.ZodType<UpdateRejection> = z.enum([
+	"duplicate",
+	"late",
+	"wrong-round",
+	"wrong-site",
+	"unknown-task",
+	"zero-samples",
+	"not-finite",
+	"wrong-shape",
+	"wrong-dtype",
+	"missing-tensor",
+	"extra-tensor",
+	"hash-mismatch",
+	"bad-file",
+]);
+/** Codes are added over time; a log written by a newer version still opens. */
+const errorCode = z.string().transform((text) => text as FederationErrorCode); // open set by design
+
+/** Parses one event. */
+export const roundEventSchema: z.ZodType<RoundEvent> = z.discriminatedUnion("kind", [
+	z.object({
+		kind: z.literal("run.started"),
+		at,
+		runId: z.string(),
+		seed: z.int(),
+		numRounds: count,
+		numLocalSteps: count,
+		strategy: z.object({ name: z.string(), options: z.json() }),
+		learning: z.json(),
+		weightsSha256: sha256,
+		weightsSizeBytes: count,
+	}),
+	z.object({
+		kind: z.literal("run.resumed"),
+		at,
+		round: count,
+		numUpdatesKept: count,
+		numEvaluationsKept: count,
+	}),
+	z.object({ kind: z.literal("run.waiting"), at, numOnline: count, numNeeded: count }),
+	z.object({ kind: z.literal("site.joined"), at, site, numSamples: count, details }),
+	z.object({ kind: z.literal("site.left"), at, site, reason: z.enum(["left", "offline"]) }),
+	z.object({
+		kind: z.literal("round.started"),
+		at,
+		round: count,
+		attempt: count,
+		sites: z.array(site),
+		proximalMu: z.number(),
+	}),
+	z.object({ kind: z.literal("task.sent"), at, round: count, phase, site }),
+	z.object({
+		kind: z.literal("task.progress"),
+		at,
+		round: count,
+		phase,
+		site,
+		step: count,
+		numSteps: count,
+		loss: z.number().nullable(),
+		samplesPerSecond: z.number().nullable(),
+	}),
+	z.object({
+		kind: z.literal("update.received"),
+		at,
+		round: count,
+		site,
+		sha256,
+		sizeBytes: count,
+		numSamples: count,
+		metrics,
+	}),
+	z.object({
+		kind: z.literal("update.rejected"),
+		at,
+		round: count,
+		site,
+		code: rejection,
+		message: z.string(),
+		endsTask: z.boolean(),
+	}),
+	z.object({
+		kind: z.literal("site.failed"),
+		at,
+		round: count,
+		phase,
+		site,
+		code: z.enum(["client-app", "left", "offline"]),
+		message: z.string(),
+	}),
+	z.object({
+		kind: z.literal("round.accepted"),
+		at,
+		round: count,
+		updates: z.array(z.object({ site, sha256, numSamples: count, weight: z.number() })),
+	}),
+	z.object({
+		kind: z.literal("round.aggregated"),
+		at,
+		round: count,
+		weightsSha256: sha256,
+		strategyState: z.json(),
+		slotsSha256: sha256.nullable(),
+		numUpdates: count,
+		seconds: z.number(),
+	}),
+	z.object({
+		kind: z.literal("site.evaluated"),
+		at,
+		round: count,
+		site,
+		loss: z.number().nullable(),
+		numSamples: count,
+		metrics,
+	}),
+	z.object({
+		kind: z.literal("round.evaluated"),
+		at,
+		round: count,
+		loss: z.number().nullable(),
+		perSite: z.record(z.string(), z.number().nullable()),
+		bytesUp: count.nullable(),
+		bytesDown: count.nullable(),
+	}),
+	z.object({
+		kind: z.literal("round.failed"),
+		at,
+		round: count,
+		attempt: count,
+		numReceived: count,
+		numNeeded: count,
+	}),
+	z.object({ kind: z.literal("run.completed"), at, numRounds: count, weightsSha256: sha256 }),
+	z.object({ kind: z.literal("run.failed"), at, code: errorCode, message: z.string() }),
+	z.object({ kind: z.literal("run.stopped"), at, round: count }),
+]);
