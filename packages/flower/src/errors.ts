@@ -1,0 +1,107 @@
+// The one operational error class of this package, and the one table between its codes and gRPC status numbers.
+// Status numbers: https://grpc.io/docs/guides/status-codes/ ; their meaning in Flower: FlowerErrorCode below.
+
+/** What went wrong, named after the gRPC status that carries it on the wire. */
+export type FlowerErrorCode =
+	| "cancelled"
+	| "unknown"
+	| "invalid-argument"
+	| "deadline-exceeded"
+	| "not-found"
+	| "already-exists"
+	| "permission-denied"
+	| "resource-exhausted"
+	| "failed-precondition"
+	| "aborted"
+	| "out-of-range"
+	| "unimplemented"
+	| "internal"
+	| "unavailable"
+	| "data-loss"
+	| "unauthenticated";
+
+const STATUS_OF_CODE: Readonly<Record<FlowerErrorCode, number>> = {
+	cancelled: 1,
+	unknown: 2,
+	"invalid-argument": 3,
+	"deadline-exceeded": 4,
+	"not-found": 5,
+	"already-exists": 6,
+	"permission-denied": 7,
+	"resource-exhausted": 8,
+	"failed-precondition": 9,
+	aborted: 10,
+	"out-of-range": 11,
+	unimplemented: 12,
+	internal: 13,
+	unavailable: 14,
+	"data-loss": 15,
+	unauthenticated: 16,
+};
+
+const CODE_OF_STATUS: ReadonlyMap<number, FlowerErrorCode> = new Map(
+	Object.entries(STATUS_OF_CODE).map(([code, status]) => [
+		status,
+		// Object.entries widens the keys of a total record.
+		code as FlowerErrorCode,
+	]),
+);
+
+/** Ids that say what an error is about. */
+export interface FlowerErrorDetails extends ErrorOptions {
+	readonly objectId?: string | undefined;
+	/** RPC path, e.g. `/flwr.proto.Fleet/PullMessages`. */
+	readonly method?: string | undefined;
+}
+
+/**
+ * Thrown by everything in this package that handles bytes or peers. In Flower's use of the codes:
+ * `permission-denied` = the run is not running, `unauthenticated` = node authentication failed,
+ * `failed-precondition` = unknown key, node already online or malformed object,
+ * `invalid-argument` = bytes or values that break the protocol, `resource-exhausted` = over a named limit.
+ */
+export class FlowerError extends Error {
+	override readonly name = "FlowerError";
+	readonly code: FlowerErrorCode;
+	readonly objectId: string | undefined;
+	readonly method: string | undefined;
+
+	constructor(code: FlowerErrorCode, message: string, details: FlowerErrorDetails = {}) {
+		super(message, details);
+		this.code = code;
+		this.objectId = details.objectId;
+		this.method = details.method;
+	}
+}
+
+/** The gRPC status number of a code. */
+export function statusOfCode(code: FlowerErrorCode): number {
+	return STATUS_OF_CODE[code];
+}
+
+/** The code of a gRPC status number; numbers that gRPC does not define (and 0) become `unknown`. */
+export function codeOfStatus(status: number): FlowerErrorCode {
+	return CODE_OF_STATUS.get(status) ?? "unknown";
+}
+
+/**
+ * Any caught value as a FlowerError: itself if it is one, else `unknown` with the value as cause.
+ * The text of a foreign error is kept for the log of this side only (see `cause`), never put in the message.
+ */
+export function toFlowerError(caught: unknown, method?: string): FlowerError {
+	if (caught instanceof FlowerError) return caught;
+	return new FlowerError("unknown", "The handler failed; the cause is in the log of the side that ran it.", {
+		cause: caught,
+		method,
+	});
+}
+
+/** @throws FlowerError cancelled when `signal` is already aborted. */
+export function throwIfCancelled(signal: AbortSignal | undefined): void {
+	if (signal?.aborted === true) throw cancelledError(signal);
+}
+
+/** The error of a call given up because `signal` aborted. */
+export function cancelledError(signal: AbortSignal, method?: string): FlowerError {
+	return new FlowerError("cancelled", "Cancelled by the caller.", { cause: signal.reason, method });
+}
