@@ -1,0 +1,30 @@
+// The one error class of this package. Its codes map to exit codes in exit-codes.ts.
+
+/** What went wrong on the command line, in a configuration or in a run's directory. */
+export type CliErrorCode =
+	| "unknown-command"
+	| "unknown-flag"
+	| "bad-flag"
+	| "missing-argument"
+	| "bad-config"
+	| "unknown-config-key"
+	| "bad-data-uri"
+	| "run-not-found"
+	| "run-damaged"
+	| "run-not-resumable"
+	| "recording-failed"
+	| "interrupted";
+
+/** A failure the user can act on; `message` says what happened and `cure` what to do. */
+export class CliError extends Error {
+	override readonly name = "CliError";
+	readonly code: CliErrorCode;
+	/** One imperative sentence, or undefined when the message already says it. */
+	readonly cure: string | undefined;
+
+	constructor(code: CliErrorCode, message: string, options: { cure?: string; cause?: unknown } = {}) {
+		super(message, options.cause === undefined ? undefined : { cause: options.cause });
+		this.code = code;
+		this.cure = options.cure;
+	}
+}

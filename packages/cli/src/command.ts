@@ -1,0 +1,90 @@
+// What a command is: its place in the command line, its options as a table, and the function that does the work.
+import { type OptionTable, type OptionValues } from "./arguments/option.ts";
+import { OUTPUT_OPTIONS } from "./arguments/output-options.ts";
+import { parseArguments } from "./arguments/parse.ts";
+import { CliError } from "./cli-error.ts";
+import type { Host } from "./host.ts";
+import { createOutput, type Output } from "./output.ts";
+
+/** A positional argument of a command. */
+export interface Positional {
+	readonly name: string;
+	readonly summary: string;
+	readonly optional?: true;
+}
+
+/** What a command's function is given. */
+export interface Invocation<O extends OptionTable> {
+	readonly values: OptionValues<O>;
+	/** The positional arguments by the names of the command's table. */
+	readonly named: Readonly<Record<string, string>>;
+	readonly host: Host;
+	readonly output: Output;
+}
+
+/** The part of a command that help and dispatch read. */
+export interface Command {
+	/** The words that name it: `["model", "bind"]`. */
+	readonly path: readonly string[];
+	readonly summary: string;
+	readonly positionals: readonly Positional[];
+	readonly options: OptionTable;
+	/** Paragraphs under the options in the help. */
+	readonly notes: readonly string[];
+	readonly examples: readonly string[];
+	/** Parses the remaining words and does the work. */
+	execute(words: readonly string[], host: Host): Promise<void>;
+}
+
+/** A command as its own file writes it. */
+export interface CommandSpec<O extends OptionTable> {
+	readonly path: readonly string[];
+	readonly summary: string;
+	readonly positionals?: readonly Positional[];
+	readonly options: O;
+	readonly notes?: readonly string[];
+	readonly examples?: readonly string[];
+	run(invocation: Invocation<O>): Promise<void>;
+}
+
+/** Closes over a command's option types, so that commands of different options fit in one list. */
+export function defineCommand<O extends OptionTable>(spec: CommandSpec<O>): Command {
+	const positionals = spec.positionals ?? [];
+	const options = { ...spec.options, ...OUTPUT_OPTIONS };
+	return {
+		path: spec.path,
+		summary: spec.summary,
+		positionals,
+		options,
+		notes: spec.notes ?? [],
+		examples: spec.examples ?? [],
+		async execute(words, host) {
+			const parsed = parseArguments<OptionTable>(words, options);
+			const named = namePositionals(parsed.positionals, positionals, spec.path);
+			// `options` holds the rows of both tables, and each value was checked by its own row.
+			const values = parsed.values as OptionValues<O> & OptionValues<typeof OUTPUT_OPTIONS>;
+			const output = createOutput(host, { json: values.json === true, quiet: values.quiet === true });
+			await spec.run({ values, named, host, output });
+		},
+	};
+}
+
+function namePositionals(
+	words: readonly string[],
+	positionals: readonly Positional[],
+	path: readonly string[],
+): Record<string, string> {
+	const cure = `see \`zk0 help ${path.join(" ")}\``;
+	if (words.length > positionals.length) {
+		throw new CliError("bad-flag", `unexpected argument "${words[positionals.length]}"`, { cure });
+	}
+	const named: Record<string, string> = {};
+	for (const [index, positional] of positionals.entries()) {
+		const word = words[index];
+		if (word !== undefined) named[positional.name] = word;
+		else if (positional.optional !== true) {
+			throw new CliError("missing-argument", `missing <${positional.name}>: ${positional.summary}`, { cure });
+		}
+	}
+	return named;
+}

@@ -1,0 +1,181 @@
+// Every setting of a federated run: one row each. A row is a flag of `zk0 simulate`, a key of zk0.json and a key of
+// the resolved config.json of a run; nothing else may appear in those three places.
+import { z } from "zod";
+import type { OptionTable } from "../arguments/option.ts";
+
+const SITE_NAME = /^[a-z0-9][a-z0-9._-]{0,62}$/i;
+
+/** Upper bounds that catch slips of the keyboard before they cost an hour or fill a disk. */
+const MAX_SITES = 1000;
+const MAX_ROUNDS = 100_000;
+const MAX_STEPS = 10_000_000;
+
+/** `[height, width]` in pixels from `96`, or from `480x640`. */
+const imageSize = z
+	.union([z.number(), z.string(), z.tuple([z.number(), z.number()])])
+	.transform((value, context): readonly [number, number] => {
+		const sides = Array.isArray(value) ? value : String(value).split("x").map(Number);
+		const [height, width = height] = sides;
+		const whole = [height, width].every(
+			(side) => Number.isInteger(side) && (side ?? 0) >= 16 && (side ?? 0) <= 4096,
+		);
+		if (!whole || sides.length > 2 || height === undefined || width === undefined) {
+			context.addIssue({
+				code: "custom",
+				message: "expected <side> or <height>x<width> in pixels, 16 to 4096",
+			});
+			return z.NEVER;
+		}
+		return [height, width];
+	});
+
+/** The settings of a federated run. */
+export const RUN_OPTIONS = {
+	preset: {
+		kind: "text",
+		schema: z.enum(["tiny", "small", "full"]),
+		value: "<name>",
+		summary:
+			"defaults for everything below: tiny (a check of the installation), small (the demonstration) or full " +
+			"(SmolVLA as published; needs --init)",
+	},
+	data: {
+		kind: "pairs",
+		schema: z.record(
+			z.string().regex(SITE_NAME, "site names are letters, digits, '.', '_' and '-'"),
+			z.string().min(1),
+		),
+		value: "<site>=<uri>",
+		summary:
+			"a site and its recordings, repeatable: a LeRobot dataset's directory, or sim:<task>[?episodes=n&seed=n]; " +
+			"without it, --sites simulated sites record their own",
+	},
+	sites: {
+		kind: "number",
+		schema: z.number().int().min(1).max(MAX_SITES),
+		value: "<n>",
+		summary: "number of simulated sites, when --data names none",
+	},
+	episodes: {
+		kind: "number",
+		schema: z.number().int().min(2).max(MAX_ROUNDS),
+		value: "<n>",
+		summary: "episodes that each simulated site records",
+	},
+	imageSize: {
+		kind: "text",
+		schema: imageSize,
+		value: "<px>|<h>x<w>",
+		summary: "size of the recorded camera frames",
+	},
+	codec: {
+		kind: "text",
+		schema: z.enum(["av1", "h264"]),
+		value: "<name>",
+		summary: "video codec of the recordings: av1 or h264",
+	},
+	init: {
+		kind: "text",
+		schema: z.string().min(1),
+		value: "<dir>|random",
+		summary: "checkpoint to start from, or random weights; the small presets bring a pretrained base",
+	},
+	rounds: {
+		kind: "number",
+		schema: z.number().int().min(1).max(MAX_ROUNDS),
+		value: "<n>",
+		summary: "federated rounds",
+	},
+	localSteps: {
+		kind: "number",
+		schema: z.number().int().min(1).max(MAX_STEPS),
+		value: "<n>",
+		summary: "optimizer steps that each site takes in a round",
+	},
+	batchSize: {
+		kind: "number",
+		schema: z.number().int().min(1).max(4096),
+		value: "<n>",
+		summary: "frames in one step",
+	},
+	learningRate: {
+		kind: "number",
+		schema: z.number().positive().max(1),
+		value: "<x>",
+		summary: "peak learning rate of the cosine schedule over the whole federation",
+	},
+	warmupSteps: {
+		kind: "number",
+		schema: z.number().int().min(0).max(MAX_STEPS),
+		value: "<n>",
+		summary: "steps until the peak learning rate",
+	},
+	strategy: {
+		kind: "text",
+		schema: z.enum(["fedavg", "fedprox"]),
+		value: "<name>",
+		summary: "how updates are combined: fedavg or fedprox",
+	},
+	proximalMu: {
+		kind: "number",
+		schema: z.number().min(0).max(1000),
+		value: "<x>",
+		summary: "strength of FedProx's pull to the global weights; fedprox only",
+	},
+	sitesPerRound: {
+		kind: "number",
+		schema: z.number().int().min(1).max(MAX_SITES),
+		value: "<n>",
+		summary: "sites drawn for each round; all of them when not given",
+	},
+	minSites: {
+		kind: "number",
+		schema: z.number().int().min(1).max(MAX_SITES),
+		value: "<n>",
+		summary: "updates that a round needs; with fewer the run stops",
+	},
+	keepOptimizerState: {
+		kind: "switch",
+		schema: z.boolean(),
+		summary: "keep each site's AdamW moments from round to round instead of starting fresh",
+	},
+	heldOut: {
+		kind: "number",
+		schema: z.number().gt(0).lt(1),
+		value: "<x>",
+		summary: "fraction of each site's episodes that is never trained on",
+	},
+	evalFrames: {
+		kind: "number",
+		schema: z.number().int().min(1).max(1_000_000),
+		value: "<n>",
+		summary: "held-out frames on which each site measures a round",
+	},
+	seed: {
+		kind: "number",
+		schema: z.number().int().min(0).max(Number.MAX_SAFE_INTEGER),
+		value: "<n>",
+		summary: "seed of every random stream; the same seed gives the same weights",
+	},
+	threads: {
+		kind: "number",
+		schema: z.number().int().min(1).max(256),
+		value: "<n>",
+		summary: "compute threads of each site that trains at the same time",
+	},
+	concurrency: {
+		kind: "number",
+		schema: z.number().int().min(1).max(64),
+		value: "<n>",
+		summary: "sites that train at the same time; does not change the result",
+	},
+	out: {
+		kind: "text",
+		schema: z.string().min(1),
+		value: "<dir>",
+		summary: "directory that holds the runs, one folder each",
+	},
+} satisfies OptionTable;
+
+/** The rows' names. */
+export type RunOptionName = keyof typeof RUN_OPTIONS;

@@ -1,0 +1,133 @@
+// Exit codes, stable across versions: one table from the errors of every package to a code and to its help.
+// `zk0 help exit-codes` prints it; docs and tests read the same rows.
+import { CliError, type CliErrorCode } from "./cli-error.ts";
+
+/** One exit code. */
+export interface ExitCode {
+	readonly code: number;
+	readonly name: string;
+	readonly meaning: string;
+	/** What to do about it. */
+	readonly help: string;
+}
+
+/** Every exit code that zk0 uses, in numeric order. */
+export const EXIT_CODES = {
+	ok: { code: 0, name: "ok", meaning: "The command did what it was asked.", help: "Nothing to do." },
+	internal: {
+		code: 1,
+		name: "internal",
+		meaning: "A defect in zk0 itself.",
+		help: "Run again with --verbose and report the output.",
+	},
+	usage: {
+		code: 2,
+		name: "usage",
+		meaning: "The command line is wrong: an unknown command or flag, a bad or a missing value.",
+		help: "Read `zk0 help <command>`.",
+	},
+	config: {
+		code: 3,
+		name: "config",
+		meaning: "The configuration file is wrong: not JSON, an unknown key or a value out of range.",
+		help: "Correct the key that the message names; `zk0 help simulate` lists them all.",
+	},
+	dataset: {
+		code: 4,
+		name: "dataset",
+		meaning: "A dataset cannot be read, is damaged, or does not fit the policy.",
+		help: "Check the path and the file that the message names; record or download it again.",
+	},
+	model: {
+		code: 5,
+		name: "model",
+		meaning: "A checkpoint cannot be read, does not match its configuration, or is not bound to a site.",
+		help: "Check the checkpoint's directory; bind a global model with `zk0 model bind`.",
+	},
+	engine: {
+		code: 6,
+		name: "engine",
+		meaning: "Training or inference failed in the compute engine.",
+		help: "Lower --batch-size if memory ran out; otherwise report it with --verbose.",
+	},
+	federation: {
+		code: 7,
+		name: "federation",
+		meaning: "The federated run cannot go on, for example because too few sites are left.",
+		help: "Read the failed sites' reasons with `zk0 runs show`, then `zk0 runs resume`.",
+	},
+	run: {
+		code: 8,
+		name: "run",
+		meaning: "The named run does not exist, is damaged, or cannot be resumed.",
+		help: "List the runs with `zk0 runs list`.",
+	},
+	storage: {
+		code: 9,
+		name: "storage",
+		meaning: "The disk is full, or a file may not be read or written.",
+		help: "Free space or change the permissions; files already written are whole.",
+	},
+	simulator: {
+		code: 10,
+		name: "simulator",
+		meaning: "The simulated world cannot be made or recorded.",
+		help: "List the tasks with `zk0 help tasks`.",
+	},
+	interrupted: {
+		code: 130,
+		name: "interrupted",
+		meaning: "Ctrl-C or SIGTERM stopped the command; finished rounds are kept.",
+		help: "Continue with `zk0 runs resume <id>`.",
+	},
+} as const satisfies Readonly<Record<string, ExitCode>>;
+
+/** A row of the table. */
+export type ExitName = keyof typeof EXIT_CODES;
+
+const CLI_ERRORS: Readonly<Record<CliErrorCode, ExitName>> = {
+	"unknown-command": "usage",
+	"unknown-flag": "usage",
+	"bad-flag": "usage",
+	"missing-argument": "usage",
+	"bad-config": "config",
+	"unknown-config-key": "config",
+	"bad-data-uri": "usage",
+	"run-not-found": "run",
+	"run-damaged": "run",
+	"run-not-resumable": "run",
+	"recording-failed": "simulator",
+	interrupted: "interrupted",
+};
+
+/** Codes that Node's file system calls put on their errors. */
+const STORAGE_ERRNOS: ReadonlySet<string> = new Set([
+	"EACCES",
+	"EDQUOT",
+	"EEXIST",
+	"EIO",
+	"EISDIR",
+	"EMFILE",
+	"ENOENT",
+	"ENOSPC",
+	"ENOTDIR",
+	"EPERM",
+	"EROFS",
+]);
+
+/** The exit code for anything thrown. */
+export function exitCodeOf(error: unknown): ExitCode {
+	return EXIT_CODES[exitNameOf(error)];
+}
+
+function exitNameOf(error: unknown): ExitName {
+	if (error instanceof CliError) return CLI_ERRORS[error.code];
+	if (codeOf(error) !== undefined && STORAGE_ERRNOS.has(codeOf(error) ?? "")) return "storage";
+	return "internal";
+}
+
+/** The string `code` of an error, where it has one. */
+export function codeOf(error: unknown): string | undefined {
+	if (!(error instanceof Error) || !("code" in error)) return undefined;
+	return typeof error.code === "string" ? error.code : undefined;
+}

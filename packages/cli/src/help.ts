@@ -1,0 +1,97 @@
+// Help text, generated from the tables of commands, options and exit codes, so that it cannot disagree with them.
+import { flagOf, type OptionTable } from "./arguments/option.ts";
+import type { Command } from "./command.ts";
+import { EXIT_CODES } from "./exit-codes.ts";
+
+const WIDTH = 100;
+
+/** Breaks a text at spaces into lines of at most `width` characters. */
+export function wrap(text: string, width: number): string[] {
+	const lines: string[] = [];
+	let line = "";
+	for (const word of text.split(" ")) {
+		if (line !== "" && line.length + 1 + word.length > width) {
+			lines.push(line);
+			line = word;
+		} else line = line === "" ? word : `${line} ${word}`;
+	}
+	lines.push(line);
+	return lines;
+}
+
+/** Two aligned columns, the second wrapped. */
+export function renderRows(rows: readonly (readonly [string, string])[], indent = "  "): string[] {
+	const left = Math.max(...rows.map(([name]) => name.length)) + 2;
+	return rows.flatMap(([name, summary]) =>
+		wrap(summary, WIDTH - indent.length - left).map(
+			(line, index) => `${indent}${(index === 0 ? name : "").padEnd(left)}${line}`,
+		),
+	);
+}
+
+function usageOf(command: Command): string {
+	const words = command.positionals.map(({ name, optional }) =>
+		optional === true ? `[${name}]` : `<${name}>`,
+	);
+	return ["zk0", ...command.path, ...words].join(" ");
+}
+
+function optionRows(options: OptionTable): [string, string][] {
+	return Object.entries(options).map(([key, { value, summary }]) => [
+		value === undefined ? flagOf(key) : `${flagOf(key)} ${value}`,
+		summary,
+	]);
+}
+
+/** The help of the program: every command on a line. */
+export function renderOverview(commands: readonly Command[]): string {
+	return [
+		"zk0: federated fine-tuning of SmolVLA robot policies",
+		"",
+		"Usage: zk0 <command> [options]",
+		"",
+		"Commands:",
+		...renderRows(commands.map((command) => [usageOf(command).slice(4), command.summary])),
+		"",
+		"Help topics:",
+		...renderRows(HELP_TOPICS.map(({ name, summary }) => [`help ${name}`, summary])),
+		"",
+		"`zk0 help <command>` or `zk0 <command> --help` explains one command.",
+	].join("\n");
+}
+
+/** The help of one command. */
+export function renderCommandHelp(command: Command): string {
+	const lines = [command.summary, "", `Usage: ${usageOf(command)} [options]`];
+	if (command.positionals.length > 0) {
+		lines.push("", "Arguments:");
+		lines.push(...renderRows(command.positionals.map(({ name, summary }) => [name, summary])));
+	}
+	lines.push("", "Options:", ...renderRows(optionRows(command.options)));
+	for (const note of command.notes) lines.push("", ...wrap(note, WIDTH));
+	if (command.examples.length > 0)
+		lines.push("", "Examples:", ...command.examples.map((line) => `  ${line}`));
+	return lines.join("\n");
+}
+
+/** A page of help that belongs to no command. */
+export interface HelpTopic {
+	readonly name: string;
+	readonly summary: string;
+	render(): string;
+}
+
+/** The help topics, in the order of the overview. */
+export const HELP_TOPICS: readonly HelpTopic[] = [
+	{
+		name: "exit-codes",
+		summary: "what each exit code means and what to do about it",
+		render: () =>
+			[
+				"Exit codes:",
+				...Object.values(EXIT_CODES).flatMap(({ code, name, meaning, help }) =>
+					renderRows([[`${String(code).padStart(3)} ${name}`.padEnd(16), `${meaning} ${help}`]]),
+				),
+			].join("\n"),
+	},
+];

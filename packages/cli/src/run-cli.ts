@@ -1,0 +1,103 @@
+// From the words of a command line to an exit code: finds the command, prints help and version, and turns
+// whatever is thrown into one `error[code]: message` line with its cure.
+
+import { CliError } from "./cli-error.ts";
+import type { Command } from "./command.ts";
+import { codeOf, type ExitCode, exitCodeOf } from "./exit-codes.ts";
+import { HELP_TOPICS, renderCommandHelp, renderOverview } from "./help.ts";
+import type { Host } from "./host.ts";
+import { nearest } from "./suggest.ts";
+
+/** Runs one command line and returns the exit code; never throws. */
+export async function runCli(
+	words: readonly string[],
+	host: Host,
+	program: { readonly commands: readonly Command[]; readonly version: string },
+): Promise<number> {
+	try {
+		await dispatch(words, host, program);
+		return 0;
+	} catch (error) {
+		const verbose = words.includes("--verbose") || (host.env["ZK0_DEBUG"] ?? "") !== "";
+		host.stderr.write(`${renderError(error, verbose)}\n`);
+		return exitCodeOf(error).code;
+	}
+}
+
+async function dispatch(
+	words: readonly string[],
+	host: Host,
+	program: { readonly commands: readonly Command[]; readonly version: string },
+): Promise<void> {
+	const [first] = words;
+	if (first === "--version" || first === "version") {
+		host.stdout.write(`zk0 ${program.version}\n`);
+		return;
+	}
+	if (first === undefined || first === "--help" || first === "-h" || first === "help") {
+		host.stdout.write(`${helpFor(words.slice(1), program.commands)}\n`);
+		return;
+	}
+	const command = findCommand(words, program.commands);
+	const rest = words.slice(command.path.length);
+	const untilSeparator = rest.includes("--") ? rest.slice(0, rest.indexOf("--")) : rest;
+	if (untilSeparator.includes("--help") || untilSeparator.includes("-h")) {
+		host.stdout.write(`${renderCommandHelp(command)}\n`);
+		return;
+	}
+	await command.execute(rest, host);
+}
+
+function helpFor(words: readonly string[], commands: readonly Command[]): string {
+	if (words.length === 0) return renderOverview(commands);
+	const topic = HELP_TOPICS.find(({ name }) => name === words[0]);
+	return topic === undefined ? renderCommandHelp(findCommand(words, commands)) : topic.render();
+}
+
+function findCommand(words: readonly string[], commands: readonly Command[]): Command {
+	const found = commands.find(({ path }) => path.every((word, index) => words[index] === word));
+	if (found !== undefined) return found;
+	const written = words.slice(0, 2).filter((word) => !word.startsWith("-"));
+	const names = commands.map(({ path }) => path.join(" "));
+	const group = names.filter((name) => name.startsWith(`${written[0] ?? ""} `));
+	if (group.length > 0 && written.length < 2) {
+		const cure = `one of: ${group.join(", ")}`;
+		throw new CliError("unknown-command", `"${written.join(" ")}" needs a second word`, { cure });
+	}
+	const suggestion =
+		nearest(written.join(" "), group.length > 0 ? group : names) ?? nearest(written[0] ?? "", names);
+	const cure = suggestion === undefined ? "see `zk0 help`" : `did you mean \`zk0 ${suggestion}\`?`;
+	throw new CliError(
+		"unknown-command",
+		`unknown command "${(group.length > 0 ? written : written.slice(0, 1)).join(" ") || words[0]}"`,
+		{ cure },
+	);
+}
+
+/** `error[code]: message`, the cure on a second line, and with `verbose` the chain of causes with their stacks. */
+export function renderError(error: unknown, verbose: boolean): string {
+	const exit = exitCodeOf(error);
+	const code = codeOf(error) ?? exit.name;
+	const message = error instanceof Error ? error.message : String(error);
+	const lines = [`error[${code}]: ${message.replaceAll("\n", " ")}`];
+	const cure = cureOf(error, exit);
+	if (cure !== undefined) lines.push(`  ${cure}`);
+	if (verbose) lines.push(...causeChain(error).map((text) => `  ${text.replaceAll("\n", "\n  ")}`));
+	return lines.join("\n");
+}
+
+function cureOf(error: unknown, exit: ExitCode): string | undefined {
+	if (error instanceof CliError) return error.cure;
+	return exit.help;
+}
+
+function causeChain(error: unknown): string[] {
+	const chain: string[] = [];
+	let link: unknown = error;
+	while (link instanceof Error && chain.length < 10) {
+		chain.push(`${chain.length === 0 ? "at" : "caused by"} ${link.stack ?? link.message}`);
+		link = link.cause;
+	}
+	if (link !== undefined && !(link instanceof Error)) chain.push(`caused by ${JSON.stringify(link)}`);
+	return chain;
+}
