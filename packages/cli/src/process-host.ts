@@ -9,7 +9,7 @@ const DEFAULT_COLUMNS = 80;
 function textStream(stream: NodeJS.WriteStream): TextStream {
 	return {
 		get isTTY() {
-			return Boolean(stream.isTTY);
+			return stream.isTTY;
 		},
 		get columns() {
 			return stream.columns ?? DEFAULT_COLUMNS;

@@ -1,0 +1,103 @@
+// The events of a made-up run, for tests of what is folded and drawn from a log.
+import { rng } from "@zk0/arrays";
+import type { RoundEvent } from "@zk0/federation";
+
+const START_MS = Date.UTC(2026, 10, 23, 12, 0, 0);
+const JOINTS = ["shoulder_pan", "shoulder_lift", "elbow_flex", "wrist_flex", "wrist_roll", "gripper"];
+
+/** How the made-up run looks. */
+export interface SampleRun {
+	readonly sites: readonly string[];
+	readonly numRounds: number;
+	readonly runId?: string;
+}
+
+/** A complete run of `numRounds` rounds whose losses fall; every round takes 10 s. */
+export function sampleEvents({ sites, numRounds, runId = "sample" }: SampleRun): RoundEvent[] {
+	const random = rng("sample-events");
+	let nowMs = START_MS;
+	const at = (aheadMs = 0): string => {
+		nowMs += aheadMs;
+		return new Date(nowMs).toISOString();
+	};
+	const hash = (round: number): string => String(round).padStart(64, "0");
+	const events: RoundEvent[] = [
+		{
+			kind: "run.started",
+			at: at(),
+			runId,
+			seed: 42,
+			numRounds,
+			numLocalSteps: 20,
+			strategy: { name: "fedprox", options: { mu: 0.01 } },
+			learning: {},
+			weightsSha256: hash(0),
+			weightsSizeBytes: 4_000_000,
+		},
+		...sites.map((site) => ({ kind: "site.joined" as const, at: at(), site, numSamples: 400, details: {} })),
+	];
+	const level = new Map(sites.map((site) => [site, 0.7 + 0.4 * random.uniform()]));
+	for (let round = 0; round <= numRounds; round++) {
+		if (round > 0) {
+			events.push({ kind: "round.started", at: at(), round, attempt: 1, sites, proximalMu: 0.01 });
+			for (const site of sites) {
+				events.push({ kind: "task.sent", at: at(), round, phase: "train", site });
+				events.push({
+					kind: "update.received",
+					at: at(8000 / sites.length),
+					round,
+					site,
+					sha256: hash(round),
+					sizeBytes: 4_000_000,
+					numSamples: 320,
+					metrics: { loss: 0.9 * (level.get(site) ?? 1) },
+				});
+			}
+			const updates = sites.map((site) => ({
+				site,
+				sha256: hash(round),
+				numSamples: 320,
+				weight: 1 / sites.length,
+			}));
+			events.push({ kind: "round.accepted", at: at(), round, updates });
+			events.push({
+				kind: "round.aggregated",
+				at: at(100),
+				round,
+				weightsSha256: hash(round),
+				strategyState: null,
+				slotsSha256: null,
+				numUpdates: sites.length,
+				seconds: 0.1,
+			});
+			for (const site of sites) level.set(site, (level.get(site) ?? 1) * (0.78 + 0.14 * random.uniform()));
+		}
+		for (const site of sites) {
+			events.push({ kind: "task.sent", at: at(), round, phase: "evaluate", site });
+			const loss = level.get(site) ?? 1;
+			events.push({
+				kind: "site.evaluated",
+				at: at(1900 / sites.length),
+				round,
+				site,
+				loss,
+				numSamples: 48,
+				metrics: Object.fromEntries(
+					JOINTS.map((joint) => [`jointErrorDeg.${joint}`, loss * (4 + 6 * random.uniform())]),
+				),
+			});
+		}
+		const losses = sites.map((site) => level.get(site) ?? 1);
+		events.push({
+			kind: "round.evaluated",
+			at: at(),
+			round,
+			loss: losses.reduce((sum, loss) => sum + loss, 0) / sites.length,
+			perSite: Object.fromEntries(sites.map((site) => [site, level.get(site) ?? null])),
+			bytesUp: round === 0 ? 2000 * sites.length : 4_002_000 * sites.length,
+			bytesDown: 4_001_000 * sites.length * (round === 0 ? 1 : 2),
+		});
+	}
+	events.push({ kind: "run.completed", at: at(), numRounds, weightsSha256: hash(numRounds) });
+	return events;
+}
