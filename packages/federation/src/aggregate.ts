@@ -1,0 +1,165 @@
+// Weighted mean of updates from files to a file, tensor by tensor and chunk by chunk: memory does not grow with the
+// number of updates. Terms are added in the order of site names, the first one assigned; weights are n_k / N in float64
+// and so is the accumulator, rounded once to float32 at the end. Equal inputs therefore give back exactly their bits,
+// and neither arrival order nor thread count changes the result.
+
+import { once } from "node:events";
+import { open } from "node:fs/promises";
+import { Worker } from "node:worker_threads";
+import { encodeSafetensorsHeader, type Shape } from "@zk0/arrays";
+import { openSafetensors } from "@zk0/arrays/node";
+import { type AggregateJob, aggregatePass, type PassShare, type TensorRange } from "./aggregate-pass.ts";
+import { FederationError, throwIfCancelled } from "./errors.ts";
+import { storageError, storageErrorFromCode } from "./storage-error.ts";
+import { compareTensors } from "./update-check.ts";
+
+/** An update on disk. */
+export interface UpdateFile {
+	readonly site: string;
+	/** Safetensors file, all tensors float32. */
+	readonly path: string;
+	/** Relative weight, finite and > 0 (samples consumed). */
+	readonly weight: number;
+}
+
+/** Options of `aggregateFiles`. */
+export interface AggregateOptions {
+	/** At least one, any order, distinct site names, all with the same tensors. */
+	readonly updates: readonly UpdateFile[];
+	/** File to make (not atomic: write to a spool path and adopt it). Tensors are sorted by name. */
+	readonly out: string;
+	/** Worker threads; default 2. Less than 64 MiB of input is done in place. */
+	readonly threads?: number;
+	readonly signal?: AbortSignal | undefined;
+}
+
+/** Below this much input, starting threads costs more than the sum. */
+const MIN_THREADED_BYTES = 64 << 20;
+
+/**
+ * Writes the weighted mean of the updates to `out`.
+ * @throws FederationError missing-tensor | extra-tensor | wrong-shape | wrong-dtype when the updates differ,
+ * disk-full | storage, cancelled. RangeError on bad weights or names.
+ */
+export async function aggregateFiles(options: AggregateOptions): Promise<void> {
+	throwIfCancelled(options.signal, "aggregation");
+	const updates = sortUpdates(options.updates);
+	const weights = normaliseWeights(updates.map(({ weight }) => weight));
+	const { specs, tensors, header } = planTensors(updates);
+	const inputs = updates.map(({ path }) => path);
+	const job: AggregateJob = { inputs, weights, tensors, output: options.out };
+	const totalBytes = tensors.reduce((total, { sizeBytes }) => total + sizeBytes, 0);
+	try {
+		await createFile(options.out, header, header.length + totalBytes);
+		if (specs.size === 0) return;
+		const threads = totalBytes * updates.length < MIN_THREADED_BYTES ? 0 : (options.threads ?? 2);
+		if (threads === 0) await runInPlace(job, options.signal);
+		else await runInWorkers(job, threads, options.signal);
+	} catch (error) {
+		throw storageError(error, `aggregation into ${options.out}`);
+	}
+}
+
+/** Weights divided by their sum, in float64. @throws RangeError when one is not finite and positive. */
+export function normaliseWeights(weights: readonly number[]): number[] {
+	const bad = weights.find((weight) => !(Number.isFinite(weight) && weight > 0));
+	if (bad !== undefined || weights.length === 0) {
+		throw new RangeError(`aggregate: weights [${weights.join(", ")}] must be finite and positive`);
+	}
+	const total = weights.reduce((sum, weight) => sum + weight);
+	return weights.map((weight) => weight / total);
+}
+
+function sortUpdates(updates: readonly UpdateFile[]): UpdateFile[] {
+	if (new Set(updates.map(({ site }) => site)).size !== updates.length) {
+		throw new RangeError(`aggregate: site names repeat in ${updates.map(({ site }) => site).join(", ")}`);
+	}
+	return [...updates].sort((a, b) => (a.site < b.site ? -1 : 1));
+}
+
+interface Plan {
+	readonly specs: ReadonlyMap<string, Shape>;
+	readonly tensors: readonly TensorRange[];
+	readonly header: Uint8Array;
+}
+
+function planTensors(updates: readonly UpdateFile[]): Plan {
+	const offsets = new Map<string, number[]>();
+	let specs: ReadonlyMap<string, Shape> | undefined;
+	for (const { site, path } of updates) {
+		using file = openSafetensors(path);
+		specs ??= new Map([...file.entries].map(([name, { shape }]) => [name, shape]));
+		const defect = compareTensors(file.entries, specs);
+		if (defect !== null)
+			throw new FederationError(defect.code, `${site}: ${defect.message}`, { ids: { site } });
+		for (const [name, { offsetBytes }] of file.entries) {
+			const list = offsets.get(name) ?? [];
+			list.push(offsetBytes);
+			offsets.set(name, list);
+		}
+	}
+	specs ??= new Map();
+	const infos = [...specs].map(([name, shape]) => [name, { dtype: "float32", shape }] as const);
+	const header = encodeSafetensorsHeader(new Map(infos));
+	const tensors: TensorRange[] = [];
+	let outputOffset = header.length;
+	for (const [name, shape] of [...specs].sort(([a], [b]) => (a < b ? -1 : 1))) {
+		const sizeBytes = shape.reduce((product, dim) => product * dim, 4);
+		tensors.push({ sizeBytes, inputOffsets: offsets.get(name) ?? [], outputOffset });
+		outputOffset += sizeBytes;
+	}
+	return { specs, tensors, header };
+}
+
+async function createFile(path: string, header: Uint8Array, sizeBytes: number): Promise<void> {
+	const file = await open(path, "w");
+	try {
+		await file.write(header);
+		await file.truncate(sizeBytes);
+	} finally {
+		await file.close();
+	}
+}
+
+async function runInPlace(job: AggregateJob, signal: AbortSignal | undefined): Promise<void> {
+	const pass = aggregatePass(job, { index: 0, count: 1 });
+	try {
+		while (pass.next().done !== true) {
+			throwIfCancelled(signal, "aggregation");
+			await new Promise(setImmediate);
+		}
+	} finally {
+		pass.return(undefined);
+	}
+}
+
+async function runInWorkers(
+	job: AggregateJob,
+	count: number,
+	signal: AbortSignal | undefined,
+): Promise<void> {
+	const shares = Array.from({ length: count }, (_, index): PassShare => ({ index, count }));
+	const results = await Promise.allSettled(shares.map((share) => runWorker(job, share, signal)));
+	for (const result of results) if (result.status === "rejected") throw result.reason;
+}
+
+async function runWorker(
+	job: AggregateJob,
+	share: PassShare,
+	signal: AbortSignal | undefined,
+): Promise<void> {
+	const source = import.meta.url.endsWith(".ts");
+	const entry = new URL(source ? "../dist/aggregate-worker.js" : "./aggregate-worker.js", import.meta.url);
+	const worker = new Worker(entry, { workerData: { job, share } });
+	try {
+		// Posted by aggregate-worker.ts of the same version.
+		const [answer] = (await once(worker, "message", signal === undefined ? {} : { signal })) as [
+			{ readonly ok: boolean; readonly code: string; readonly message: string },
+		];
+		if (!answer.ok) {
+			throw storageErrorFromCode(answer.code, `aggregation into ${job.output}`, answer.message);
+		}
+	} finally {
+		await worker.terminate();
+	}
+}
