@@ -1,0 +1,66 @@
+// Child processes of this package: where their built entry files are, and how they are started and watched.
+// A native crash of the video library ends a child, never the program.
+import { type ChildProcess, fork, type Serializable } from "node:child_process";
+import { fileURLToPath } from "node:url";
+
+const MAX_STDERR_CHARS = 4000;
+
+/** Names of the entry files of `video/`. */
+export type ChildEntry = "encode-child" | "decode-child";
+
+/** A running child; `exit` never rejects. */
+export interface VideoChild {
+	readonly process: ChildProcess;
+	/** Resolves with a description ("signal SIGSEGV", "exit code 1"), with what it last wrote to stderr. */
+	readonly exit: Promise<string>;
+	/** Ends it at once; resolves when it is gone. */
+	kill(): Promise<void>;
+}
+
+/** Path of the built entry; the sources run the built child, too, since processes need plain JavaScript. */
+function entryPath(entry: ChildEntry): string {
+	const path = import.meta.url.endsWith(".ts") ? `../../dist/video/${entry}.js` : `./${entry}.js`;
+	return fileURLToPath(new URL(path, import.meta.url));
+}
+
+/**
+ * Starts a child with structured-clone IPC; `onMessage` gets every message. With `dataPipe`, file descriptor 3
+ * of the child is a pipe that `process.stdio[3]` reads.
+ */
+export function startVideoChild(
+	entry: ChildEntry,
+	onMessage: (message: unknown) => void,
+	{ dataPipe = false }: { dataPipe?: boolean } = {},
+): VideoChild {
+	const child = fork(entryPath(entry), {
+		execArgv: [],
+		serialization: "advanced",
+		stdio: dataPipe ? ["ignore", "ignore", "pipe", "pipe", "ipc"] : ["ignore", "ignore", "pipe", "ipc"],
+		env: { ...process.env, SVT_LOG: "1" },
+	});
+	let stderr = "";
+	child.stderr?.setEncoding("utf8").on("data", (text: string) => {
+		stderr = (stderr + text).slice(-MAX_STDERR_CHARS);
+	});
+	child.on("message", onMessage);
+	const exit = new Promise<string>((resolve) => {
+		child.once("error", (cause) => resolve(`could not start: ${cause.message}`));
+		child.once("close", (code, signal) => {
+			const how = signal === null ? `exit code ${code}` : `signal ${signal}`;
+			resolve(stderr.trim() === "" ? how : `${how}; it wrote: ${stderr.trim()}`);
+		});
+	});
+	return {
+		process: child,
+		exit,
+		async kill() {
+			child.kill("SIGKILL");
+			await exit;
+		},
+	};
+}
+
+/** Sends a message to a child whose end is watched elsewhere: a closed channel is no error here. */
+export function sendToChild(child: VideoChild, message: Serializable): void {
+	if (child.process.connected) child.process.send(message, () => undefined);
+}

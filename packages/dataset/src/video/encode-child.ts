@@ -1,0 +1,48 @@
+// Entry of the encoder process: reads EncodeRequest messages, answers EncodeReply. One process serves all cameras
+// of one dataset. It ends when the writer disconnects.
+import { AV_LOG_ERROR } from "node-av/constants";
+import { Log } from "node-av/lib";
+import { causeText } from "../errors.ts";
+import type { EncodeReply, EncodeRequest } from "./encode-protocol.ts";
+import { CameraRecorder } from "./video-file.ts";
+
+const recorders: CameraRecorder[] = [];
+let failed = false;
+
+function reply(message: EncodeReply): void {
+	process.send?.(message);
+}
+
+function handle(request: EncodeRequest): void {
+	switch (request.kind) {
+		case "setup":
+			for (const camera of request.cameras) recorders.push(new CameraRecorder(request, camera));
+			return;
+		case "begin":
+			for (const recorder of recorders) recorder.beginEpisode(request.numFrames);
+			return;
+		case "frame":
+			recorders[request.camera]?.addFrame(request.rgb);
+			reply({ kind: "consumed", sizeBytes: request.rgb.byteLength });
+			return;
+		case "end":
+			reply({ kind: "episode", videos: recorders.map((recorder) => recorder.endEpisode()) });
+			return;
+		case "finish":
+			for (const recorder of recorders) recorder.finish();
+			reply({ kind: "finished" });
+	}
+}
+
+Log.setLevel(AV_LOG_ERROR);
+process.on("message", (request: EncodeRequest) => {
+	if (failed) return;
+	try {
+		handle(request);
+	} catch (cause) {
+		failed = true;
+		const file = recorders.map((recorder) => recorder.path).join(", ");
+		reply({ kind: "failed", message: causeText(cause), file });
+	}
+});
+process.on("disconnect", () => process.exit(0));

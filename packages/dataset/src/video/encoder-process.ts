@@ -1,0 +1,127 @@
+// The writer's side of the encoder process: frames go out with bounded memory in flight, replies come back in
+// order. Any failure of the process becomes one DatasetError that every later call repeats.
+import { DatasetError } from "../errors.ts";
+import { sendToChild, startVideoChild, type VideoChild } from "./child-entry.ts";
+import type { EncodeReply, EncodeSetup, EpisodeVideo } from "./encode-protocol.ts";
+
+/** Bytes of frames that may wait in the encoder's queue: bounds memory, still lets recording run ahead. */
+const MAX_IN_FLIGHT_BYTES = 32 << 20;
+
+/** An encoder process for all cameras of one dataset. */
+export interface EncoderProcess extends AsyncDisposable {
+	/** Starts an episode; frames follow. */
+	begin(numFrames: number): void;
+	/** Hands over one frame of camera number `camera`; `rgb` may be reused at once. Waits while too much is queued. */
+	frame(camera: number, rgb: Uint8Array): Promise<void>;
+	/** Resolves when the episode's frames are in their files; several episodes may be under way. */
+	end(): Promise<readonly EpisodeVideo[]>;
+	/** Finalises all files. */
+	finish(): Promise<void>;
+}
+
+/** Starts the process. Failures surface from the calls as DatasetError "encoder-failed". */
+export function startEncoder(setup: EncodeSetup): EncoderProcess {
+	let inFlightBytes = 0;
+	let failure: DatasetError | null = null;
+	let closing = false;
+	const episodes: PromiseWithResolvers<readonly EpisodeVideo[]>[] = [];
+	let room = deferred<undefined>();
+	const finished = deferred<undefined>();
+	finished.promise.catch(() => undefined);
+
+	const fail = (error: DatasetError): void => {
+		failure ??= error;
+		for (const episode of episodes.splice(0)) episode.reject(failure);
+		finished.reject(failure);
+		room.resolve(undefined);
+	};
+	const onReply = (reply: EncodeReply): void => {
+		switch (reply.kind) {
+			case "consumed":
+				inFlightBytes -= reply.sizeBytes;
+				room.resolve(undefined);
+				room = deferred();
+				return;
+			case "episode":
+				episodes.shift()?.resolve(reply.videos);
+				return;
+			case "finished":
+				finished.resolve(undefined);
+				return;
+			case "failed":
+				fail(
+					new DatasetError("encoder-failed", `encoding ${reply.file} failed: ${reply.message}`, {
+						file: reply.file,
+					}),
+				);
+		}
+	};
+	// as: the only sender is encode-child.ts of this package, which sends EncodeReply.
+	const child: VideoChild = startVideoChild("encode-child", (message) => onReply(message as EncodeReply));
+	void child.exit.then((how) => {
+		if (!closing) {
+			fail(
+				new DatasetError(
+					"encoder-failed",
+					`the video encoder process for ${setup.root} ended (${how}); record again, with another codec if it repeats`,
+					{ file: setup.root },
+				),
+			);
+		}
+	});
+	const queueIsFull = (): boolean => inFlightBytes > MAX_IN_FLIGHT_BYTES && failure === null && !closing;
+	const ensure = (): void => {
+		if (failure !== null) throw failure;
+		if (closing) throw new TypeError("the encoder process was disposed");
+	};
+	sendToChild(child, setup);
+	return {
+		begin(numFrames) {
+			ensure();
+			sendToChild(child, { kind: "begin", numFrames });
+		},
+		async frame(camera, rgb) {
+			ensure();
+			inFlightBytes += rgb.byteLength;
+			sendToChild(child, { kind: "frame", camera, rgb });
+			while (queueIsFull()) await room.promise;
+			ensure();
+		},
+		end() {
+			ensure();
+			const episode = deferred<readonly EpisodeVideo[]>();
+			episode.promise.catch(() => undefined);
+			episodes.push(episode);
+			sendToChild(child, { kind: "end" });
+			return episode.promise;
+		},
+		finish() {
+			ensure();
+			sendToChild(child, { kind: "finish" });
+			return finished.promise;
+		},
+		async [Symbol.asyncDispose]() {
+			closing = true;
+			room.resolve(undefined);
+			await child.kill();
+		},
+	};
+}
+
+interface PromiseWithResolvers<T> {
+	readonly promise: Promise<T>;
+	resolve(value: T): void;
+	reject(cause: unknown): void;
+}
+
+function deferred<T>(): PromiseWithResolvers<T> {
+	let settle: { resolve(value: T): void; reject(cause: unknown): void } | null = null;
+	const promise = new Promise<T>((resolve, reject) => {
+		settle = { resolve, reject };
+	});
+	return {
+		promise,
+		resolve: (value) => settle?.resolve(value),
+		reject: (cause) => settle?.reject(cause),
+	};
+}

@@ -1,0 +1,223 @@
+// One camera's mp4 files while they are being written: an encoder per episode (so that every episode starts with
+// a keyframe and can later be cut out without re-encoding), a muxer per file. Runs in the encoder process only.
+import { mkdirSync } from "node:fs";
+import { dirname, join } from "node:path";
+import {
+	AV_CODEC_FLAG_GLOBAL_HEADER,
+	AV_PIX_FMT_RGB24,
+	AV_PIX_FMT_YUV420P,
+	AVERROR_EAGAIN,
+	AVERROR_EOF,
+	AVFMT_FLAG_BITEXACT,
+	type AVPixelFormat,
+	SWS_BICUBIC,
+} from "node-av/constants";
+import {
+	Codec,
+	CodecContext,
+	FormatContext,
+	Frame,
+	Packet,
+	Rational,
+	SoftwareScaleContext,
+	type Stream,
+} from "node-av/lib";
+import { fillPath } from "../info.ts";
+import { check, NativeVideoError, setCodecOptions } from "./av.ts";
+import type { EncodeSetup, EpisodeVideo } from "./encode-protocol.ts";
+
+interface Muxer {
+	readonly path: string;
+	readonly format: FormatContext;
+	stream: Stream | null;
+	numFrames: number;
+	sizeBytes: number;
+}
+
+/** Encodes the frames of one camera into as many files as the size limit asks for. */
+export class CameraRecorder implements Disposable {
+	readonly #setup: EncodeSetup;
+	readonly #camera: EncodeSetup["cameras"][number];
+	readonly #rgb: Frame;
+	readonly #yuv: Frame;
+	readonly #scaler = new SoftwareScaleContext();
+	readonly #packet = new Packet();
+	#muxer: Muxer | null = null;
+	#encoder: CodecContext | null = null;
+	#fileNumber = -1;
+	#episodeFirstFrame = 0;
+	#frameInEpisode = 0;
+
+	constructor(setup: EncodeSetup, camera: EncodeSetup["cameras"][number]) {
+		this.#setup = setup;
+		this.#camera = camera;
+		const { width, height } = camera;
+		this.#rgb = newFrame(AV_PIX_FMT_RGB24, width, height);
+		this.#yuv = newFrame(AV_PIX_FMT_YUV420P, width, height);
+		this.#scaler.getContext(width, height, AV_PIX_FMT_RGB24, width, height, AV_PIX_FMT_YUV420P, SWS_BICUBIC);
+		check("scaler", this.#scaler.initContext());
+		this.#packet.alloc();
+	}
+
+	/** Path of the file being written, for messages. */
+	get path(): string {
+		return this.#muxer?.path ?? this.#camera.key;
+	}
+
+	/** Starts an episode of `numFrames`; begins a new file when the current one would grow past the limit. */
+	beginEpisode(numFrames: number): void {
+		const muxer = this.#muxer;
+		const expected = muxer === null ? 0 : (muxer.sizeBytes / muxer.numFrames) * (muxer.numFrames + numFrames);
+		if (muxer === null || expected >= this.#setup.fileSizeBytes) this.#nextFile();
+		this.#episodeFirstFrame = this.#muxer?.numFrames ?? 0;
+		this.#frameInEpisode = 0;
+		this.#encoder = this.#openEncoder();
+	}
+
+	/** Encodes one frame of [height, width, 3] bytes. */
+	addFrame(rgb: Uint8Array): void {
+		const encoder = this.#encoder;
+		if (encoder === null) throw new RangeError("addFrame: no episode has begun");
+		this.#fill(rgb);
+		check("makeWritable", this.#yuv.makeWritable());
+		check("scale", this.#scaler.scaleFrameSync(this.#yuv, this.#rgb));
+		this.#yuv.pts = BigInt(this.#episodeFirstFrame + this.#frameInEpisode);
+		this.#frameInEpisode++;
+		check("encode", encoder.sendFrameSync(this.#yuv));
+		this.#drain(encoder);
+	}
+
+	/** Ends the episode: every frame is in the file. */
+	endEpisode(): EpisodeVideo {
+		const encoder = this.#encoder;
+		const muxer = this.#muxer;
+		if (encoder === null || muxer === null) throw new RangeError("endEpisode: no episode has begun");
+		check("flush encoder", encoder.sendFrameSync(null));
+		this.#drain(encoder);
+		encoder.freeContext();
+		this.#encoder = null;
+		if (muxer.numFrames !== this.#episodeFirstFrame + this.#frameInEpisode) {
+			throw new RangeError(
+				`encoder returned ${muxer.numFrames - this.#episodeFirstFrame} of ${this.#frameInEpisode} frames`,
+			);
+		}
+		return {
+			camera: this.#camera.key,
+			chunkIndex: Math.floor(this.#fileNumber / this.#setup.filesPerChunk),
+			fileIndex: this.#fileNumber % this.#setup.filesPerChunk,
+			fromTimestamp: this.#episodeFirstFrame / this.#setup.fps,
+			toTimestamp: muxer.numFrames / this.#setup.fps,
+		};
+	}
+
+	/** Finalises the open file. */
+	finish(): void {
+		const muxer = this.#muxer;
+		if (muxer === null) return;
+		this.#muxer = null;
+		if (muxer.stream !== null) check("trailer", muxer.format.writeTrailerSync());
+		muxer.format.closeOutputSync();
+		muxer.format.freeContext();
+	}
+
+	/** Frees the native memory; an unfinished file stays broken. */
+	[Symbol.dispose](): void {
+		this.#encoder?.freeContext();
+		this.#muxer?.format.freeContext();
+		this.#scaler.freeContext();
+		this.#packet.free();
+		this.#rgb.free();
+		this.#yuv.free();
+	}
+
+	#nextFile(): void {
+		this.finish();
+		this.#fileNumber++;
+		const path = join(
+			this.#setup.root,
+			fillPath(this.#setup.pathTemplate, {
+				video_key: this.#camera.key,
+				chunk_index: Math.floor(this.#fileNumber / this.#setup.filesPerChunk),
+				file_index: this.#fileNumber % this.#setup.filesPerChunk,
+			}),
+		);
+		mkdirSync(dirname(path), { recursive: true });
+		const format = new FormatContext();
+		check(`open ${path}`, format.allocOutputContext2(null, "mp4", path));
+		format.setFlags(AVFMT_FLAG_BITEXACT);
+		this.#muxer = { path, format, stream: null, numFrames: 0, sizeBytes: 0 };
+	}
+
+	#openEncoder(): CodecContext {
+		const { codec, fps } = this.#setup;
+		const encoder = Codec.findEncoderByName(
+			// as: the settings table names encoders that this build has; a missing one is reported below.
+			codec.encoder as Parameters<typeof Codec.findEncoderByName>[0],
+		);
+		if (encoder === null) throw new RangeError(`the video library has no encoder ${codec.encoder}`);
+		const context = new CodecContext();
+		context.allocContext3(encoder);
+		context.width = this.#camera.width;
+		context.height = this.#camera.height;
+		context.pixelFormat = AV_PIX_FMT_YUV420P;
+		context.timeBase = new Rational(1, fps);
+		context.framerate = new Rational(fps, 1);
+		context.gopSize = codec.gopSize;
+		context.maxBFrames = 0;
+		context.threadCount = 1;
+		context.setFlags(AV_CODEC_FLAG_GLOBAL_HEADER);
+		setCodecOptions(context, codec.options);
+		check(`open ${codec.encoder}`, context.open2Sync(encoder, null));
+		if (this.#muxer !== null && this.#muxer.stream === null) this.#startStream(this.#muxer, context);
+		return context;
+	}
+
+	#startStream(muxer: Muxer, encoder: CodecContext): void {
+		const stream = muxer.format.newStream(null);
+		stream.timeBase = new Rational(1, this.#setup.fps);
+		stream.avgFrameRate = new Rational(this.#setup.fps, 1);
+		check("stream parameters", stream.codecpar.fromContext(encoder));
+		check(`create ${muxer.path}`, muxer.format.openOutputSync());
+		check(`header of ${muxer.path}`, muxer.format.writeHeaderSync(null));
+		muxer.stream = stream;
+	}
+
+	#fill(rgb: Uint8Array): void {
+		const { width, height } = this.#camera;
+		check("makeWritable", this.#rgb.makeWritable());
+		const plane = this.#rgb.data?.[0];
+		const stride = this.#rgb.linesize[0];
+		if (plane === undefined || stride === undefined)
+			throw new RangeError("the video library gave a frame without memory");
+		for (let row = 0; row < height; row++) {
+			plane.set(rgb.subarray(row * width * 3, (row + 1) * width * 3), row * stride);
+		}
+	}
+
+	#drain(encoder: CodecContext): void {
+		const muxer = this.#muxer;
+		if (muxer?.stream === null || muxer === null) throw new RangeError("drain: no stream");
+		for (;;) {
+			const code = encoder.receivePacketSync(this.#packet);
+			if (code === AVERROR_EAGAIN || code === AVERROR_EOF) return;
+			if (code < 0) throw new NativeVideoError("receive packet", code);
+			this.#packet.streamIndex = 0;
+			this.#packet.duration = 1n;
+			muxer.sizeBytes += this.#packet.size;
+			muxer.numFrames++;
+			this.#packet.rescaleTs({ num: 1, den: this.#setup.fps }, muxer.stream.timeBase);
+			check(`write ${muxer.path}`, muxer.format.writeFrameSync(this.#packet));
+			this.#packet.unref();
+		}
+	}
+}
+
+function newFrame(format: AVPixelFormat, width: number, height: number): Frame {
+	const frame = new Frame();
+	frame.alloc();
+	frame.format = format;
+	frame.width = width;
+	frame.height = height;
+	check("frame memory", frame.getBuffer());
+	return frame;
+}

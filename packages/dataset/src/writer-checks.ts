@@ -1,0 +1,155 @@
+// What a dataset writer checks and does around the recording itself: options, episodes, the feature table of
+// info.json, and the move of the finished folder to its place.
+import { open, readdir, rename } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { causeText, DatasetError } from "./errors.ts";
+import { type Feature, INDEX_FEATURES } from "./info.ts";
+import { CODECS } from "./video/codec.ts";
+import type { DatasetWriterOptions, EpisodeInput, FrameSequence } from "./writer.ts";
+
+/** @throws RangeError for options no dataset can have. */
+export function checkOptions({ fps, cameras, stateNames, actionNames }: DatasetWriterOptions): void {
+	if (!Number.isSafeInteger(fps) || fps < 1)
+		throw new RangeError(`dataset writer: fps ${fps} is not a positive integer`);
+	if (actionNames.length === 0 || stateNames.length === 0) {
+		throw new RangeError("dataset writer: state and action need at least one dimension each");
+	}
+	const keys = new Set<string>();
+	for (const { key, height, width } of cameras) {
+		if (!/^[\w-][\w.-]*$/.test(key) || keys.has(key)) {
+			throw new RangeError(
+				`dataset writer: camera key "${key}" is taken or not made of letters, digits, "_", "-", "."`,
+			);
+		}
+		keys.add(key);
+		if (height % 2 !== 0 || width % 2 !== 0 || height < 64 || width < 64 || height > 4096 || width > 4096) {
+			throw new RangeError(
+				`dataset writer: camera ${key} is ${height}x${width}; both must be even and in 64..4096`,
+			);
+		}
+	}
+}
+
+/**
+ * The number of frames of a well-formed episode.
+ * @throws DatasetError "bad-episode" saying what is wrong.
+ */
+export function checkEpisode(
+	{ task, states, actions, images }: EpisodeInput,
+	episodeIndex: number,
+	{ stateNames, actionNames, cameras }: DatasetWriterOptions,
+): number {
+	const length = states.length / stateNames.length;
+	if (!Number.isInteger(length) || length < 1) {
+		throw badEpisode(episodeIndex, `${states.length} state values are not rows of ${stateNames.length}`);
+	}
+	if (actions.length !== length * actionNames.length) {
+		throw badEpisode(
+			episodeIndex,
+			`${actions.length} action values for ${length} rows of ${actionNames.length}`,
+		);
+	}
+	if (task.trim() === "") throw badEpisode(episodeIndex, "the task sentence is empty");
+	for (const [name, values] of Object.entries({ states, actions })) {
+		const at = values.findIndex((value) => !Number.isFinite(value));
+		if (at >= 0) throw badEpisode(episodeIndex, `${name}[${at}] is ${values[at]}`);
+	}
+	const expected = cameras.map(({ key }) => key).sort();
+	const given = [...images.keys()].sort();
+	if (expected.join() !== given.join()) {
+		throw badEpisode(
+			episodeIndex,
+			`it has cameras ${given.join(", ")} but the dataset has ${expected.join(", ")}`,
+		);
+	}
+	return length;
+}
+
+/** The error for an episode that cannot be stored. */
+export function badEpisode(episodeIndex: number, problem: string): DatasetError {
+	return new DatasetError("bad-episode", `episode ${episodeIndex} cannot be stored: ${problem}`, {
+		episodeIndex,
+	});
+}
+
+/** The error for a failed write below `root`. */
+export function writeFailed(root: string, cause: unknown): DatasetError {
+	return new DatasetError(
+		"write-failed",
+		`cannot write the dataset ${root}: ${causeText(cause)}; check free space and permissions`,
+		{ file: root, cause },
+	);
+}
+
+/** The `features` table of info.json. */
+export function datasetFeatures(options: DatasetWriterOptions): Readonly<Record<string, Feature>> {
+	const { fps, stateNames, actionNames, cameras, codec = "av1" } = options;
+	const features: Record<string, Feature> = {
+		action: { dtype: "float32", shape: [actionNames.length], names: [...actionNames] },
+		"observation.state": { dtype: "float32", shape: [stateNames.length], names: [...stateNames] },
+	};
+	for (const { key, height, width } of cameras) {
+		features[key] = {
+			dtype: "video",
+			shape: [height, width, 3],
+			names: ["height", "width", "channels"],
+			info: {
+				"video.height": height,
+				"video.width": width,
+				"video.pix_fmt": "yuv420p",
+				"video.is_depth_map": false,
+				"video.fps": fps,
+				"video.channels": 3,
+				has_audio: false,
+				...CODECS[codec].info,
+			},
+		};
+	}
+	return { ...features, ...INDEX_FEATURES };
+}
+
+/** @throws DatasetError "target-exists" when `root` is there and not an empty folder. */
+export async function checkTarget(root: string): Promise<void> {
+	const entries = await readdir(root).catch((cause: NodeJS.ErrnoException) => {
+		if (cause.code === "ENOENT") return [];
+		throw targetExists(root, cause);
+	});
+	if (entries.length > 0) throw targetExists(root);
+}
+
+function targetExists(root: string, cause?: unknown): DatasetError {
+	return new DatasetError("target-exists", `${root} exists; remove it or choose another folder`, {
+		file: root,
+		cause,
+	});
+}
+
+/** Syncs every file of `temporary` and renames it to `root`. */
+export async function moveIntoPlace(temporary: string, root: string): Promise<void> {
+	const entries = await readdir(temporary, { recursive: true, withFileTypes: true });
+	for (const entry of entries) {
+		if (entry.isFile()) await syncPath(join(entry.parentPath, entry.name));
+	}
+	try {
+		await rename(temporary, root);
+	} catch (cause) {
+		// as: fs rejects with ErrnoException.
+		const { code } = cause as NodeJS.ErrnoException;
+		throw code === "ENOTEMPTY" || code === "EEXIST" || code === "ENOTDIR" ? targetExists(root, cause) : cause;
+	}
+	await syncPath(dirname(root));
+}
+
+async function syncPath(path: string): Promise<void> {
+	const handle = await open(path, "r");
+	try {
+		await handle.sync();
+	} finally {
+		await handle.close();
+	}
+}
+
+/** An iterator over frames, whether they come at once or in time. */
+export function iterate(frames: FrameSequence): AsyncIterator<Uint8Array> | Iterator<Uint8Array> {
+	return Symbol.asyncIterator in frames ? frames[Symbol.asyncIterator]() : frames[Symbol.iterator]();
+}
