@@ -229,6 +229,7 @@ export function incidentText(event: RoundEvent): string | null {
 		case "task.progress":
 		case "task.sent":
 		case "update.received":
-			return null;
+			break;
 	}
+	return null;
 }
