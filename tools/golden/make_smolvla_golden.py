@@ -45,11 +45,10 @@ def merged(seed, **changes):
 
 
 CONFIGS = {
-    # special image tokens, prefix padding, three cameras, more key-value heads, an expert layer every third layer
+    # special image tokens, prefix padding, three cameras, more key-value heads
     "B": merged(21, B=3, scale_factor=2, text={"hidden_size": 64, "num_attention_heads": 4, "num_key_value_heads": 2,
                                                 "num_hidden_layers": 6},
-                policy={"add_image_special_tokens": True, "prefix_length": 40, "num_vlm_layers": 6,
-                        "num_expert_layers": 2, "empty_cameras": 0, "chunk_size": 7, "n_action_steps": 5},
+                policy={"add_image_special_tokens": True, "prefix_length": 40, "num_vlm_layers": 6, "chunk_size": 7, "n_action_steps": 5},
                 cams={"observation.images.top": [30, 40], "observation.images.left": [64, 64],
                       "observation.images.wrist": [70, 33]},
                 lang_valid=[3, 8, 6], pad=[], cam_mask={"observation.images.left": [False, True, True]}),
@@ -65,6 +64,8 @@ CONFIGS = {
     # everything trainable
     "E": merged(51, policy={"train_expert_only": False, "freeze_vision_encoder": False, "chunk_size": 4,
                             "n_action_steps": 4}, pad=[[1, 4]]),
+    # an expert layer every third layer (LeRobot can train but not sample such a model)
+    "G": merged(71, text={"num_hidden_layers": 6}, policy={"num_vlm_layers": 6, "num_expert_layers": 2}),
     # no self-attention layers of the expert at all except layer 0 (n larger than the depth)
     "F": merged(61, policy={"self_attn_every_n_layers": 7, "num_expert_layers": 4, "optimizer_lr": 0.002}),
 }
@@ -149,6 +150,25 @@ def adamw_trace(policy, cfg, batch, noise, time, steps, lr_of, clip):
     return trace, {n: p.detach().clone() for n, p in policy.named_parameters() if p.requires_grad}
 
 
+def sampled(policy, cfg, args, noise, rtc):
+    from lerobot.policies.rtc.configuration_rtc import RTCAttentionSchedule, RTCConfig
+    with torch.no_grad():
+        plain = policy.model.sample_actions(*args, noise=noise.clone())
+    policy.config.rtc_config = RTCConfig(enabled=True, max_guidance_weight=rtc["max_guidance_weight"],
+                                         prefix_attention_schedule=RTCAttentionSchedule[rtc["schedule"]],
+                                         execution_horizon=rtc["execution_horizon"])
+    policy.init_rtc_processor()
+    previous = torch.randn(cfg["B"], cfg["policy"]["chunk_size"] - 1, cfg["action_dim"],
+                           generator=torch.Generator().manual_seed(cfg["seed"] + 2))
+    with torch.no_grad():
+        guided = policy.model.sample_actions(
+            *args, noise=noise.clone(), inference_delay=rtc["inference_delay"], prev_chunk_left_over=previous,
+            execution_horizon=rtc["execution_horizon"])
+    policy.config.rtc_config = None
+    policy.model.rtc_processor = None
+    return {"out.sample_actions": plain, "rtc.prev_chunk_left_over": previous, "rtc.sample_actions": guided}
+
+
 def scheduled_lr(cfg, sched):
     import math
     peak, warmup, decay = cfg["policy"]["optimizer_lr"], sched["warmup"], sched["decay"]
@@ -192,24 +212,11 @@ def main():
     args = (images, masks, batch["observation.language.tokens"], batch["observation.language.attention_mask"],
             policy.prepare_state(dict(batch)))
     policy.eval()
-    with torch.no_grad():
-        tensors["out.sample_actions"] = policy.model.sample_actions(*args, noise=noise.clone())
-    rtc = {"inference_delay": 2, "execution_horizon": 5, "schedule": "EXP" if name in ("C",) else "LINEAR",
+    rtc = {"inference_delay": 2, "execution_horizon": 5, "schedule": "EXP" if name == "C" else "LINEAR",
            "max_guidance_weight": 10.0}
-    from lerobot.policies.rtc.configuration_rtc import RTCAttentionSchedule, RTCConfig
-    policy.config.rtc_config = RTCConfig(enabled=True, max_guidance_weight=10.0,
-                                         prefix_attention_schedule=RTCAttentionSchedule[rtc["schedule"]],
-                                         execution_horizon=rtc["execution_horizon"])
-    policy.init_rtc_processor()
-    previous = torch.randn(cfg["B"], cfg["policy"]["chunk_size"] - 1, cfg["action_dim"],
-                           generator=torch.Generator().manual_seed(cfg["seed"] + 2))
-    tensors["rtc.prev_chunk_left_over"] = previous
-    with torch.no_grad():
-        tensors["rtc.sample_actions"] = policy.model.sample_actions(
-            *args, noise=noise.clone(), inference_delay=rtc["inference_delay"], prev_chunk_left_over=previous,
-            execution_horizon=rtc["execution_horizon"])
-    policy.config.rtc_config = None
-    policy.model.rtc_processor = None
+    can_sample = cfg["policy"]["num_expert_layers"] in (0, cfg["policy"]["num_vlm_layers"])
+    if can_sample:
+        tensors |= sampled(policy, cfg, args, noise, rtc)
 
     sched = {"warmup": 2, "decay": 20, "decay_lr": 2.5e-5, "clip": 0.5}
     const, after = adamw_trace(policy, cfg, batch, noise, time, 3, lambda step: 1e-3, 10.0)
