@@ -11,6 +11,7 @@ export type CliErrorCode =
 	| "bad-data-uri"
 	| "run-not-found"
 	| "run-damaged"
+	| "run-in-use"
 	| "run-not-resumable"
 	| "recording-failed"
 	| "interrupted";

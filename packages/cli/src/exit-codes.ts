@@ -95,6 +95,7 @@ const CLI_ERRORS: Readonly<Record<CliErrorCode, ExitName>> = {
 	"bad-data-uri": "usage",
 	"run-not-found": "run",
 	"run-damaged": "run",
+	"run-in-use": "run",
 	"run-not-resumable": "run",
 	"recording-failed": "simulator",
 	interrupted: "interrupted",

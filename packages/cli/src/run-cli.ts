@@ -79,7 +79,9 @@ export function renderError(error: unknown, verbose: boolean): string {
 	const exit = exitCodeOf(error);
 	const code = codeOf(error) ?? exit.name;
 	const message = error instanceof Error ? error.message : String(error);
-	const lines = [`error[${code}]: ${message.replaceAll("\n", " ")}`];
+	// Some packages put their code at the front of the message; here it stands before it already.
+	const bare = message.replace(/^\[[^\]]*\] /, "").replaceAll("\n", " ");
+	const lines = [`error[${code}]: ${bare}`];
 	const cure = cureOf(error, exit);
 	if (cure !== undefined) lines.push(`  ${cure}`);
 	if (verbose) lines.push(...causeChain(error).map((text) => `  ${text.replaceAll("\n", "\n  ")}`));

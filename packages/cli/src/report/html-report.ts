@@ -102,7 +102,7 @@ function renderFigures(run: RunSummary): string {
 		),
 		figure(`${improved} of ${run.sites.length}`, "sites below their round 0"),
 		figure(formatBytes(run.bytesUp), "sent by the sites", `${formatBytes(run.bytesDown)} received`),
-		figure(formatDuration(run.seconds === null ? null : run.seconds * 1000), "minutes of work"),
+		figure(formatDuration(run.seconds === null ? null : run.seconds * 1000), "of work"),
 	);
 }
 

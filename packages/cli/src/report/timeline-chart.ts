@@ -55,7 +55,7 @@ export function renderTimelineChart(run: RunSummary): string | null {
 				),
 			];
 		}),
-		label((MARGIN.left + WIDTH - MARGIN.right) / 2, height - 6, "minutes:seconds of work", {
+		label((MARGIN.left + WIDTH - MARGIN.right) / 2, height - 6, "time of work, min:s", {
 			"text-anchor": "middle",
 		}),
 	);

@@ -1,0 +1,50 @@
+// Where everything of a run lies: `<out>/<run id>/`.
+import { join } from "node:path";
+
+/** The paths of one run. */
+export interface RunPaths {
+	readonly root: string;
+	readonly id: string;
+	/** The resolved configuration. */
+	readonly config: string;
+	/** The single source of truth. */
+	readonly events: string;
+	readonly metrics: string;
+	readonly report: string;
+	readonly lossChart: string;
+	readonly previews: string;
+	/** Names the process that works on the run. */
+	readonly lock: string;
+	/** Content-addressed weights and updates. */
+	readonly objects: string;
+	/** What sites keep between rounds. */
+	readonly siteState: string;
+	/** Files of tasks in progress. */
+	readonly scratch: string;
+	/** The whole global checkpoint of a round: not bound to any site. */
+	globalCheckpoint(round: number): string;
+	/** The checkpoint of a round bound to a site: what LeRobot opens. */
+	siteCheckpoint(round: number, site: string): string;
+}
+
+/** The paths of run `id` under `out`. */
+export function runPaths(out: string, id: string): RunPaths {
+	const root = join(out, id);
+	const round = (number: number): string => join(root, "checkpoints", `round_${number}`);
+	return {
+		root,
+		id,
+		config: join(root, "config.json"),
+		events: join(root, "events.jsonl"),
+		metrics: join(root, "metrics.json"),
+		report: join(root, "report.html"),
+		lossChart: join(root, "loss.svg"),
+		previews: join(root, "previews.json"),
+		lock: join(root, "run.lock"),
+		objects: join(root, "objects"),
+		siteState: join(root, "site-state"),
+		scratch: join(root, "scratch"),
+		globalCheckpoint: (number) => join(round(number), "global"),
+		siteCheckpoint: (number, site) => join(round(number), "sites", site, "pretrained_model"),
+	};
+}

@@ -1,0 +1,116 @@
+import { spawnSync } from "node:child_process";
+import { mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { hostname, tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { findRun, listRunIds } from "./find-run.ts";
+import { runPaths } from "./paths.ts";
+import { lockRun } from "./run-lock.ts";
+import { type RunRecord, readRunRecord, writeRunRecord } from "./run-record.ts";
+
+let out = "";
+beforeEach(async () => {
+	out = await mkdtemp(join(tmpdir(), "zk0-runs-"));
+});
+afterEach(() => rm(out, { recursive: true }));
+
+async function makeRun(id: string): Promise<void> {
+	await mkdir(join(out, id));
+	await writeFile(join(out, id, "config.json"), "{}");
+}
+
+const RECORD: RunRecord = {
+	format: "zk0-run-1",
+	runId: "r",
+	createdAt: "2026-11-23T12:00:00.000Z",
+	config: { rounds: 3, threads: null, imageSize: [96, 96] },
+	sources: { rounds: "flag" },
+	sites: [{ name: "a", uri: "sim:reach-red", dataset: "/data", cameras: { top: "top" } }],
+	learning: { batchSize: 8 },
+	initial: { from: "bundled", modelSha256: "00" },
+	machine: { threads: 1, zk0: "0.1.0", node: "v20", platform: "linux x64", cpu: "?", cores: 2 },
+};
+
+describe("findRun", () => {
+	test("finds by id, beginning, end, latest and path", async () => {
+		await makeRun("20261122-0900-aaaa");
+		await makeRun("20261123-1000-bbbb");
+		await mkdir(join(out, "not-a-run"));
+		expect(await listRunIds(out)).toEqual(["20261122-0900-aaaa", "20261123-1000-bbbb"]);
+		for (const word of [
+			"20261123-1000-bbbb",
+			"bbbb",
+			"20261123",
+			"latest",
+			join(out, "20261123-1000-bbbb"),
+		]) {
+			expect((await findRun(out, word)).id).toBe("20261123-1000-bbbb");
+		}
+	});
+
+	test("says what is wrong with any other word", async () => {
+		await expect(findRun(join(out, "absent"), "x")).rejects.toMatchObject({
+			code: "run-not-found",
+			cure: expect.stringContaining("zk0 simulate"),
+		});
+		await makeRun("20261122-0900-aaaa");
+		await makeRun("20261123-1000-bbbb");
+		await expect(findRun(out, "2026")).rejects.toMatchObject({
+			message: expect.stringContaining("could be"),
+		});
+		await expect(findRun(out, "20261123-1000-bbbc")).rejects.toMatchObject({
+			cure: "did you mean 20261123-1000-bbbb?",
+		});
+		await expect(findRun(out, "zz")).rejects.toMatchObject({
+			cure: expect.stringContaining("zk0 runs list"),
+		});
+	});
+});
+
+describe("run record", () => {
+	test("reads back as written", async () => {
+		const { config } = runPaths(out, "r");
+		await mkdir(join(out, "r"));
+		await writeRunRecord(config, RECORD);
+		expect(await readRunRecord(config)).toEqual(RECORD);
+	});
+
+	test.each(["{", "{}", '{"format":"other"}'])("%s is a damaged record", async (text) => {
+		await writeFile(join(out, "config.json"), text);
+		await expect(readRunRecord(join(out, "config.json"))).rejects.toMatchObject({ code: "run-damaged" });
+	});
+});
+
+describe("lockRun", () => {
+	const path = (): string => join(out, "run.lock");
+	const lockOf = (holder: { pid: number; host: string }): Promise<void> =>
+		writeFile(path(), JSON.stringify(holder));
+
+	test("is held until disposed", async () => {
+		{
+			await using lock = await lockRun(path());
+			expect(lock).toBeDefined();
+			expect(await readdir(out)).toEqual(["run.lock"]);
+		}
+		expect(await readdir(out)).toEqual([]);
+	});
+
+	test("a living holder is respected, here and on other machines", async () => {
+		await lockOf({ pid: process.ppid, host: hostname() });
+		await expect(lockRun(path())).rejects.toMatchObject({
+			code: "run-in-use",
+			cure: expect.stringContaining("run.lock"),
+		});
+		await lockOf({ pid: 1, host: "elsewhere" });
+		await expect(lockRun(path())).rejects.toMatchObject({ code: "run-in-use" });
+	});
+
+	test("the lock of a dead process and a torn lock are taken over", async () => {
+		const { pid } = spawnSync(process.execPath, ["--version"]);
+		await lockOf({ pid, host: hostname() });
+		await (await lockRun(path()))[Symbol.asyncDispose]();
+		await writeFile(path(), '{"pid": 12');
+		await (await lockRun(path()))[Symbol.asyncDispose]();
+		expect(await readdir(out)).toEqual([]);
+	});
+});

@@ -1,0 +1,55 @@
+// One process at a time works on a run: run.lock names it. A lock left by a process that is gone (SIGKILL, power
+// cut) is taken over.
+import { open, readFile, rm } from "node:fs/promises";
+import { hostname } from "node:os";
+import { z } from "zod";
+import { CliError } from "../cli-error.ts";
+import { codeOf } from "../exit-codes.ts";
+
+const lockSchema = z.object({ pid: z.int(), host: z.string() });
+
+/** Held until disposed. */
+export type RunLock = AsyncDisposable;
+
+/** Takes the lock. @throws CliError "run-in-use" while another living process holds it. */
+export async function lockRun(path: string): Promise<RunLock> {
+	for (;;) {
+		try {
+			await using file = await open(path, "wx");
+			await file.writeFile(`${JSON.stringify({ pid: process.pid, host: hostname() })}\n`);
+			return { [Symbol.asyncDispose]: () => rm(path, { force: true }) };
+		} catch (error) {
+			if (codeOf(error) !== "EEXIST") throw error;
+		}
+		const holder = await readHolder(path);
+		if (holder !== undefined && isAlive(holder)) {
+			throw new CliError("run-in-use", `process ${holder.pid} on ${holder.host} works on this run`, {
+				cure: `stop it first; if there is no such process, delete ${path}`,
+			});
+		}
+		await rm(path, { force: true });
+	}
+}
+
+async function readHolder(path: string): Promise<z.infer<typeof lockSchema> | undefined> {
+	try {
+		return lockSchema.parse(JSON.parse(await readFile(path, "utf8")));
+	} catch (error) {
+		// Gone meanwhile, or torn by a crash while it was written: nobody holds it.
+		if (codeOf(error) === "ENOENT" || error instanceof SyntaxError || error instanceof z.ZodError)
+			return undefined;
+		throw error;
+	}
+}
+
+/** A process on another machine counts as alive: from here nobody can know. */
+function isAlive({ pid, host }: z.infer<typeof lockSchema>): boolean {
+	if (host !== hostname()) return true;
+	if (pid === process.pid) return false;
+	try {
+		process.kill(pid, 0);
+		return true;
+	} catch (error) {
+		return codeOf(error) === "EPERM";
+	}
+}

@@ -1,0 +1,61 @@
+// config.json of a run: the complete configuration and every choice that was made automatically, enough to resume
+// the run and to repeat it elsewhere.
+import { readFile } from "node:fs/promises";
+import { writeFileAtomic } from "@zk0/arrays/node";
+import { z } from "zod";
+import { CliError } from "../cli-error.ts";
+
+const site = z.strictObject({
+	name: z.string(),
+	/** As given, or as chosen for a simulated site. */
+	uri: z.string(),
+	/** Where the dataset lay when the run began. */
+	dataset: z.string(),
+	/** Policy camera of each dataset camera. */
+	cameras: z.record(z.string(), z.string()),
+});
+
+/** Schema of {@link RunRecord}. */
+export const runRecordSchema = z.strictObject({
+	format: z.literal("zk0-run-1"),
+	runId: z.string(),
+	createdAt: z.iso.datetime(),
+	/** Settings, as `zk0 simulate` resolved them; keys that were left open are null. */
+	config: z.record(z.string(), z.json()),
+	/** flag, file or preset for each setting. */
+	sources: z.record(z.string(), z.enum(["flag", "file", "preset"])),
+	sites: z.array(site),
+	/** Hyper-parameters of local training as every site gets them. */
+	learning: z.record(z.string(), z.json()),
+	/** The model that the run started from. */
+	initial: z.strictObject({ from: z.string(), modelSha256: z.string() }),
+	/** Automatic choices that do not change the result. */
+	machine: z.strictObject({
+		threads: z.int(),
+		zk0: z.string(),
+		node: z.string(),
+		platform: z.string(),
+		cpu: z.string(),
+		cores: z.int(),
+	}),
+});
+
+/** What config.json holds. */
+export type RunRecord = z.infer<typeof runRecordSchema>;
+
+/** Writes config.json whole or not at all. */
+export async function writeRunRecord(path: string, record: RunRecord): Promise<void> {
+	await writeFileAtomic(path, `${JSON.stringify(runRecordSchema.parse(record), undefined, "\t")}\n`);
+}
+
+/** Reads config.json. @throws CliError "run-damaged" when it is missing or not what this version writes. */
+export async function readRunRecord(path: string): Promise<RunRecord> {
+	try {
+		return runRecordSchema.parse(JSON.parse(await readFile(path, "utf8")));
+	} catch (cause) {
+		throw new CliError("run-damaged", `${path} is not the configuration of a run`, {
+			cure: "the run cannot be read without it; start a new one",
+			cause,
+		});
+	}
+}
