@@ -1,0 +1,90 @@
+// The runtime on onnxruntime-node: one worker thread per runtime, so that the caller's event loop stays free.
+import { availableParallelism } from "node:os";
+import type { NamedArrays, NdArray } from "@zk0/arrays";
+import { AutodiffError } from "./errors.ts";
+import { feedsOf, type Graph, outputsOf, parametersOf } from "./graph.ts";
+import { findWeightFiles } from "./node/external-weights.ts";
+import { buffersOf, copyArrays, type WireModel } from "./node/protocol.ts";
+import { createTrainerClient } from "./node/trainer-client.ts";
+import { WorkerLink } from "./node/worker-link.ts";
+import { emitOnnx } from "./onnx/emit.ts";
+import { checkFeeds, type RunOptions, type Runtime, type Session } from "./runtime.ts";
+
+/** Options of `createOrtRuntime`. */
+export interface OrtRuntimeOptions {
+	/** Threads that one operator may use; default all processors. Results do not depend on it. */
+	readonly threads?: number;
+}
+
+/** A runtime on onnxruntime-node. */
+export interface OrtRuntime extends Runtime {
+	readonly threads: number;
+}
+
+/**
+ * Starts a worker thread with onnxruntime-node; the caller disposes the runtime.
+ * @example
+ * await using runtime = await createOrtRuntime({ threads: 2 });
+ * await using session = await runtime.compile(graph);
+ * const outputs = await session.run(feeds);
+ */
+export async function createOrtRuntime(options: OrtRuntimeOptions = {}): Promise<OrtRuntime> {
+	const threads = options.threads ?? availableParallelism();
+	if (!Number.isSafeInteger(threads) || threads < 1) {
+		throw new RangeError(`createOrtRuntime: threads ${threads} must be a positive whole number`);
+	}
+	const link = new WorkerLink(workerEntry(), { threads });
+	const live = new Set<number>();
+	return {
+		threads,
+		get numLiveHandles() {
+			return live.size;
+		},
+		compile: async (graph) => {
+			const model = await toWireModel(graph);
+			const handle = await link.call("compile", { model });
+			return createSession(link, live, handle, graph);
+		},
+		createTrainer: (trainer) => createTrainerClient(link, live, trainer, toWireModel),
+		[Symbol.asyncDispose]: async () => {
+			await link.close();
+			live.clear();
+		},
+	};
+}
+
+function createSession(link: WorkerLink, live: Set<number>, handle: number, graph: Graph): Session {
+	const declared = feedsOf(graph);
+	live.add(handle);
+	return {
+		run: async (feeds: NamedArrays, { signal }: RunOptions = {}): Promise<Map<string, NdArray>> => {
+			if (!live.has(handle)) throw new AutodiffError("disposed", "run: the session was disposed");
+			checkFeeds("run", declared, feeds);
+			const copies = copyArrays(feeds);
+			return link.call(
+				"run",
+				{ handle, feeds: copies },
+				{ signal, abandon: true, transfer: buffersOf(copies) },
+			);
+		},
+		[Symbol.asyncDispose]: async () => {
+			if (live.delete(handle)) await link.call("release", { handle });
+		},
+	};
+}
+
+async function toWireModel(graph: Graph): Promise<WireModel> {
+	const { folder, locate } = await findWeightFiles(graph);
+	return {
+		onnx: emitOnnx(graph, { locate }),
+		weightsFolder: folder,
+		outputs: outputsOf(graph),
+		parameterNames: [...parametersOf(graph).keys()],
+	};
+}
+
+/** Worker threads run built JavaScript also when this file runs as source. */
+function workerEntry(): URL {
+	const entry = import.meta.url.endsWith(".ts") ? "../dist/node/ort-worker.js" : "./node/ort-worker.js";
+	return new URL(entry, import.meta.url);
+}

@@ -1,0 +1,114 @@
+// Worker side: one compiled graph on onnxruntime-node. Outputs are written into buffers that we allocate, so that they
+// can be handed over without another copy.
+import { type DType, type NamedArrays, type NdArray, numElements, type TypedArray } from "@zk0/arrays";
+import * as ort from "onnxruntime-node";
+import { AutodiffError } from "../errors.ts";
+import { describeType, type TensorType } from "../graph.ts";
+import type { WireModel } from "./protocol.ts";
+
+/** Tensors by name, as onnxruntime takes them. */
+export type Tensors = Record<string, ort.Tensor>;
+
+/** How sessions are created. */
+export interface SessionSettings {
+	/** Threads of one operator. */
+	readonly threads: number;
+}
+
+/** A compiled graph. */
+export class OrtSession {
+	readonly #session: ort.InferenceSession;
+	readonly outputs: ReadonlyMap<string, TensorType>;
+	readonly parameterNames: readonly string[];
+
+	private constructor(session: ort.InferenceSession, model: WireModel) {
+		this.#session = session;
+		this.outputs = model.outputs;
+		this.parameterNames = model.parameterNames;
+	}
+
+	/** Compiles a model. @throws AutodiffError "runtime-failed" with ONNX Runtime's message. */
+	static async create(model: WireModel, settings: SessionSettings): Promise<OrtSession> {
+		const folder = model.weightsFolder;
+		const extra = folder === null ? {} : { model_external_initializers_file_folder_path: folder };
+		try {
+			const session = await ort.InferenceSession.create(model.onnx, {
+				intraOpNumThreads: settings.threads,
+				interOpNumThreads: 1,
+				executionMode: "sequential",
+				logSeverityLevel: 3,
+				extra: { session: extra },
+			});
+			return new OrtSession(session, model);
+		} catch (cause) {
+			throw new AutodiffError("runtime-failed", `ONNX Runtime does not load the graph: ${messageOf(cause)}`, {
+				cause,
+			});
+		}
+	}
+
+	/** Runs the graph; outputs missing in `targets` get new buffers. Returns the new ones. */
+	async run(feeds: Tensors, targets: Tensors = {}): Promise<Map<string, NdArray>> {
+		const fresh = new Map<string, NdArray>();
+		const fetches: Tensors = { ...targets };
+		for (const [name, type] of this.outputs) {
+			if (Object.hasOwn(targets, name)) continue;
+			const array: NdArray = { dtype: type.dtype, shape: type.shape, data: allocate(type) };
+			fresh.set(name, array);
+			fetches[name] = toTensor(array);
+		}
+		try {
+			await this.#session.run(feeds, fetches);
+		} catch (cause) {
+			throw new AutodiffError("runtime-failed", `ONNX Runtime failed in a run: ${messageOf(cause)}`, {
+				cause,
+			});
+		}
+		return fresh;
+	}
+
+	/** Frees the native session. */
+	async release(): Promise<void> {
+		await this.#session.release();
+	}
+}
+
+/** Wraps an array without copying. @throws TypeError for bfloat16, which onnxruntime-node cannot feed. */
+export function toTensor({ dtype, shape, data }: NdArray): ort.Tensor {
+	if (dtype === "bfloat16") {
+		throw new TypeError(
+			`${describeType({ dtype, shape })}: bfloat16 cannot be fed or fetched; cast it in the graph`,
+		);
+	}
+	// ort's overloads pair each dtype name with its array type, as NdArray does, but not as one generic signature.
+	return new ort.Tensor(dtype as "float32", data as Float32Array, shape);
+}
+
+/** Wraps all arrays without copying. */
+export function toTensors(arrays: NamedArrays): Tensors {
+	return Object.fromEntries([...arrays].map(([name, array]) => [name, toTensor(array)]));
+}
+
+const ALLOCATORS: Readonly<Record<DType, (length: number) => TypedArray>> = {
+	float32: (length) => new Float32Array(length),
+	float64: (length) => new Float64Array(length),
+	float16: (length) => new Uint16Array(length),
+	bfloat16: (length) => new Uint16Array(length),
+	int8: (length) => new Int8Array(length),
+	uint8: (length) => new Uint8Array(length),
+	int16: (length) => new Int16Array(length),
+	uint16: (length) => new Uint16Array(length),
+	int32: (length) => new Int32Array(length),
+	uint32: (length) => new Uint32Array(length),
+	int64: (length) => new BigInt64Array(length),
+	uint64: (length) => new BigUint64Array(length),
+	bool: (length) => new Uint8Array(length),
+};
+
+function allocate({ dtype, shape }: TensorType): TypedArray {
+	return ALLOCATORS[dtype](numElements(shape));
+}
+
+function messageOf(cause: unknown): string {
+	return cause instanceof Error ? cause.message : String(cause);
+}

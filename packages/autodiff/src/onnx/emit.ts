@@ -1,0 +1,136 @@
+// Writes a graph as an ONNX model (opset 21 plus FusedMatMul of com.microsoft): the rows of the op table write the
+// nodes, this file names the values and adds initializers, inputs and outputs.
+import { bytesOf, type NdArray, ndArray } from "@zk0/arrays";
+import type { Graph, Node } from "../graph.ts";
+import type { Emitter } from "../op.ts";
+import { OPS } from "../ops/table.ts";
+import { operand } from "../shape.ts";
+import { opRow, verifyGraph } from "../spec.ts";
+import { attributeProto, externalTensorProto, ProtoMessage, tensorProto, valueInfoProto } from "./proto.ts";
+
+const IR_VERSION = 10;
+const OPSET_VERSION = 21;
+/** Protobuf messages end at 2 GiB; larger weights belong into external initializers. */
+const MAX_MODEL_BYTES = 2 ** 31 - 1;
+
+/** Options of `emitOnnx`. */
+export interface EmitOptions {
+	/** How the model names a file of external initializers; default its path as given. */
+	readonly locate?: (path: string) => string;
+}
+
+/**
+ * Encodes a graph as ONNX bytes.
+ * @throws RangeError when the inline weights exceed protobuf's 2 GiB.
+ */
+export function emitOnnx(graph: Graph, { locate = (path) => path }: EmitOptions = {}): Uint8Array {
+	verifyGraph(graph, OPS);
+	const names = nameValues(graph);
+	const body = new ProtoMessage();
+	const initializers: ProtoMessage[] = [];
+	const onnx = createEmitter(body, initializers);
+	for (const node of graph.nodes) emitNode(node, { graph, names, onnx, initializers, locate });
+	for (const [name, id] of graph.outputs) {
+		if (names[id] !== name) onnx.node("Identity", [operand(names, id)], [name]);
+	}
+	body.bytes(2, "zk0");
+	for (const initializer of initializers) body.bytes(5, initializer);
+	for (const node of graph.nodes) {
+		if (node.kind === "input" || node.kind === "parameter") body.bytes(11, valueInfoProto(node.name, node));
+	}
+	for (const [name, id] of graph.outputs) body.bytes(12, valueInfoProto(name, operand(graph.nodes, id)));
+	const opset = (domain: string, version: number): ProtoMessage =>
+		new ProtoMessage().bytes(1, domain).int(2, version);
+	const model = new ProtoMessage().int(1, IR_VERSION).bytes(2, "zk0").bytes(7, body);
+	const bytes = model.bytes(8, opset("", OPSET_VERSION)).bytes(8, opset("com.microsoft", 1)).finish();
+	if (bytes.length > MAX_MODEL_BYTES) {
+		throw new RangeError(
+			`emitOnnx: ${bytes.length} bytes exceed 2 GiB; use externalInitializer for large weights`,
+		);
+	}
+	return bytes;
+}
+
+interface EmitState {
+	readonly graph: Graph;
+	readonly names: readonly string[];
+	readonly onnx: Emitter;
+	readonly initializers: ProtoMessage[];
+	readonly locate: (path: string) => string;
+}
+
+function emitNode(node: Node, { graph, names, onnx, initializers, locate }: EmitState): void {
+	const name = operand(names, node.id);
+	switch (node.kind) {
+		case "input":
+		case "parameter":
+			return;
+		case "initializer":
+		case "constant":
+			initializers.push(tensorProto(name, node.array));
+			return;
+		case "external": {
+			const location = locate(node.region.path);
+			initializers.push(externalTensorProto(name, node, { ...node.region, location }));
+			return;
+		}
+		case "op":
+			opRow(OPS, node.op).emit(
+				onnx,
+				{
+					inputs: node.inputs.map((id) => operand(names, id)),
+					inputTypes: node.inputs.map((id) => operand(graph.nodes, id)),
+					output: name,
+					outputType: node,
+				},
+				node.attrs,
+			);
+	}
+}
+
+/** Declared names where there are any; an op that is an output carries the output's first name. */
+function nameValues(graph: Graph): string[] {
+	const names = graph.nodes.map((node) =>
+		node.kind === "op" || node.kind === "constant" ? `#${node.id}` : node.name,
+	);
+	for (const [name, id] of graph.outputs) {
+		const node = operand(graph.nodes, id);
+		if (node.kind === "op" && names[id] === `#${id}`) names[id] = name;
+	}
+	return names;
+}
+
+function createEmitter(body: ProtoMessage, initializers: ProtoMessage[]): Emitter {
+	const constants = new Map<string, string>();
+	let numFresh = 0;
+	const shared = (array: NdArray): string => {
+		const key = `#${array.dtype} [${array.shape.join(",")}] ${bytesOf(array.data).join(",")}`;
+		const known = constants.get(key);
+		if (known !== undefined) return known;
+		const name = `#c${constants.size}`;
+		constants.set(key, name);
+		initializers.push(tensorProto(name, array));
+		return name;
+	};
+	return {
+		node: (type, inputs, outputs, { attrs = {}, domain = "" } = {}) => {
+			const node = new ProtoMessage();
+			for (const input of inputs) node.bytes(1, input);
+			for (const output of outputs) node.bytes(2, output);
+			node.bytes(4, type);
+			for (const [name, value] of Object.entries(attrs)) node.bytes(5, attributeProto(name, value));
+			if (domain !== "") node.bytes(7, domain);
+			body.bytes(1, node);
+		},
+		fresh: () => `#f${numFresh++}`,
+		ints: (values) =>
+			shared(
+				ndArray(
+					"int64",
+					[values.length],
+					BigInt64Array.from(values, (item) => BigInt(item)),
+				),
+			),
+		scalar: (value) => shared(ndArray("float32", [], Float32Array.of(value))),
+	};
+}

@@ -1,0 +1,93 @@
+// Rows of the matrix products. With A' and B' the operands as the flags leave them, C = alpha A' B':
+// dA' = alpha dC B'^T and dB' = alpha A'^T dC, written with flags so that nothing is transposed in memory.
+import type { Shape } from "@zk0/arrays";
+import { type MatmulOptions, matmul } from "../expr/linalg.ts";
+import { sumTo } from "../expr/reduction.ts";
+import type { TensorType, Value } from "../graph.ts";
+import type { OnnxAttribute, Op } from "../op.ts";
+import { broadcastShapes, demand, dimAt, operand } from "../shape.ts";
+
+type MatmulAttrs = { readonly transA: boolean; readonly transB: boolean; readonly alpha: number };
+
+function productShape(a: TensorType, b: TensorType, { transA, transB }: MatmulAttrs): Shape {
+	if (a.shape.length < 2 || b.shape.length < 2) throw new RangeError("operands must have at least 2 axes");
+	const [m, k] = transA ? [dimAt(a.shape, -1), dimAt(a.shape, -2)] : [dimAt(a.shape, -2), dimAt(a.shape, -1)];
+	const [inner, n] = transB
+		? [dimAt(b.shape, -1), dimAt(b.shape, -2)]
+		: [dimAt(b.shape, -2), dimAt(b.shape, -1)];
+	if (k !== inner) {
+		throw new RangeError(`inner dimensions differ: ${k} and ${inner} (transA ${transA}, transB ${transB})`);
+	}
+	return [...broadcastShapes(a.shape.slice(0, -2), b.shape.slice(0, -2)), m, n];
+}
+
+function productGradients(
+	grad: Value,
+	a: Value,
+	b: Value,
+	{ transA, transB, alpha }: MatmulAttrs,
+): readonly [Value, Value] {
+	const times = (x: Value, y: Value, flags: MatmulOptions): Value => matmul(x, y, { ...flags, alpha });
+	const gradA = transA
+		? times(b, grad, { transA: transB, transB: true })
+		: times(grad, b, { transA: false, transB: !transB });
+	const gradB = transB
+		? times(grad, a, { transA: true, transB: transA })
+		: times(a, grad, { transA: !transA, transB: false });
+	return [sumTo(gradA, a.shape), sumTo(gradB, b.shape)];
+}
+
+function flagAttrs({ transA, transB, alpha }: MatmulAttrs): Record<string, OnnxAttribute> {
+	return {
+		transA: { int: transA ? 1 : 0 },
+		transB: { int: transB ? 1 : 0 },
+		alpha: { float: alpha },
+	};
+}
+
+/** Batched product; FusedMatMul of the com.microsoft domain takes the flags that MatMul lacks. */
+const matmulOp: Op<MatmulAttrs> = {
+	infer: (inputs, attrs) => ({
+		dtype: demand(inputs, 2),
+		shape: productShape(operand(inputs, 0), operand(inputs, 1), attrs),
+	}),
+	gradient: (grad, _output, inputs, attrs) =>
+		productGradients(grad, operand(inputs, 0), operand(inputs, 1), attrs),
+	emit: (onnx, site, attrs) => {
+		if (!attrs.transA && !attrs.transB && attrs.alpha === 1) {
+			onnx.node("MatMul", site.inputs, [site.output]);
+			return;
+		}
+		onnx.node("FusedMatMul", site.inputs, [site.output], {
+			attrs: flagAttrs(attrs),
+			domain: "com.microsoft",
+		});
+	},
+};
+
+/** Product of two matrices plus an optional third operand that broadcasts to it. */
+const gemmOp: Op<MatmulAttrs> = {
+	infer: (inputs, attrs) => {
+		const dtype = demand(inputs, [2, 3]);
+		const [a, b] = [operand(inputs, 0), operand(inputs, 1)];
+		const shape = productShape(a, b, attrs);
+		if (shape.length !== 2) throw new RangeError("operands must be matrices");
+		const addend = inputs[2];
+		if (
+			addend !== undefined &&
+			broadcastShapes(shape, addend.shape).some((dim, axis) => dim !== shape[axis])
+		) {
+			throw new RangeError(`the addend does not broadcast to [${shape.join(",")}]`);
+		}
+		return { dtype, shape };
+	},
+	gradient: (grad, _output, inputs, attrs) => {
+		const gradients = productGradients(grad, operand(inputs, 0), operand(inputs, 1), attrs);
+		const addend = inputs[2];
+		return addend === undefined ? gradients : [...gradients, sumTo(grad, addend.shape)];
+	},
+	emit: (onnx, site, attrs) => onnx.node("Gemm", site.inputs, [site.output], { attrs: flagAttrs(attrs) }),
+};
+
+/** Linear-algebra rows by op name. */
+export const LINALG = { matmul: matmulOp, gemm: gemmOp } as const;

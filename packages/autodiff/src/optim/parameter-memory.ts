@@ -1,0 +1,243 @@
+// All trained parameters with their gradients, moments and anchor on one WebAssembly memory: the runtime reads and
+// writes views of it, the kernels update it in place. The memory never grows, which would detach the views; pages that
+// are never touched (anchor, micro-batch sums) cost no physical memory.
+import { type NamedArrays, type NdArray, ndArray, numElements, type Shape, sameShape } from "@zk0/arrays";
+import { AutodiffError } from "../errors.ts";
+import { describeType, type TensorType } from "../graph.ts";
+import { type AdamWOptions, adamwScalars, clipScale } from "./adamw.ts";
+import { createKernels, type OptimizerKernels, type Regions } from "./kernels.ts";
+
+const PAGE_BYTES = 65536;
+/** Tensors start at multiples of a cache line, and the kernels' loops need no tail. */
+const ALIGN_BYTES = 64;
+/** Parameters, first and second moments, gradients, micro-batch sums, anchor. */
+const NUM_REGIONS = 6;
+/** Addresses are 32-bit; the very last page stays unused so that an end address never wraps to 0. */
+const MAX_MEMORY_BYTES = 65535 * PAGE_BYTES;
+
+interface Slot {
+	readonly shape: Shape;
+	/** Relative to the start of a region. */
+	readonly offsetBytes: number;
+	readonly paddedBytes: number;
+}
+
+/** What one update did. */
+export interface UpdateResult {
+	readonly proximalLoss: number;
+	readonly gradNorm: number;
+}
+
+/** Parameters and optimizer state by name. Views stay valid for the lifetime of the object. */
+export class ParameterMemory {
+	readonly #slots = new Map<string, Slot>();
+	readonly #regionBytes: number;
+	readonly #buffer: ArrayBuffer;
+	readonly #kernels: OptimizerKernels;
+	readonly #regions: Regions;
+	readonly #sums: number;
+	readonly #anchor: number;
+	#mu = 0;
+	#step = 0;
+
+	/** Lays out zeroed float32 tensors. @throws AutodiffError "too-large" beyond 4 GiB for all regions. */
+	constructor(types: ReadonlyMap<string, TensorType>) {
+		let regionBytes = 0;
+		for (const [name, { shape }] of types) {
+			const paddedBytes = Math.ceil((4 * numElements(shape)) / ALIGN_BYTES) * ALIGN_BYTES;
+			this.#slots.set(name, { shape, offsetBytes: regionBytes, paddedBytes });
+			regionBytes += paddedBytes;
+		}
+		if (regionBytes * NUM_REGIONS > MAX_MEMORY_BYTES) {
+			throw new AutodiffError(
+				"too-large",
+				`${regionBytes / 4} trained parameters need ${regionBytes * NUM_REGIONS} bytes, one WebAssembly memory has ${MAX_MEMORY_BYTES}; freeze more of the model`,
+			);
+		}
+		const numPages = Math.max(1, Math.ceil((regionBytes * NUM_REGIONS) / PAGE_BYTES));
+		this.#regionBytes = regionBytes;
+		const { buffer, kernels } = createKernels(numPages);
+		this.#buffer = buffer;
+		this.#kernels = kernels;
+		const region = (index: number): number => index * regionBytes;
+		this.#regions = {
+			parameters: region(0),
+			firstMoments: region(1),
+			secondMoments: region(2),
+			gradients: region(3),
+		};
+		this.#sums = region(4);
+		this.#anchor = region(5);
+	}
+
+	/** Names in order of layout. */
+	get names(): string[] {
+		return [...this.#slots.keys()];
+	}
+
+	/** Updates made so far. */
+	get step(): number {
+		return this.#step;
+	}
+
+	/** The live parameter. */
+	parameter(name: string): NdArray<"float32"> {
+		return this.#view(this.#regions.parameters, name);
+	}
+
+	/** The live gradient, to be written by the runtime. */
+	gradient(name: string): NdArray<"float32"> {
+		return this.#view(this.#regions.gradients, name);
+	}
+
+	/** Sets all parameters. @throws AutodiffError "bad-parameters" or "non-finite"; nothing is changed then. */
+	load(arrays: NamedArrays): void {
+		this.#stage(arrays, (name) => name);
+		this.#copyRegion(this.#regions.gradients, this.#regions.parameters);
+	}
+
+	/** Copies of all parameters. */
+	read(): Map<string, NdArray<"float32">> {
+		return new Map(this.names.map((name) => [name, copy(this.parameter(name))]));
+	}
+
+	/** Zero moments and step count. */
+	resetOptimizer(): void {
+		new Float32Array(this.#buffer, this.#regions.firstMoments, this.#regionBytes / 2).fill(0);
+		this.#step = 0;
+	}
+
+	/** Copies of the moments, named as in torch. */
+	readMoments(): Map<string, NdArray<"float32">> {
+		const moments = new Map<string, NdArray<"float32">>();
+		for (const name of this.#slots.keys()) {
+			moments.set(`exp_avg:${name}`, copy(this.#view(this.#regions.firstMoments, name)));
+			moments.set(`exp_avg_sq:${name}`, copy(this.#view(this.#regions.secondMoments, name)));
+		}
+		return moments;
+	}
+
+	/** Sets moments and step count. @throws AutodiffError as `load`, also for a step that is no count. */
+	loadOptimizer(step: number, moments: NamedArrays): void {
+		if (!Number.isSafeInteger(step) || step < 0) {
+			throw new AutodiffError("bad-parameters", `optimizer step ${step} is not a count of updates`);
+		}
+		const known = new Set(this.names.flatMap((name) => [`exp_avg:${name}`, `exp_avg_sq:${name}`]));
+		const extra = [...moments.keys()].find((name) => !known.has(name));
+		if (extra !== undefined) {
+			throw new AutodiffError("bad-parameters", `optimizer state has an unknown tensor "${extra}"`, {
+				tensor: extra,
+			});
+		}
+		const pick = (prefix: string): Map<string, NdArray> =>
+			new Map([...moments].filter(([name]) => name.startsWith(prefix)));
+		this.#stage(pick("exp_avg:"), (name) => `exp_avg:${name}`);
+		this.#copyRegion(this.#regions.gradients, this.#sums);
+		this.#stage(pick("exp_avg_sq:"), (name) => `exp_avg_sq:${name}`);
+		this.#copyRegion(this.#regions.gradients, this.#regions.secondMoments);
+		this.#copyRegion(this.#sums, this.#regions.firstMoments);
+		this.#step = step;
+	}
+
+	/** Current parameters become the anchor of the proximal term; 0 switches the term off. */
+	setProximal(mu: number): void {
+		if (!(mu >= 0) || !Number.isFinite(mu)) throw new RangeError(`setProximal: mu ${mu} must be at least 0`);
+		if (mu > 0) this.#copyRegion(this.#regions.parameters, this.#anchor);
+		this.#mu = mu;
+	}
+
+	/** Adds the gradients, times `weight`, to the sum over micro-batches; the first one starts the sum. */
+	accumulate(weight: number, first: boolean): void {
+		this.#kernels.accumulate(this.#sums, this.#regions.gradients, this.#regionBytes, weight, first);
+	}
+
+	/** The sum over micro-batches becomes the gradients. */
+	takeAccumulated(): void {
+		this.#copyRegion(this.#sums, this.#regions.gradients);
+	}
+
+	/**
+	 * Proximal term, norm, clipping and AdamW on the gradients.
+	 * @throws AutodiffError "non-finite" that names the first bad gradient; parameters and moments are then as before.
+	 */
+	update(learningRate: number, adamw: AdamWOptions, clipNorm: number | null): UpdateResult {
+		let proximalLoss = 0;
+		if (this.#mu > 0) {
+			const distance = this.#kernels.proximal(this.#regions, this.#anchor, this.#regionBytes, this.#mu);
+			proximalLoss = (this.#mu / 2) * distance;
+		}
+		const gradNorm = Math.sqrt(this.#kernels.sumSquares(this.#regions.gradients, this.#regionBytes));
+		if (!Number.isFinite(gradNorm)) {
+			const tensor = this.#firstNonFinite() ?? "proximal term";
+			throw new AutodiffError(
+				"non-finite",
+				`step ${this.#step}: gradient norm is ${gradNorm}; first bad tensor is "${tensor}"`,
+				{
+					tensor,
+				},
+			);
+		}
+		const scalars = adamwScalars(this.#step + 1, learningRate, adamw);
+		const gradScale = clipScale(gradNorm, clipNorm);
+		this.#kernels.adamw(this.#regions, this.#regionBytes, { ...adamw, ...scalars, gradScale });
+		this.#step++;
+		return { proximalLoss, gradNorm };
+	}
+
+	/** Copies arrays into the gradient region after checking all of them. */
+	#stage(arrays: NamedArrays, named: (name: string) => string): void {
+		const expected = new Set(this.names.map(named));
+		for (const [name, array] of arrays) {
+			if (!expected.has(name)) {
+				throw new AutodiffError("bad-parameters", `"${name}" ${describeType(array)} is not trained here`, {
+					tensor: name,
+				});
+			}
+		}
+		for (const [name, slot] of this.#slots) {
+			const tensor = named(name);
+			const array = arrays.get(tensor);
+			if (array === undefined || !isFloat32(array) || !sameShape(array.shape, slot.shape)) {
+				const found = array === undefined ? "missing" : describeType(array);
+				throw new AutodiffError(
+					"bad-parameters",
+					`"${tensor}" is ${found}, expected ${describeType({ dtype: "float32", shape: slot.shape })}`,
+					{ tensor },
+				);
+			}
+			this.gradient(name).data.set(array.data);
+		}
+		const bad = this.#firstNonFinite();
+		if (bad !== undefined) {
+			const tensor = named(bad.slice("grad:".length));
+			throw new AutodiffError("non-finite", `"${tensor}" holds NaN or an infinity`, { tensor });
+		}
+	}
+
+	#firstNonFinite(): string | undefined {
+		for (const [name, slot] of this.#slots) {
+			const address = this.#regions.gradients + slot.offsetBytes;
+			if (!Number.isFinite(this.#kernels.sumSquares(address, slot.paddedBytes))) return `grad:${name}`;
+		}
+		return undefined;
+	}
+
+	#copyRegion(from: number, to: number): void {
+		new Uint8Array(this.#buffer).copyWithin(to, from, from + this.#regionBytes);
+	}
+
+	#view(region: number, name: string): NdArray<"float32"> {
+		const slot = this.#slots.get(name);
+		if (slot === undefined) throw new RangeError(`parameter memory has no tensor "${name}"`);
+		const address = region + slot.offsetBytes;
+		return ndArray("float32", slot.shape, new Float32Array(this.#buffer, address, numElements(slot.shape)));
+	}
+}
+
+function copy(array: NdArray<"float32">): NdArray<"float32"> {
+	return { ...array, data: array.data.slice() };
+}
+
+function isFloat32(array: NdArray): array is NdArray<"float32"> {
+	return array.dtype === "float32" && array.data instanceof Float32Array;
+}
