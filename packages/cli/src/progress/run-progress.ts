@@ -2,7 +2,7 @@
 // the renderers. Holds no streams and no timers.
 
 /** What a site is doing. */
-export type SitePhase = "waiting" | "recording" | "evaluating" | "training" | "sending" | "done" | "failed";
+export type SitePhase = "waiting" | "recording" | "training" | "measuring" | "done" | "failed";
 
 /** One site's line. */
 export interface SiteProgress {
@@ -11,6 +11,8 @@ export interface SiteProgress {
 	/** Steps (or episodes, or frames) done in this phase, or null where the phase has no count. */
 	readonly done: number | null;
 	readonly total: number | null;
+	/** What was done when the count began: the first report of a phase comes after its first steps. */
+	readonly doneAtStart: number | null;
 	/** Last training loss, or after evaluation the held-out loss; null before the first. */
 	readonly loss: number | null;
 	readonly samplesPerSecond: number | null;
@@ -43,6 +45,7 @@ export function startProgress(
 		phase: "waiting",
 		done: null,
 		total: null,
+		doneAtStart: null,
 		loss: null,
 		samplesPerSecond: null,
 		phaseStartedMs: options.nowMs,
@@ -62,21 +65,29 @@ export function startProgress(
 export function updateSite(
 	progress: RunProgress,
 	site: string,
-	change: Partial<Omit<SiteProgress, "site" | "phaseStartedMs">> & { readonly nowMs: number },
+	change: Partial<Omit<SiteProgress, "site" | "phaseStartedMs" | "doneAtStart">> & { readonly nowMs: number },
 ): RunProgress {
 	const { nowMs, ...fields } = change;
 	const before = progress.sites.get(site);
 	if (before === undefined) return progress;
 	const isNewPhase = fields.phase !== undefined && fields.phase !== before.phase;
-	const reset = isNewPhase ? { done: null, total: null, samplesPerSecond: null, phaseStartedMs: nowMs } : {};
-	return { ...progress, sites: new Map([...progress.sites, [site, { ...before, ...reset, ...fields }]]) };
+	const reset = {
+		done: null,
+		total: null,
+		samplesPerSecond: null,
+		doneAtStart: fields.done ?? null,
+		phaseStartedMs: nowMs,
+	};
+	const after = { ...before, ...(isNewPhase ? reset : {}), ...fields };
+	return { ...progress, sites: new Map([...progress.sites, [site, after]]) };
 }
 
-/** Milliseconds left in the site's phase at the pace so far; null before the first step. */
+/** Milliseconds left in the site's phase at the pace so far; null before two counts. */
 export function siteEtaMs(site: SiteProgress, nowMs: number): number | null {
 	const { done, total, phaseStartedMs } = site;
-	if (done === null || total === null || done === 0) return null;
-	return ((nowMs - phaseStartedMs) / done) * (total - done);
+	if (done === null || total === null) return null;
+	const counted = done - (site.doneAtStart ?? 0);
+	return counted <= 0 ? null : ((nowMs - phaseStartedMs) / counted) * (total - done);
 }
 
 /** Milliseconds left in the run at the pace of the finished rounds; null before the first round is finished. */

@@ -5,6 +5,7 @@ import { hostname } from "node:os";
 import { z } from "zod";
 import { CliError } from "../cli-error.ts";
 import { codeOf } from "../exit-codes.ts";
+import { isProcessAlive } from "../process-alive.ts";
 
 const lockSchema = z.object({ pid: z.int(), host: z.string() });
 
@@ -45,11 +46,5 @@ async function readHolder(path: string): Promise<z.infer<typeof lockSchema> | un
 /** A process on another machine counts as alive: from here nobody can know. */
 function isAlive({ pid, host }: z.infer<typeof lockSchema>): boolean {
 	if (host !== hostname()) return true;
-	if (pid === process.pid) return false;
-	try {
-		process.kill(pid, 0);
-		return true;
-	} catch (error) {
-		return codeOf(error) === "EPERM";
-	}
+	return pid !== process.pid && isProcessAlive(pid);
 }

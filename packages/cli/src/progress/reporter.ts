@@ -1,0 +1,103 @@
+// Shows a run while it goes: live lines on a terminal, one plain line per round elsewhere, nothing when quiet.
+import type { RoundEvent } from "@zk0/federation";
+import type { Host, TextStream } from "../host.ts";
+import { incidentText } from "../run-directory/run-summary.ts";
+import { applyEvent } from "./apply-event.ts";
+import { formatBytes, formatChange, formatDuration, formatLoss } from "./format.ts";
+import { createLiveRegion, type LiveRegion, renderLive } from "./live.ts";
+import { createPaint, type Paint, wantsColour } from "./paint.ts";
+import { type RunProgress, startProgress, updateSite } from "./run-progress.ts";
+
+const REDRAW_MS = 200;
+
+/** Whoever watches a run. */
+export interface RunReporter extends Disposable {
+	/** A site records its demonstrations. */
+	recording(site: string, done: number, total: number): void;
+	event(event: RoundEvent): void;
+	/** A line that stays. */
+	note(text: string): void;
+}
+
+/** What a reporter needs to know. */
+export interface ReporterOptions {
+	/** Undefined: nothing is shown. */
+	readonly stream: TextStream | undefined;
+	readonly host: Host;
+	readonly sites: readonly string[];
+	readonly rounds: number;
+}
+
+/** A reporter for the stream at hand. */
+export function createReporter(options: ReporterOptions): RunReporter {
+	const { stream, host } = options;
+	if (stream === undefined) {
+		return {
+			recording: () => undefined,
+			event: () => undefined,
+			note: () => undefined,
+			[Symbol.dispose]: () => undefined,
+		};
+	}
+	const isLive = stream.isTTY && host.env["TERM"] !== "dumb";
+	return isLive ? liveReporter(stream, options) : plainReporter(stream, options);
+}
+
+function liveReporter(stream: TextStream, { host, sites, rounds }: ReporterOptions): RunReporter {
+	const paint = createPaint(wantsColour(stream.isTTY, host.env));
+	const region: LiveRegion = createLiveRegion(stream);
+	let progress = startProgress(sites, { rounds, nowMs: host.now() });
+	const draw = (): void => region.draw(renderLive(progress, { nowMs: host.now(), paint }));
+	// Redraws at its own pace, so that a thousand sites cost no more than one.
+	const timer = setInterval(draw, REDRAW_MS).unref();
+	draw();
+	return {
+		recording(site, done, total) {
+			progress = updateSite(progress, site, {
+				phase: done < total ? "recording" : "done",
+				done,
+				total,
+				nowMs: host.now(),
+			});
+		},
+		event(event) {
+			progress = applyEvent(progress, event, host.now());
+			const incident = incidentText(event);
+			if (incident !== null) region.print(`  ${paint.warn(incident)}`);
+		},
+		note: (text) => region.print(text),
+		[Symbol.dispose]() {
+			clearInterval(timer);
+			region.clear();
+		},
+	};
+}
+
+function plainReporter(stream: TextStream, { host, sites, rounds }: ReporterOptions): RunReporter {
+	const paint: Paint = createPaint(wantsColour(stream.isTTY, host.env));
+	let progress: RunProgress = startProgress(sites, { rounds, nowMs: host.now() });
+	let roundStartedMs = host.now();
+	const print = (text: string): void => stream.write(`${text}\n`);
+	return {
+		recording(site, done, total) {
+			if (done === 0) print(`${site}: recording ${total} episodes`);
+			if (done === total) print(`${site}: recorded ${total} episodes`);
+		},
+		event(event) {
+			progress = applyEvent(progress, event, host.now());
+			if (event.kind === "round.started" && event.attempt === 1) roundStartedMs = host.now();
+			const incident = incidentText(event);
+			if (incident !== null) print(paint.warn(incident));
+			if (event.kind !== "round.evaluated") return;
+			const change = event.round === 0 ? "" : `  ${formatChange(progress.losses[0] ?? null, event.loss)}`;
+			const each = Object.entries(event.perSite).map(([site, loss]) => `${site} ${formatLoss(loss)}`);
+			const traffic = event.bytesUp === null ? "" : `  ${formatBytes(event.bytesUp)} up`;
+			const time = `  ${formatDuration(host.now() - roundStartedMs)}`;
+			print(
+				`round ${event.round}/${rounds}  loss ${formatLoss(event.loss)}${change}  [${each.join(", ")}]${traffic}${time}`,
+			);
+		},
+		note: print,
+		[Symbol.dispose]: () => undefined,
+	};
+}
