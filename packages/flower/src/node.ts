@@ -1,2 +1,2 @@
 // Node side of the package: gRPC over TLS, certificates, objects in files. Public names of @zk0/flower/node.
-export {};
+export {} from "./errors.ts";
