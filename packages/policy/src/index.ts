@@ -11,9 +11,54 @@ export {
 export { smallPreset } from "./config/small-preset.ts";
 export { parseVlmConfig, smolvlm2Config, type VlmConfig } from "./config/vlm-config.ts";
 export { PolicyError, type PolicyErrorCode } from "./errors.ts";
+// For checks and caches that look inside a model.
+export {
+	type BatchContext,
+	flowFeeds,
+	observationFeeds,
+	type PreparedActions,
+	type PreparedObservation,
+	prepareBatch,
+	prepareObservations,
+	type TrainingBatchContext,
+} from "./inputs/batch.ts";
 export type { Frame, PolicyImage } from "./inputs/frame.ts";
 export { createNormalizer, type FeatureStats, type Normalizer, type Stats } from "./inputs/normalizer.ts";
+export { MASKED_BIAS, type PrefixLayout, prefixLayout } from "./inputs/prefix-layout.ts";
+export { resizeWithPad } from "./inputs/resize.ts";
 export { trainTokenizer } from "./language/bpe-training.ts";
 export { type EncodedTasks, encodeTasks, loadTokenizer, type Tokenizer } from "./language/tokenizer.ts";
+export type { PolicyModel } from "./model/policy-model.ts";
+export type { RtcGuidance, RtcSchedule } from "./model/rtc.ts";
+export {
+	type ActionSampler,
+	buildSamplerGraphs,
+	createSampler,
+	denoise,
+	type RunSamplerGraph,
+	type SampledActions,
+	type SampleOptions,
+	type SamplerGraphs,
+	type SamplerOptions,
+	type SamplerSetup,
+	samplerOn,
+} from "./model/sampler.ts";
+export {
+	buildLossGraph,
+	buildTrainGraph,
+	composeForward,
+	type EvalGraphOptions,
+	type ForwardValues,
+	type GraphOptions,
+	openStages,
+	type StageContext,
+} from "./model/smolvla.ts";
 export { initWeights } from "./weights/init-weights.ts";
 export { tensorShapes, trainableNames } from "./weights/tensor-shapes.ts";
+export {
+	checkTensors,
+	fileTensors,
+	memoryTensors,
+	overlayTensors,
+	type TensorSource,
+} from "./weights/tensor-source.ts";

@@ -36,14 +36,8 @@ export interface PrefixOptions {
 
 /** Number of tokens of a segment. */
 export function segmentLength(segment: PrefixSegment, layout: Omit<PrefixLayout, "numTokens">): number {
-	switch (segment.kind) {
-		case "image":
-			return layout.tokensPerImage;
-		case "special":
-			return segment.tokens.length;
-		case "language":
-			return layout.languageLength;
-	}
+	if (segment.kind === "image") return layout.tokensPerImage;
+	return segment.kind === "special" ? segment.tokens.length : layout.languageLength;
 }
 
 function isPlaceholder(camera: string): boolean {

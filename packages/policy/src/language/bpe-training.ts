@@ -69,7 +69,7 @@ function merge(symbols: readonly string[], [left, right]: readonly [string, stri
 }
 
 function learnMerges(texts: Iterable<string>, limit: number): (readonly [string, string])[] {
-	const words: Word[] = [...wordCounts(texts)].map(([word, count]) => ({ symbols: [...word], count }));
+	const words: Word[] = [...wordCounts(texts)].map(([word, count]) => ({ symbols: Array.from(word), count }));
 	const merges: (readonly [string, string])[] = [];
 	const known = new Set<string>();
 	while (merges.length < limit) {

@@ -1,0 +1,28 @@
+// A model that graphs can be built of: its configurations and where its weights come from.
+import { type ModelDims, modelDims } from "../config/dims.ts";
+import type { SmolVLAConfig } from "../config/policy-config.ts";
+import type { VlmConfig } from "../config/vlm-config.ts";
+import type { ImageTokenIds } from "../language/tokenizer.ts";
+import type { TensorSource } from "../weights/tensor-source.ts";
+
+/** Ids of SmolVLM2's image tokens, for models whose tokenizer is not at hand. */
+const SMOLVLM2_IMAGE_TOKENS: ImageTokenIds = { fake: 49189, global: 49152 };
+
+/** A model without statistics or tokenizer. */
+export interface PolicyModel {
+	readonly config: SmolVLAConfig;
+	readonly vlm: VlmConfig;
+	readonly tensors: TensorSource;
+	/** Needed with `add_image_special_tokens`; default: SmolVLM2's. */
+	readonly imageTokens?: ImageTokenIds | null;
+}
+
+/** The dimensions of a model. @throws PolicyError unsupported | bad-config */
+export function dimsOf(model: PolicyModel): ModelDims {
+	return modelDims(model.config, model.vlm);
+}
+
+/** Ids of the tokens around images. */
+export function imageTokensOf(model: PolicyModel): ImageTokenIds {
+	return model.imageTokens ?? SMOLVLM2_IMAGE_TOKENS;
+}
