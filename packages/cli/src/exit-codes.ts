@@ -1,5 +1,12 @@
 // Exit codes, stable across versions: one table from the errors of every package to a code and to its help.
 // `zk0 help exit-codes` prints it; docs and tests read the same rows.
+import { ArraysError } from "@zk0/arrays";
+import { AutodiffError } from "@zk0/autodiff";
+import { DatasetError } from "@zk0/dataset";
+import { FederationError } from "@zk0/federation";
+import { FinetuneError } from "@zk0/finetune";
+import { PolicyError } from "@zk0/policy";
+import { SimError } from "@zk0/sim";
 import { CliError, type CliErrorCode } from "./cli-error.ts";
 
 /** One exit code. */
@@ -101,20 +108,51 @@ const CLI_ERRORS: Readonly<Record<CliErrorCode, ExitName>> = {
 	interrupted: "interrupted",
 };
 
+/** The exit of one package's errors. */
+interface ErrorRow {
+	readonly errorClass: abstract new (...args: never[]) => Error & { readonly code: string };
+	readonly exit: ExitName;
+	/** Codes that end otherwise. */
+	readonly except: ReadonlyMap<string, ExitName>;
+}
+
+function row<Code extends string>(
+	errorClass: abstract new (...args: never[]) => Error & { readonly code: Code },
+	exit: ExitName,
+	except?: Readonly<Partial<Record<Code, ExitName>>>,
+): ErrorRow {
+	const others = Object.entries<ExitName | undefined>(except ?? {});
+	const known = others.flatMap(([code, name]): [string, ExitName][] =>
+		name === undefined ? [] : [[code, name]],
+	);
+	return { errorClass, exit, except: new Map(known) };
+}
+
+/** The errors of the packages below this one. */
+const PACKAGE_ERRORS: readonly ErrorRow[] = [
+	row(ArraysError, "model"),
+	row(AutodiffError, "engine"),
+	row(DatasetError, "dataset", { "target-exists": "storage", "write-failed": "storage" }),
+	row(PolicyError, "model", { "write-failed": "storage" }),
+	row(SimError, "simulator", { "unknown-task": "usage", "bad-uri": "usage" }),
+	row(FinetuneError, "dataset", {
+		"bad-learning-config": "config",
+		"bad-training-state": "run",
+		"non-finite": "engine",
+	}),
+	row(FederationError, "federation", {
+		cancelled: "interrupted",
+		"disk-full": "storage",
+		storage: "storage",
+		"log-tampered": "run",
+		"log-mismatch": "run",
+		"corrupt-object": "run",
+		"bad-weights": "model",
+	}),
+];
+
 /** Codes that Node's file system calls put on their errors. */
-const STORAGE_ERRNOS: ReadonlySet<string> = new Set([
-	"EACCES",
-	"EDQUOT",
-	"EEXIST",
-	"EIO",
-	"EISDIR",
-	"EMFILE",
-	"ENOENT",
-	"ENOSPC",
-	"ENOTDIR",
-	"EPERM",
-	"EROFS",
-]);
+const STORAGE_ERRNO = /^E(ACCES|DQUOT|EXIST|IO|ISDIR|MFILE|NOENT|NOSPC|NOTDIR|PERM|ROFS)$/;
 
 /** The exit code for anything thrown. */
 export function exitCodeOf(error: unknown): ExitCode {
@@ -123,8 +161,11 @@ export function exitCodeOf(error: unknown): ExitCode {
 
 function exitNameOf(error: unknown): ExitName {
 	if (error instanceof CliError) return CLI_ERRORS[error.code];
-	if (codeOf(error) !== undefined && STORAGE_ERRNOS.has(codeOf(error) ?? "")) return "storage";
-	return "internal";
+	if (error instanceof Error && error.name === "AbortError") return "interrupted";
+	const code = codeOf(error) ?? "";
+	const known = PACKAGE_ERRORS.find(({ errorClass }) => error instanceof errorClass);
+	if (known !== undefined) return known.except.get(code) ?? known.exit;
+	return STORAGE_ERRNO.test(code) ? "storage" : "internal";
 }
 
 /** The string `code` of an error, where it has one. */

@@ -1,9 +1,16 @@
+import { ArraysError } from "@zk0/arrays";
+import { AutodiffError } from "@zk0/autodiff";
+import { DatasetError } from "@zk0/dataset";
+import { FederationError } from "@zk0/federation";
+import { FinetuneError } from "@zk0/finetune";
+import { PolicyError } from "@zk0/policy";
+import { SimError } from "@zk0/sim";
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
 import { CliError } from "./cli-error.ts";
 import { type Command, defineCommand } from "./command.ts";
-import { EXIT_CODES } from "./exit-codes.ts";
-import { runCli } from "./run-cli.ts";
+import { EXIT_CODES, exitCodeOf } from "./exit-codes.ts";
+import { renderError, runCli } from "./run-cli.ts";
 import { captureHost } from "./testing/capture-host.ts";
 
 const OPTIONS = {
@@ -126,6 +133,35 @@ describe("runCli", () => {
 		const { code, err } = await run("lot leave");
 		expect(code).toBe(EXIT_CODES.internal.code);
 		expect(err).toContain("error[internal]: oh");
+	});
+});
+
+describe("exitCodeOf", () => {
+	test.each([
+		[new ArraysError("truncated", "x"), "model"],
+		[new AutodiffError("worker-died", "x"), "engine"],
+		[new DatasetError("bad-parquet", "x"), "dataset"],
+		[new DatasetError("write-failed", "x"), "storage"],
+		[new PolicyError("not-bound", "x"), "model"],
+		[new SimError("unknown-task", "x"), "usage"],
+		[new SimError("expert-failed", "x"), "simulator"],
+		[new FinetuneError("non-finite", "x"), "engine"],
+		[new FederationError("too-few-sites", "x"), "federation"],
+		[new FederationError("log-tampered", "x"), "run"],
+		[new FederationError("cancelled", "x"), "interrupted"],
+		[new DOMException("x", "AbortError"), "interrupted"],
+		["a thrown text", "internal"],
+	] as const)("%s ends with %s", (error, name) => {
+		expect(exitCodeOf(error)).toBe(EXIT_CODES[name]);
+	});
+
+	test("a code that the message repeats is said once", () => {
+		expect(renderError(new SimError("bad-uri", "no such thing"), false)).toMatch(
+			/^error\[bad-uri\]: no such thing\n/,
+		);
+		expect(renderError(new PolicyError("not-bound", "bind it"), false)).toMatch(
+			/^error\[not-bound\]: bind it\n/,
+		);
 	});
 });
 

@@ -80,7 +80,10 @@ export function renderError(error: unknown, verbose: boolean): string {
 	const code = codeOf(error) ?? exit.name;
 	const message = error instanceof Error ? error.message : String(error);
 	// Some packages put their code at the front of the message; here it stands before it already.
-	const bare = message.replace(/^\[[^\]]*\] /, "").replaceAll("\n", " ");
+	const bare = message
+		.replace(/^\[[a-z- ]+\] /, "")
+		.replace(`${code}: `, "")
+		.replaceAll("\n", " ");
 	const lines = [`error[${code}]: ${bare}`];
 	const cure = cureOf(error, exit);
 	if (cure !== undefined) lines.push(`  ${cure}`);
@@ -90,6 +93,7 @@ export function renderError(error: unknown, verbose: boolean): string {
 
 function cureOf(error: unknown, exit: ExitCode): string | undefined {
 	if (error instanceof CliError) return error.cure;
+	// The messages of the other packages say the cure where they know it; the table adds the general one.
 	return exit.help;
 }
 
