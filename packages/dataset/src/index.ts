@@ -1,12 +1,34 @@
 // Public names of @zk0/dataset.
+export { type LeRobotDataset, openDataset } from "./dataset.ts";
+export { type ComputeStatsOptions, computeStats } from "./dataset-stats.ts";
 export { DatasetError, type DatasetErrorCode, type DatasetErrorDetails } from "./errors.ts";
+export { datasetFingerprint } from "./fingerprint.ts";
+export {
+	createFrameReader,
+	type FrameReader,
+	type FrameReaderOptions,
+	type FrameRequest,
+} from "./frame-reader.ts";
 export { type RgbImage, rgbImage } from "./image.ts";
 export type { CameraSpec, DatasetInfo, Feature } from "./info.ts";
+export type { Episode, VideoSegment } from "./layout.ts";
+export type { Rows } from "./rows.ts";
+export {
+	actionChunk,
+	type BatchOptions,
+	createSampleSource,
+	type Sample,
+	type SampleSource,
+	type SampleSourceOptions,
+} from "./sample-source.ts";
+export { createSampler, type Sampler } from "./sampler.ts";
+export { type EpisodeSplit, splitEpisodes } from "./split.ts";
 export {
 	aggregateFeatureStats,
 	aggregateStats,
 	collectImageStats,
 	type FeatureStats,
+	type ImageStatsCollector,
 	type Stats,
 	vectorStats,
 } from "./stats.ts";

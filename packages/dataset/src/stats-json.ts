@@ -47,12 +47,31 @@ export function parseStats(document: unknown, file: string): Stats {
 	);
 }
 
-/** One feature's statistics from nested values (stats.json, or the `stats/…` columns of an episode). */
-export function featureStats(
-	feature: string,
-	values: Readonly<Record<string, Nested>>,
+/**
+ * Statistics of one episode from its `stats/<feature>/<statistic>` columns.
+ * @throws DatasetError "bad-stats".
+ */
+export function episodeStats(
+	columns: readonly string[],
+	value: (column: string) => unknown,
 	file: string,
-): FeatureStats {
+): Stats {
+	const document: Record<string, Record<string, unknown>> = {};
+	for (const column of columns) {
+		const separator = column.lastIndexOf("/");
+		const feature = column.slice("stats/".length, separator);
+		(document[feature] ??= {})[column.slice(separator + 1)] = withoutBigints(value(column));
+	}
+	return parseStats(document, file);
+}
+
+function withoutBigints(value: unknown): unknown {
+	if (typeof value === "bigint") return Number(value);
+	return Array.isArray(value) ? value.map(withoutBigints) : value;
+}
+
+/** One feature's statistics from nested values (stats.json, or the `stats/…` columns of an episode). */
+function featureStats(feature: string, values: Readonly<Record<string, Nested>>, file: string): FeatureStats {
 	const flat = (key: string): number[] => {
 		const value = values[key];
 		if (value === undefined) {

@@ -1,5 +1,6 @@
 // The writer's side of the encoder process: frames go out with bounded memory in flight, replies come back in
 // order. Any failure of the process becomes one DatasetError that every later call repeats.
+import { type Deferred, deferred } from "../deferred.ts";
 import { DatasetError } from "../errors.ts";
 import { sendToChild, startVideoChild, type VideoChild } from "./child-entry.ts";
 import type { EncodeReply, EncodeSetup, EpisodeVideo } from "./encode-protocol.ts";
@@ -24,7 +25,7 @@ export function startEncoder(setup: EncodeSetup): EncoderProcess {
 	let inFlightBytes = 0;
 	let failure: DatasetError | null = null;
 	let closing = false;
-	const episodes: PromiseWithResolvers<readonly EpisodeVideo[]>[] = [];
+	const episodes: Deferred<readonly EpisodeVideo[]>[] = [];
 	let room = deferred<undefined>();
 	const finished = deferred<undefined>();
 	finished.promise.catch(() => undefined);
@@ -105,23 +106,5 @@ export function startEncoder(setup: EncodeSetup): EncoderProcess {
 			room.resolve(undefined);
 			await child.kill();
 		},
-	};
-}
-
-interface PromiseWithResolvers<T> {
-	readonly promise: Promise<T>;
-	resolve(value: T): void;
-	reject(cause: unknown): void;
-}
-
-function deferred<T>(): PromiseWithResolvers<T> {
-	let settle: { resolve(value: T): void; reject(cause: unknown): void } | null = null;
-	const promise = new Promise<T>((resolve, reject) => {
-		settle = { resolve, reject };
-	});
-	return {
-		promise,
-		resolve: (value) => settle?.resolve(value),
-		reject: (cause) => settle?.reject(cause),
 	};
 }

@@ -1,0 +1,197 @@
+// Reads parquet columns into memory (hyparquet and its decompressors). Everything wrong with a file becomes a
+// DatasetError "bad-parquet" that names it; values are checked where they become numbers.
+import { open } from "node:fs/promises";
+import { type DecodedArray, type FileMetaData, parquetMetadataAsync, parquetRead } from "hyparquet";
+import { compressors } from "hyparquet-compressors";
+import { causeText, DatasetError } from "../errors.ts";
+
+/** Most rows a file may claim: more would not fit the typed arrays here, so the footer is broken. */
+const MAX_ROWS = 1 << 28;
+
+/** Some columns of one file. */
+export interface ParquetTable {
+	readonly path: string;
+	readonly numRows: number;
+	/** Names of all columns in the file, also of those not read. */
+	readonly columnNames: readonly string[];
+	/** Key-value metadata of the file. */
+	readonly metadata: ReadonlyMap<string, string>;
+	/** Values of a column that was asked for. @throws DatasetError "bad-parquet" when the file does not have it. */
+	column(name: string): readonly unknown[];
+}
+
+/**
+ * Reads `columns` (a list, or a choice among the file's columns) of a parquet file.
+ * @throws DatasetError "missing-file" or "bad-parquet".
+ */
+export async function readParquet(
+	path: string,
+	columns: readonly string[] | ((names: readonly string[]) => readonly string[]),
+	{ signal }: { signal?: AbortSignal | undefined } = {},
+): Promise<ParquetTable> {
+	signal?.throwIfAborted();
+	const handle = await open(path, "r").catch((cause: NodeJS.ErrnoException) => {
+		const code = cause.code === "ENOENT" ? "missing-file" : "bad-parquet";
+		throw new DatasetError(
+			code,
+			`cannot open ${path}: ${cause.message}; download or copy the dataset again`,
+			{
+				file: path,
+				cause,
+			},
+		);
+	});
+	try {
+		const { size } = await handle.stat();
+		const file = {
+			byteLength: size,
+			async slice(start: number, end: number = size): Promise<ArrayBuffer> {
+				signal?.throwIfAborted();
+				const from = start < 0 ? size + start : start;
+				if (from < 0 || end > size || from > end) {
+					throw new RangeError(`bytes ${from}..${end} are outside the file of ${size} bytes`);
+				}
+				const bytes = new Uint8Array(end - from);
+				const { bytesRead } = await handle.read(bytes, 0, bytes.length, from);
+				if (bytesRead !== bytes.length)
+					throw new RangeError(`only ${bytesRead} of ${bytes.length} bytes are there`);
+				return bytes.buffer;
+			},
+		};
+		return await readColumns(path, file, columns);
+	} catch (cause) {
+		signal?.throwIfAborted();
+		throw cause instanceof DatasetError ? cause : badParquet(path, causeText(cause), cause);
+	} finally {
+		await handle.close();
+	}
+}
+
+async function readColumns(
+	path: string,
+	file: Parameters<typeof parquetMetadataAsync>[0],
+	wanted: readonly string[] | ((names: readonly string[]) => readonly string[]),
+): Promise<ParquetTable> {
+	const metadata = await parquetMetadataAsync(file);
+	const numRows = Number(metadata.num_rows);
+	if (!Number.isSafeInteger(numRows) || numRows < 0 || numRows > MAX_ROWS) {
+		throw badParquet(path, `its footer claims ${metadata.num_rows} rows`);
+	}
+	const columnNames = topLevelNames(metadata);
+	const columns = typeof wanted === "function" ? wanted(columnNames) : wanted;
+	for (const name of columns) {
+		if (!columnNames.includes(name))
+			throw badParquet(path, `it has no column "${name}" (columns: ${columnNames.join(", ")})`);
+	}
+	const values = new Map<string, unknown[]>(columns.map((name) => [name, []]));
+	if (numRows > 0 && columns.length > 0) {
+		await parquetRead({
+			file,
+			metadata,
+			columns: [...columns],
+			compressors,
+			onChunk: ({ columnName, columnData }) => append(values.get(columnName), columnData),
+		});
+	}
+	for (const [name, list] of values) {
+		if (list.length !== numRows)
+			throw badParquet(path, `column "${name}" has ${list.length} of ${numRows} rows`);
+	}
+	return {
+		path,
+		numRows,
+		columnNames,
+		metadata: new Map((metadata.key_value_metadata ?? []).map(({ key, value }) => [key, value ?? ""])),
+		column(name) {
+			const list = values.get(name);
+			if (list === undefined) throw badParquet(path, `it has no column "${name}"`);
+			return list;
+		},
+	};
+}
+
+function append(target: unknown[] | undefined, values: DecodedArray): void {
+	if (target === undefined) return;
+	for (const value of values) target.push(value);
+}
+
+function topLevelNames({ schema }: FileMetaData): string[] {
+	const names: string[] = [];
+	let at = 1;
+	const skip = (): void => {
+		const element = schema[at++];
+		for (let child = 0; child < (element?.num_children ?? 0); child++) skip();
+	};
+	while (at < schema.length) {
+		names.push(schema[at]?.name ?? "");
+		skip();
+	}
+	return names;
+}
+
+function badParquet(path: string, problem: string, cause?: unknown): DatasetError {
+	return new DatasetError("bad-parquet", `${path} is not readable: ${problem}; download or copy it again`, {
+		file: path,
+		cause,
+	});
+}
+
+/** A column of safe integers. @throws DatasetError "bad-parquet" for anything else. */
+export function integerColumn(table: ParquetTable, name: string): number[] {
+	return table.column(name).map((value, row) => {
+		const number = typeof value === "bigint" ? Number(value) : value;
+		if (typeof number === "number" && Number.isSafeInteger(number)) return number;
+		throw badParquet(table.path, `${name}[${row}] is ${describe(value)}, not an integer`);
+	});
+}
+
+/** A column of finite numbers. @throws DatasetError "bad-parquet" for anything else. */
+export function numberColumn(table: ParquetTable, name: string): number[] {
+	return table.column(name).map((value, row) => {
+		const number = typeof value === "bigint" ? Number(value) : value;
+		if (typeof number === "number" && Number.isFinite(number)) return number;
+		throw badParquet(table.path, `${name}[${row}] is ${describe(value)}, not a finite number`);
+	});
+}
+
+/** A column of strings. @throws DatasetError "bad-parquet" for anything else. */
+export function stringColumn(table: ParquetTable, name: string): string[] {
+	return table.column(name).map((value, row) => {
+		if (typeof value === "string") return value;
+		throw badParquet(table.path, `${name}[${row}] is ${describe(value)}, not a string`);
+	});
+}
+
+/**
+ * Writes a column of lists of `dim` numbers (or, for `dim` 1, of numbers) into `target` from element `offset`.
+ * @throws DatasetError "bad-parquet" for lists of another length or values that are not numbers.
+ */
+export function copyVectors(
+	table: ParquetTable,
+	name: string,
+	dim: number,
+	target: Float32Array,
+	offset: number,
+): void {
+	let at = offset;
+	for (const [row, value] of table.column(name).entries()) {
+		const list: ArrayLike<unknown> = isList(value) ? value : [value];
+		if (list.length !== dim) {
+			throw badParquet(table.path, `${name}[${row}] has ${list.length} values but info.json says ${dim}`);
+		}
+		for (let index = 0; index < dim; index++) {
+			const number = list[index];
+			if (typeof number !== "number")
+				throw badParquet(table.path, `${name}[${row}][${index}] is ${describe(number)}`);
+			target[at++] = number;
+		}
+	}
+}
+
+function isList(value: unknown): value is ArrayLike<unknown> {
+	return Array.isArray(value) || (ArrayBuffer.isView(value) && !(value instanceof DataView));
+}
+
+function describe(value: unknown): string {
+	return typeof value === "number" || typeof value === "bigint" ? String(value) : `a ${typeof value}`;
+}

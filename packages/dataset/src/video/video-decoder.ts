@@ -1,0 +1,202 @@
+// One open video file and the frame it stands on: frames by time, decoded forward when the next ones are asked for
+// and after a seek to the keyframe before otherwise. Runs in decoder processes only.
+import {
+	AV_PIX_FMT_RGB24,
+	AVERROR_EAGAIN,
+	AVERROR_EOF,
+	AVMEDIA_TYPE_VIDEO,
+	AVSEEK_FLAG_BACKWARD,
+	SWS_BICUBIC,
+} from "node-av/constants";
+import {
+	Codec,
+	CodecContext,
+	FormatContext,
+	Frame,
+	Packet,
+	SoftwareScaleContext,
+	type Stream,
+} from "node-av/lib";
+import { causeText } from "../errors.ts";
+import { check } from "./av.ts";
+import type { DecodeFailure } from "./decode-protocol.ts";
+
+/** Frames up to this far ahead (seconds) are reached by decoding on instead of seeking. */
+const DECODE_AHEAD_S = 0.5;
+
+/** A video cannot give a frame; `failure` travels to the reader. */
+export class DecodeError extends Error {
+	override readonly name = "DecodeError";
+	readonly failure: DecodeFailure;
+
+	constructor(code: DecodeFailure["code"], message: string) {
+		super(message);
+		this.failure = { code, message };
+	}
+}
+
+/** A decoded picture; `rgb` is valid until the next call on the same decoder. */
+export interface DecodedFrame {
+	readonly height: number;
+	readonly width: number;
+	readonly rgb: Uint8Array;
+}
+
+/** An open video file. */
+export class VideoDecoder implements Disposable {
+	readonly #format = new FormatContext();
+	readonly #packet = new Packet();
+	readonly #frame = new Frame();
+	readonly #rgb = new Frame();
+	readonly #codec = new CodecContext();
+	readonly #stream: Stream;
+	readonly #secondsPerTick: number;
+	#scaler: SoftwareScaleContext | null = null;
+	#scaledFormat = "";
+	/** Time of the frame that was decoded last; null when the next call must seek. */
+	#currentS: number | null = null;
+	#draining = false;
+
+	/** Opens `path`. @throws DecodeError "bad-video" */
+	constructor(path: string) {
+		try {
+			check("open", this.#format.openInputSync(path, null, null));
+			check("read streams", this.#format.findStreamInfoSync(null));
+			const index = check("find a video stream", this.#format.findBestStream(AVMEDIA_TYPE_VIDEO));
+			const stream = this.#format.streams[index];
+			const codec = stream === undefined ? null : Codec.findDecoder(stream.codecpar.codecId);
+			if (stream === undefined || codec === null)
+				throw new DecodeError("bad-video", "no decoder for its codec");
+			this.#stream = stream;
+			this.#secondsPerTick = stream.timeBase.num / stream.timeBase.den;
+			this.#codec.allocContext3(codec);
+			check("codec parameters", this.#codec.parametersToContext(stream.codecpar));
+			this.#codec.pktTimebase = stream.timeBase;
+			this.#codec.threadCount = 1;
+			// Damaged data must fail, not be painted over.
+			check("option err_detect", this.#codec.setOption("err_detect", "explode"));
+			check("open decoder", this.#codec.open2Sync(codec, null));
+			this.#packet.alloc();
+			this.#frame.alloc();
+			this.#rgb.alloc();
+		} catch (cause) {
+			this[Symbol.dispose]();
+			throw new DecodeError("bad-video", causeText(cause));
+		}
+	}
+
+	/** The frame at `timeS`. @throws DecodeError "bad-video", "frame-timestamp" */
+	frameAt(timeS: number, toleranceS: number): DecodedFrame {
+		try {
+			const current = this.#currentS;
+			const isCurrent = current !== null && Math.abs(current - timeS) <= toleranceS;
+			if (!isCurrent) {
+				if (current === null || timeS < current || timeS - current > DECODE_AHEAD_S) this.#seek(timeS);
+				this.#decodeUntil(timeS, toleranceS);
+			}
+			return this.#toRgb();
+		} catch (cause) {
+			this.#currentS = null;
+			throw cause instanceof DecodeError ? cause : new DecodeError("bad-video", causeText(cause));
+		}
+	}
+
+	/** Frees the native memory. */
+	[Symbol.dispose](): void {
+		this.#scaler?.freeContext();
+		this.#codec.freeContext();
+		this.#packet.free();
+		this.#frame.free();
+		this.#rgb.free();
+		this.#format.closeInputSync();
+	}
+
+	#seek(timeS: number): void {
+		const ticks = BigInt(Math.round(timeS / this.#secondsPerTick));
+		check("seek", this.#format.seekFrameSync(this.#stream.index, ticks, AVSEEK_FLAG_BACKWARD));
+		this.#codec.flushBuffers();
+		this.#draining = false;
+		this.#currentS = null;
+	}
+
+	#decodeUntil(timeS: number, toleranceS: number): void {
+		let nearestS: number | null = this.#currentS;
+		while (this.#nextFrame()) {
+			const frameS = Number(this.#frame.bestEffortTimestamp) * this.#secondsPerTick;
+			this.#currentS = frameS;
+			if (Math.abs(frameS - timeS) <= toleranceS) return;
+			if (nearestS === null || Math.abs(frameS - timeS) < Math.abs(nearestS - timeS)) nearestS = frameS;
+			if (frameS > timeS) break;
+		}
+		const nearest =
+			nearestS === null ? "there is no frame from there on" : `the nearest frame is at ${nearestS} s`;
+		throw new DecodeError("frame-timestamp", `no frame within ${toleranceS} s of ${timeS} s: ${nearest}`);
+	}
+
+	/** Decodes the next frame into `#frame`; false at the end of the file. */
+	#nextFrame(): boolean {
+		for (;;) {
+			const received = this.#codec.receiveFrameSync(this.#frame);
+			if (received === AVERROR_EOF) return false;
+			if (received !== AVERROR_EAGAIN) {
+				check("decode", received);
+				if (this.#frame.decodeErrorFlags !== 0) throw new DecodeError("bad-video", "damaged frame data");
+				return true;
+			}
+			if (this.#draining) return false;
+			this.#sendPacket();
+		}
+	}
+
+	#sendPacket(): void {
+		for (;;) {
+			const read = this.#format.readFrameSync(this.#packet);
+			if (read === AVERROR_EOF) {
+				this.#draining = true;
+				check("end of stream", this.#codec.sendPacketSync(null));
+				return;
+			}
+			check("read packet", read);
+			const isOurs = this.#packet.streamIndex === this.#stream.index;
+			const sent = isOurs ? this.#codec.sendPacketSync(this.#packet) : 0;
+			this.#packet.unref();
+			check("decode packet", sent);
+			if (isOurs) return;
+		}
+	}
+
+	#toRgb(): DecodedFrame {
+		const { width, height, format } = this.#frame;
+		const key = `${width}x${height}:${format}`;
+		if (this.#scaledFormat !== key) {
+			this.#scaler?.freeContext();
+			this.#scaler = new SoftwareScaleContext();
+			// as: a decoded video frame's format is a pixel format.
+			const pixelFormat = format as Parameters<SoftwareScaleContext["getContext"]>[2];
+			this.#scaler.getContext(width, height, pixelFormat, width, height, AV_PIX_FMT_RGB24, SWS_BICUBIC);
+			check("scaler", this.#scaler.initContext());
+			this.#rgb.unref();
+			this.#rgb.format = AV_PIX_FMT_RGB24;
+			this.#rgb.width = width;
+			this.#rgb.height = height;
+			check("frame memory", this.#rgb.getBuffer());
+			this.#scaledFormat = key;
+		}
+		check("convert to RGB", this.#scaler?.scaleFrameSync(this.#rgb, this.#frame) ?? 0);
+		return { height, width, rgb: this.#packed(height, width) };
+	}
+
+	#packed(height: number, width: number): Uint8Array {
+		const plane = this.#rgb.data?.[0];
+		const stride = this.#rgb.linesize[0];
+		if (plane === undefined || stride === undefined)
+			throw new DecodeError("bad-video", "a frame without memory");
+		const rowBytes = width * 3;
+		if (stride === rowBytes) return plane.subarray(0, height * rowBytes);
+		const packed = new Uint8Array(height * rowBytes);
+		for (let row = 0; row < height; row++) {
+			packed.set(plane.subarray(row * stride, row * stride + rowBytes), row * rowBytes);
+		}
+		return packed;
+	}
+}
