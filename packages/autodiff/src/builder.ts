@@ -48,17 +48,26 @@ export function createBuilder(ops: OpTable): GraphBuilder {
 
 	const builder: GraphBuilder = {
 		input: (name, dtype, shape) =>
-			append({ kind: "input", name: claim(name), dtype, shape: checkShape(name, shape) }),
+			append({ kind: "input", dtype, shape: checkShape(name, shape), name: claim(name) }),
 		parameter: (name, shape) =>
-			append({ kind: "parameter", name: claim(name), dtype: "float32", shape: checkShape(name, shape) }),
-		initializer: (name, array) =>
-			append({ kind: "initializer", name: claim(name), dtype: array.dtype, shape: array.shape, array }),
+			append({ kind: "parameter", dtype: "float32", shape: checkShape(name, shape), name: claim(name) }),
+		initializer: (name, source) => {
+			const array = ndArray(source.dtype, source.shape, source.data);
+			return append({
+				kind: "initializer",
+				name: claim(name),
+				dtype: array.dtype,
+				shape: array.shape,
+				array,
+			});
+		},
 		externalInitializer: (name, { dtype, shape, path, offsetBytes, sizeBytes }) => {
 			const region: FileRegion = { path, offsetBytes, sizeBytes };
-			return append({ kind: "external", name: claim(name), dtype, shape: checkShape(name, shape), region });
+			return append({ kind: "external", dtype, shape: checkShape(name, shape), name: claim(name), region });
 		},
 		constant: (value) => {
-			const array = typeof value === "number" ? ndArray("float32", [], Float32Array.of(value)) : value;
+			const { dtype, shape, data } = typeof value === "number" ? scalar(value) : value;
+			const array = ndArray(dtype, shape, data);
 			return share(constantKey(array), () =>
 				append({ kind: "constant", dtype: array.dtype, shape: array.shape, array }),
 			);
@@ -119,6 +128,10 @@ function prune(nodes: readonly Node[], outputs: ReadonlyMap<string, number>): Gr
 		nodes: kept,
 		outputs: new Map([...outputs].map(([name, id]) => [name, renumbered.get(id) ?? -1])),
 	};
+}
+
+function scalar(value: number): NdArray {
+	return ndArray("float32", [], Float32Array.of(value));
 }
 
 function constantKey(array: NdArray): string | null {
