@@ -195,7 +195,7 @@ export async function createSampler(
 		(graph === "prefill" ? prefill : denoiser).run(feeds, runOptions);
 	const sampler = samplerOn(run, graphs, model, options);
 	return {
-		sampleActions: sampler.sampleActions,
+		sampleActions: (frames, sampleOptions) => sampler.sampleActions(frames, sampleOptions),
 		[Symbol.asyncDispose]: async () => {
 			await prefill[Symbol.asyncDispose]();
 			await denoiser[Symbol.asyncDispose]();

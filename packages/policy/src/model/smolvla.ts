@@ -195,9 +195,14 @@ export function buildTrainGraph(model: PolicyModel, options: GraphOptions): Grap
 	graph.output("loss", loss);
 	graph.output("loss_per_sample", lossPerSample);
 	const names = [...trained];
-	graph.gradients(loss, names.map(weights.get)).forEach((gradient, index) => {
-		graph.output(`grad:${names[index]}`, gradient);
-	});
+	graph
+		.gradients(
+			loss,
+			names.map((name) => weights.get(name)),
+		)
+		.forEach((gradient, index) => {
+			graph.output(`grad:${names[index]}`, gradient);
+		});
 	return graph.build();
 }
 

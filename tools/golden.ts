@@ -1,0 +1,33 @@
+// `npm run golden -- <dir>…`: checks our SmolVLA against directories of reference values laid out like
+// golden/smolvla-a (golden/README.md). One line per check with its error and limit; exit code 1 on a miss,
+// 2 when a directory cannot be read.
+import { createOrtRuntime } from "@zk0/autodiff/node";
+import { checkDirectory } from "./golden/check-directory.ts";
+import { checkLine, passes } from "./golden/errors.ts";
+
+const directories = process.argv.slice(2);
+if (directories.length === 0) {
+	console.error("usage: npm run golden -- <dir>…   (for example golden/smolvla-a)");
+	process.exitCode = 2;
+}
+await using runtime = await createOrtRuntime();
+let numMissed = 0;
+for (const directory of directories) {
+	console.log(directory);
+	let numChecks = 0;
+	try {
+		for await (const check of checkDirectory(directory, runtime)) {
+			console.log(`  ${checkLine(check)}`);
+			numChecks++;
+			if (!passes(check)) numMissed++;
+		}
+		console.log(`  ${numChecks} checks`);
+	} catch (error) {
+		console.error(`  cannot be checked: ${error instanceof Error ? error.message : String(error)}`);
+		process.exitCode = 2;
+	}
+}
+if (numMissed > 0) {
+	console.error(`${numMissed} checks missed their limit`);
+	process.exitCode = 1;
+}
