@@ -71,7 +71,7 @@ describe("verifyGraph", () => {
 			/recorded as float32\[3,2\], but the output of exp/,
 		],
 		["a duplicate name", [input, { ...input, id: 1 }], /name "x" is used twice/],
-		["an empty name", [{ ...input, name: "" } as Node], /node #0 has an empty name/],
+		["an empty name", [{ ...input, name: "" }], /node #0 has an empty name/],
 		["a wrong id", [{ ...input, id: 3 }], /node at position 0 has id 3/],
 		["a missing operand", [input, op(1, "add", [0])], /add\(float32\[2,3\]\): takes 2 operands, got 1/],
 		[

@@ -23,22 +23,14 @@ export function toTensor(array: NdArray): Tensor {
 }
 
 function evaluateNode(node: Node, feeds: ReadonlyMap<string, Tensor>, at: (id: number) => Tensor): Tensor {
-	switch (node.kind) {
-		case "input":
-		case "parameter":
-			return feeds.get(node.name) ?? fail(`no feed ${node.name}`);
-		case "initializer":
-		case "constant":
-			return toTensor(node.array);
-		case "external":
-			return fail("external weights are for the runtime");
-		case "op": {
-			const compute = OPS[node.op] ?? fail(`no reference for ${node.op}`);
-			const result = compute(node.inputs.map(at), node.attrs, node.shape);
-			if (result.data.length !== product(node.shape)) fail(`${node.op} gives no ${describeType(node)}`);
-			return { shape: node.shape, data: result.data };
-		}
-	}
+	if (node.kind === "input" || node.kind === "parameter")
+		return feeds.get(node.name) ?? fail(`no feed ${node.name}`);
+	if (node.kind === "initializer" || node.kind === "constant") return toTensor(node.array);
+	if (node.kind === "external") return fail("external weights are for the runtime");
+	const compute = OPS[node.op] ?? fail(`no reference for ${node.op}`);
+	const { data } = compute(node.inputs.map(at), node.attrs, node.shape);
+	if (data.length !== product(node.shape)) fail(`${node.op} gives no ${describeType(node)}`);
+	return { shape: node.shape, data };
 }
 
 type Compute = (inputs: readonly Tensor[], attrs: Attrs, shape: Shape) => Tensor;
@@ -218,8 +210,9 @@ const OPS: Readonly<Record<string, Compute>> = {
 		const half = (shape.at(-1) ?? 0) / 2;
 		return fill(shape, (index) => {
 			const column = index.at(-1) ?? 0;
-			const angle = index.with(-1, column % half);
-			const other = at(x, index.with(-1, column < half ? column + half : column - half));
+			const last = index.length - 1;
+			const angle = index.with(last, column % half);
+			const other = at(x, index.with(last, column < half ? column + half : column - half));
 			return at(x, index) * pick(cos, angle) + (column < half ? -other : other) * pick(sin, angle);
 		});
 	},
