@@ -1,7 +1,7 @@
 // The one place that touches MuJoCo's WebAssembly bindings (@mujoco/mujoco): loads the module, owns the objects
 // that live on its heap, and hands out typed views. Views are fetched anew on every access, because they go
 // stale when the WebAssembly memory grows.
-import loadMujoco, { type MjData, type MjModel } from "@mujoco/mujoco";
+import loadMujoco, { type MainModule, type MjData, type MjModel } from "@mujoco/mujoco";
 import { SimError } from "./errors.ts";
 
 /** A loaded MuJoCo; several simulations may live in it. Holds no native object itself. */
@@ -69,7 +69,7 @@ export async function loadEngine(): Promise<Engine> {
 			} catch (cause) {
 				throw new SimError("bad-model", "MuJoCo refused the model; the cause has its message", { cause });
 			}
-			const data = new mujoco.MjData(model);
+			const { data, geoms } = openModel(mujoco, model);
 			live.add(data);
 			const alive = (): MjData => {
 				if (live.has(data)) return data;
@@ -81,7 +81,7 @@ export async function loadEngine(): Promise<Engine> {
 				site: mujoco.mjtObj.mjOBJ_SITE.value,
 			};
 			return {
-				geoms: readGeoms(model, (index) => mujoco.mj_id2name(model, mujoco.mjtObj.mjOBJ_GEOM.value, index)),
+				geoms,
 				cameraFovy: (camera) => element(alive() && float64("cam_fovy", model.cam_fovy), camera),
 				indexOf(kind, name) {
 					alive();
@@ -106,6 +106,19 @@ export async function loadEngine(): Promise<Engine> {
 			};
 		},
 	};
+}
+
+/** State and geoms of a fresh model, which is freed when that fails. */
+function openModel(mujoco: MainModule, model: MjModel): { data: MjData; geoms: Geom[] } {
+	try {
+		const geoms = readGeoms(model, (index) =>
+			mujoco.mj_id2name(model, mujoco.mjtObj.mjOBJ_GEOM.value, index),
+		);
+		return { data: new mujoco.MjData(model), geoms };
+	} catch (cause) {
+		model.delete();
+		throw cause;
+	}
 }
 
 function stateViews(data: MjData): StateViews {

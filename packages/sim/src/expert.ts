@@ -33,6 +33,8 @@ interface Stage {
 }
 
 const TRAVEL_Z = 0.072;
+/** Above this the jaws clear the cubes. */
+const CLEAR_Z = 0.055;
 const TOUCH_Z = 0.013;
 const RELAXED = 35;
 const OPEN = 62;
@@ -141,13 +143,22 @@ function pushPlan(direction: Direction, cube: Spot, start: Spot): Stage[] {
 		const line = dx === 0 ? { x: at.x, y: end.y } : { x: end.x, y: at.y };
 		return offsetForClosedJaws({ x: line.x - dx * 0.02, y: line.y - dy * 0.02, z: TOUCH_Z });
 	};
+	const hasMoved = (now: Situation): boolean =>
+		Math.hypot(named(now).x - cube.x, named(now).y - cube.y) > 0.012;
 	return [
-		{ goal: beside(TRAVEL_Z), gripper: 0, speed: FAR_SPEED, isDone: arrivedAt(beside(TRAVEL_Z), 0.014) },
+		{
+			goal: travel(beside(TRAVEL_Z)),
+			gripper: 0,
+			speed: FAR_SPEED,
+			isDone: arrivedAt(beside(TRAVEL_Z), 0.014),
+			isLost: hasMoved,
+		},
 		{
 			goal: beside(TOUCH_Z),
 			gripper: 0,
 			speed: NEAR_SPEED * 1.4,
 			isDone: arrivedAt(beside(TOUCH_Z), ARRIVED),
+			isLost: hasMoved,
 		},
 		{ goal: pushed, gripper: 0, speed: NEAR_SPEED, isDone, isLost: behind },
 		rest((now) => (isDone(now) ? handPose(now.armRad) : pushed(now)), 0, NEAR_SPEED),
@@ -159,6 +170,16 @@ function liftPlan(): Stage[] {
 		...graspStages(),
 		rest((now) => ({ ...graspPoint(named(now), 0), z: 0.1 }), GRIP, NEAR_SPEED * 1.5, isDropped),
 	];
+}
+
+/** Towards `goal` at travelling height; straight up first from between the cubes. */
+function travel(goal: (now: Situation) => Point): (now: Situation) => Point {
+	return (now) => {
+		const tip = handPose(now.armRad);
+		const wanted = goal(now);
+		const isBelow = tip.z < CLEAR_Z && Math.hypot(wanted.x - tip.x, wanted.y - tip.y) > 0.015;
+		return isBelow ? above(tip, TRAVEL_Z) : wanted;
+	};
 }
 
 function placePlan(zone: Spot): Stage[] {
@@ -207,7 +228,12 @@ function graspStages(): Stage[] {
 		(now: Situation): Point =>
 			graspPoint(named(now), z);
 	return [
-		{ goal: over(TRAVEL_Z), gripper: OPEN, speed: FAR_SPEED, isDone: arrivedAt(over(TRAVEL_Z), 0.01) },
+		{
+			goal: travel(over(TRAVEL_Z)),
+			gripper: OPEN,
+			speed: FAR_SPEED,
+			isDone: arrivedAt(over(TRAVEL_Z), 0.01),
+		},
 		{
 			goal: over(TOUCH_Z),
 			gripper: OPEN,

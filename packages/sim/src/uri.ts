@@ -5,6 +5,7 @@ import { SimError } from "./errors.ts";
 import { nearestWord } from "./nearest.ts";
 import type { ImageSize } from "./render/renderer.ts";
 import { DEMO_SITES, findTask, TASKS, tasksOf } from "./tasks.ts";
+import { DEFAULT_IMAGE } from "./world.ts";
 
 /** What a `sim:` URI asks for, every default filled in. */
 export interface SimSource {
@@ -19,9 +20,11 @@ export interface SimSource {
 	readonly varyDomain: boolean;
 }
 
-const DEFAULTS = { episodes: 12, seed: 0, image: { height: 96, width: 128 }, fps: 10 } as const;
+const DEFAULTS = { episodes: 12, seed: 0, image: DEFAULT_IMAGE, fps: 10 } as const;
 const KEYS = ["episodes", "seed", "size", "fps", "domain", "vary"] as const;
 
+/** Shortest side: video encoders refuse less. */
+const MIN_SIDE = 64;
 /** Longest side of a picture; larger ones would not fit an episode in memory. */
 const MAX_SIDE = 1920;
 /** Most episodes of one recording. */
@@ -124,8 +127,8 @@ function readSize(uri: string, text: string | undefined): ImageSize {
 	const height = Number(match?.[2]);
 	if (
 		match !== null &&
-		width >= 16 &&
-		height >= 16 &&
+		width >= MIN_SIDE &&
+		height >= MIN_SIDE &&
 		width <= MAX_SIDE &&
 		height <= MAX_SIDE &&
 		width % 2 === 0 &&
@@ -135,6 +138,6 @@ function readSize(uri: string, text: string | undefined): ImageSize {
 	}
 	throw new SimError(
 		"bad-uri",
-		`size=${text} in "${uri}": expected even <width>x<height> in 16..${MAX_SIDE}, such as 128x96`,
+		`size=${text} in "${uri}": expected even <width>x<height> in ${MIN_SIDE}..${MAX_SIDE}, such as 128x96`,
 	);
 }

@@ -1,8 +1,9 @@
 // From the simulation's state to pictures: which geoms are drawn in which colour, and where the two cameras are.
+import type { RgbImage } from "@zk0/dataset";
 import type { CameraOffset, Domain } from "./domain.ts";
 import type { Geom, Simulation } from "./engine.ts";
 import type { Layout } from "./layout.ts";
-import type { Camera, Drawable, Light, Renderer, Rgb, RgbImage } from "./render/renderer.ts";
+import type { Camera, Drawable, Light, Renderer, Rgb } from "./render/renderer.ts";
 import type { CubeColour, ZoneColour } from "./tasks.ts";
 
 /** Keys of the two cameras, as in a LeRobot dataset. */

@@ -2,6 +2,8 @@
 // success test and its expert. Everything seen from outside is in LeRobot's units (joints.ts) and as reported by
 // the arm, that is with the domain's calibration offsets. Deterministic: the same options, seed and actions give
 // the same bytes.
+
+import type { RgbImage } from "@zk0/dataset";
 import type { ArmAngles, Point } from "./arm.ts";
 import { type Domain, domainOf } from "./domain.ts";
 import { type Engine, loadEngine } from "./engine.ts";
@@ -9,7 +11,7 @@ import { createExpert, type Expert, type Situation } from "./expert.ts";
 import { clampJoint, fromRadians, GRIPPER, NUM_JOINTS, toRadians } from "./joints.ts";
 import { drawLayout, type Layout } from "./layout.ts";
 import { CUBE_SIZE, modelXml, NUM_CUBES, NUM_ZONES, parkingSpot } from "./model.ts";
-import { createRenderer, type ImageSize, type Renderer, type RgbImage } from "./render/renderer.ts";
+import { createRenderer, type ImageSize } from "./render/renderer.ts";
 import { isMet } from "./success.ts";
 import { findTask, type Task } from "./tasks.ts";
 import { type CameraKey, drawViews } from "./views.ts";
@@ -67,7 +69,8 @@ export interface World extends Disposable {
 }
 
 const STEPS_PER_SECOND = 200;
-const DEFAULT_IMAGE: ImageSize = { height: 96, width: 128 };
+/** Size of observed pictures unless told otherwise. */
+export const DEFAULT_IMAGE: ImageSize = { height: 96, width: 128 };
 
 /**
  * Creates a world and starts its first episode. The caller disposes it.
@@ -84,10 +87,11 @@ export async function createWorld(options: WorldOptions): Promise<World> {
 	const task = findTask(options.task);
 	const engine = options.engine ?? (await loadEngine());
 	const numSubsteps = Math.round(STEPS_PER_SECOND / fps);
-	const simulation = engine.createSimulation(modelXml(1000 / (fps * numSubsteps)));
-	const renderers = new Map<string, Renderer>();
 	const image = options.image ?? DEFAULT_IMAGE;
+	const renderers = new Map([[sizeKey(image), createRenderer(image)]]);
 	let episode = startEpisode(task, options.seed, options.domain, fps);
+	// Last, because from here on there is something to free.
+	const simulation = engine.createSimulation(modelXml(1000 / (fps * numSubsteps)));
 
 	const situation = (): Situation => {
 		const { qpos } = simulation.state;
@@ -99,22 +103,21 @@ export async function createWorld(options: WorldOptions): Promise<World> {
 		});
 		return { armRad, gripper: fromRadians(GRIPPER, at(GRIPPER)), cubes };
 	};
-	const reset: World["reset"] = (seed, change = {}) => {
-		const domain = "domain" in change ? change.domain : episode.domainName;
-		episode = startEpisode(
-			change.task === undefined ? episode.task : findTask(change.task),
-			seed,
-			domain,
-			fps,
-		);
+	const begin = (): void => {
 		simulation.reset();
 		const { qpos, ctrl, mocapPos } = simulation.state;
 		place(episode.layout, qpos, mocapPos);
 		ctrl.set(qpos.subarray(0, NUM_JOINTS));
 		simulation.forward();
 	};
+	const reset: World["reset"] = (seed, change = {}) => {
+		const domain = "domain" in change ? change.domain : episode.domainName;
+		const nextTask = change.task === undefined ? episode.task : findTask(change.task);
+		episode = startEpisode(nextTask, seed, domain, fps);
+		begin();
+	};
 	const render = (size: ImageSize): Map<CameraKey, RgbImage> => {
-		const key = `${size.height}x${size.width}`;
+		const key = sizeKey(size);
 		const renderer = renderers.get(key) ?? createRenderer(size);
 		renderers.set(key, renderer);
 		return drawViews(simulation, renderer, episode.layout, episode.domain);
@@ -126,7 +129,7 @@ export async function createWorld(options: WorldOptions): Promise<World> {
 			return joint === GRIPPER ? clampJoint(joint, reported) : reported;
 		});
 	};
-	reset(options.seed);
+	begin();
 	return {
 		get task() {
 			return episode.task;
@@ -200,6 +203,10 @@ function place(layout: Layout, qpos: Float64Array, mocapPos: Float64Array): void
 		const zone = layout.zones[index];
 		mocapPos.set(zone === undefined ? [0, 0, -0.5] : [zone.x, zone.y, 0.0006], 3 * index);
 	}
+}
+
+function sizeKey(size: ImageSize): string {
+	return `${size.height}x${size.width}`;
 }
 
 function offsetOf(domain: Domain, joint: number): number {

@@ -1,5 +1,6 @@
 // Draws boxes and cylinders with flat Lambert shading and a cast shadow on the table, in plain typed arrays.
 // A camera looks along its own -z with x to the right and y up, as MuJoCo's and OpenGL's do.
+import type { RgbImage } from "@zk0/dataset";
 import { boxMesh, cylinderMesh, type Mesh } from "./mesh.ts";
 import {
 	clearRaster,
@@ -10,13 +11,6 @@ import {
 	type Raster,
 	resolveRaster,
 } from "./raster.ts";
-
-/** An 8-bit RGB picture; `rgb` has `height * width * 3` bytes, rows from the top. */
-export interface RgbImage {
-	readonly height: number;
-	readonly width: number;
-	readonly rgb: Uint8Array;
-}
 
 /** Picture size in pixels. */
 export interface ImageSize {
