@@ -30,9 +30,11 @@ export interface RunResumed extends Timed {
 	readonly kind: "run.resumed";
 	/** Round that continues. */
 	readonly round: number;
-	/** Updates and evaluations of that round that are kept. */
+	/** Updates and evaluations that are kept. */
 	readonly numUpdatesKept: number;
 	readonly numEvaluationsKept: number;
+	/** Sites whose recorded update is no longer whole on disk; they are asked again. */
+	readonly lostUpdates: readonly string[];
 }
 
 /** The run waits for sites. Not stored. */
@@ -266,6 +268,7 @@ export const roundEventSchema: z.ZodType<RoundEvent> = z.discriminatedUnion("kin
 		round: count,
 		numUpdatesKept: count,
 		numEvaluationsKept: count,
+		lostUpdates: z.array(site),
 	}),
 	z.object({ kind: z.literal("run.waiting"), at, numOnline: count, numNeeded: count }),
 	z.object({ kind: z.literal("site.joined"), at, site, numSamples: count, details }),

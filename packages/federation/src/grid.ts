@@ -30,7 +30,13 @@ export interface TaskRef {
 /** What happened at the sites. */
 export type Outcome =
 	| { readonly kind: "joined"; readonly site: string; readonly info: SiteInfo }
-	| { readonly kind: "left"; readonly site: string; readonly reason: "left" | "offline" }
+	| {
+			readonly kind: "left";
+			readonly site: string;
+			readonly reason: "left" | "offline";
+			/** What is known about why. */
+			readonly message: string;
+	  }
 	| { readonly kind: "progress"; readonly task: TaskRef; readonly progress: TaskProgress }
 	/** Whole, hashed, checked against the task's specs, and durable in the object store. */
 	| {

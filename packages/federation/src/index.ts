@@ -1,4 +1,9 @@
-// Public names of @zk0/federation. For users: the client's seam, strategies, rounds, simulation.
+// Public names of @zk0/federation.
+
+// For other packages: the parts a run is made of.
+export { type AggregateOptions, aggregateFiles, type UpdateFile } from "./aggregate.ts";
+export { type ClientOptions, runClient } from "./client.ts";
+// For users: a site's work, ways of federating, a run.
 export type {
 	ClientApp,
 	EvaluateResult,
@@ -12,7 +17,51 @@ export type {
 } from "./client-app.ts";
 export { type Clock, type ManualClock, manualClock, systemClock } from "./clock.ts";
 export { FederationError, type FederationErrorCode, type UpdateRejection } from "./errors.ts";
-export type { RoundEvent } from "./events.ts";
+export { type EventLog, type LogContent, openEventLog, verifyEventLog } from "./event-log.ts";
+export { type RoundEvent, roundEventSchema, TRANSIENT_KINDS } from "./events.ts";
+export type { FileSystem } from "./file-system.ts";
+export type { Grid, OnlineSite, Outcome, PendingOutcome, SiteTask, TaskRef } from "./grid.ts";
 export { canonicalJson, type JsonValue } from "./json.ts";
-export type { RoundsOptions } from "./rounds-options.ts";
-export type { Strategy } from "./strategy.ts";
+export {
+	type CallSite,
+	type Fault,
+	type MemoryTransportOptions,
+	memoryTransport,
+} from "./memory-transport.ts";
+export { type ObjectStore, type ObjectUpload, openObjectStore, type StoredObject } from "./object-store.ts";
+export {
+	isSiteName,
+	type NodeId,
+	nodeId,
+	parseRequest,
+	parseStreamRequest,
+	type RequestOf,
+	type ResponseOf,
+	type ResultStatus,
+	type StreamMethod,
+	type StreamRequestOf,
+	type TaskMessage,
+	type TaskPhase,
+	type TaskResult,
+	type UnaryMethod,
+} from "./protocol.ts";
+export type { RetryOptions } from "./retry.ts";
+export { rounds } from "./rounds.ts";
+export { type RoundsOptions } from "./rounds-options.ts";
+export { type OpenRound, type RunState, replayRun } from "./run-state.ts";
+export type { SamplingOptions } from "./sampling.ts";
+export { createSemaphore, limitWork, type Semaphore } from "./semaphore.ts";
+export { createServer, type FederationServer, type ServerOptions } from "./server.ts";
+export { type SimulatedSite, type SimulationOptions, simulate } from "./simulation.ts";
+export { fedAvg } from "./strategies/fedavg.ts";
+export { type FedProxOptions, fedProx } from "./strategies/fedprox.ts";
+export type {
+	Aggregation,
+	ConfigureRequest,
+	RoundPlan,
+	ServerStep,
+	Strategy,
+	UpdateSummary,
+} from "./strategy.ts";
+export type { CallOptions, FleetCalls, Traffic, Transport } from "./transport.ts";
+export { readTensorSpecs, type TensorSpecs } from "./update-check.ts";

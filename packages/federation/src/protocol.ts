@@ -61,6 +61,8 @@ export type TaskResult =
 export type ResultStatus =
 	/** Durable; the node may forget the task. */
 	| { readonly kind: "accepted" }
+	/** The server knows nothing of this object (it was restarted): push the result again. */
+	| { readonly kind: "unannounced" }
 	/** The server needs the object's bytes from `offset` on. */
 	| { readonly kind: "wanted"; readonly offset: number }
 	/** Not accepted, and sending it again will not help. */

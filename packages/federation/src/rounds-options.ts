@@ -27,11 +27,13 @@ export interface RoundsOptions {
 	readonly clock: Clock;
 	/** Sites that must be online before a round starts; default 1. */
 	readonly minSites?: number;
+	/** Sites to wait for when the run starts or resumes; default: minSites. */
+	readonly minSitesToStart?: number;
 	/** Updates an attempt must bring; default: minSites. */
 	readonly minUpdates?: number;
 	/** Attempts per round before the run fails; default 3. */
 	readonly maxAttempts?: number;
-	/** How long to wait for minSites before the run fails; default null: without limit. */
+	/** How long to wait for sites; then the run goes on with minSites or fails. Default null: without limit. */
 	readonly joinTimeoutMs?: number | null;
 	/** A site that goes offline during its task: `fail` its task (default) or `wait` for it to come back. */
 	readonly offlineSites?: "fail" | "wait";
@@ -41,4 +43,38 @@ export interface RoundsOptions {
 	readonly threads?: number;
 	/** Aborted: the run stops cleanly and can be resumed. */
 	readonly signal?: AbortSignal;
+}
+
+/** Options with every default filled in. */
+export interface ResolvedRounds
+	extends Required<Omit<RoundsOptions, "signal">>,
+		Pick<RoundsOptions, "signal"> {}
+
+/** Fills in defaults. @throws RangeError on a number out of range. */
+export function resolveRounds(options: RoundsOptions): ResolvedRounds {
+	const minSites = options.minSites ?? 1;
+	const resolved = {
+		minSites,
+		minSitesToStart: minSites,
+		minUpdates: minSites,
+		maxAttempts: 3,
+		joinTimeoutMs: null,
+		offlineSites: "fail" as const,
+		keepUpdates: false,
+		threads: 2,
+		...options,
+	};
+	const positive = ["numLocalSteps", "minSites", "minSitesToStart", "minUpdates", "maxAttempts"] as const;
+	for (const name of positive) requireCount(name, resolved[name], 1);
+	requireCount("numRounds", resolved.numRounds, 0);
+	requireCount("threads", resolved.threads, 0);
+	if (!Number.isSafeInteger(resolved.seed))
+		throw new RangeError(`rounds: seed ${resolved.seed} is no integer`);
+	return resolved;
+}
+
+function requireCount(name: string, value: number, minimum: number): void {
+	if (!Number.isSafeInteger(value) || value < minimum) {
+		throw new RangeError(`rounds: ${name} ${value} is not an integer of at least ${minimum}`);
+	}
 }

@@ -6,8 +6,10 @@ import type { JsonValue } from "./json.ts";
 /** Who could take part in a round. */
 export interface ConfigureRequest {
 	readonly round: number;
+	/** Attempts of this round, counted from 1. */
+	readonly attempt: number;
 	readonly seed: number;
-	/** Names of the sites that are online, sorted. */
+	/** Names of the sites that are online, sorted; at least one. */
 	readonly sites: readonly string[];
 }
 

@@ -32,7 +32,7 @@ export interface UpdateInspector {
 
 const PREFIX_BYTES = 8;
 /** A header lists names, shapes and offsets only; this bounds what a stranger can make us buffer. */
-const MAX_UPDATE_HEADER_BYTES = 16 << 20;
+export const MAX_UPDATE_HEADER_BYTES: number = 16 << 20;
 const SCAN_BYTES = 256 << 10;
 
 /**

@@ -1,0 +1,113 @@
+// A client's sign of life: tells the server regularly which task runs and how far it is, and learns which tasks it no longer
+// wants. A beat that fails is made up for by the next one; the client's other calls decide when the server is gone.
+import type { TaskProgress } from "./client-app.ts";
+import type { Clock } from "./clock.ts";
+import { FederationError, isCancelled } from "./errors.ts";
+import type { NodeSession } from "./node-session.ts";
+
+/** A task under watch. */
+export interface WatchedTask extends Disposable {
+	/** Aborted when the server withdraws the task or the client stops. */
+	readonly signal: AbortSignal;
+	readonly onProgress: (progress: TaskProgress) => void;
+}
+
+/** Options of `startHeartbeat`. */
+export interface HeartbeatOptions {
+	readonly session: NodeSession;
+	readonly clock: Clock;
+	readonly heartbeatMs: number;
+	/** Shortest time between two progress reports. */
+	readonly progressMs: number;
+}
+
+/** A running heartbeat; disposing it stops it. */
+export interface Heartbeat extends AsyncDisposable {
+	/** Watches a task until the returned value is disposed; one at a time. */
+	watch(taskId: string, clientSignal: AbortSignal): WatchedTask;
+}
+
+/** Starts beating. */
+export function startHeartbeat(options: HeartbeatOptions): Heartbeat {
+	return new BeatingHeart(options);
+}
+
+class BeatingHeart implements Heartbeat {
+	readonly #options: HeartbeatOptions;
+	readonly #stopping = new AbortController();
+	readonly #running: Promise<void>;
+	#task: { readonly taskId: string; readonly ending: AbortController } | null = null;
+	#progress: (TaskProgress & { readonly taskId: string }) | null = null;
+	/** Ends the pause between two beats early. */
+	#hurry = new AbortController();
+
+	constructor(options: HeartbeatOptions) {
+		this.#options = options;
+		this.#running = this.#beat();
+	}
+
+	watch(taskId: string, clientSignal: AbortSignal): WatchedTask {
+		const ending = new AbortController();
+		const stop = (): void => ending.abort();
+		if (clientSignal.aborted) stop();
+		clientSignal.addEventListener("abort", stop, { once: true });
+		this.#task = { taskId, ending };
+		return {
+			signal: ending.signal,
+			onProgress: (progress) => {
+				this.#progress = { taskId, ...progress };
+				this.#hurry.abort();
+			},
+			[Symbol.dispose]: () => {
+				clientSignal.removeEventListener("abort", stop);
+				this.#task = null;
+				this.#progress = null;
+			},
+		};
+	}
+
+	async [Symbol.asyncDispose](): Promise<void> {
+		this.#stopping.abort();
+		this.#hurry.abort();
+		await this.#running;
+	}
+
+	async #beat(): Promise<void> {
+		const { clock, heartbeatMs, progressMs } = this.#options;
+		const { signal } = this.#stopping;
+		while (!signal.aborted) {
+			if (this.#progress === null) {
+				this.#hurry = new AbortController();
+				await untilCancelled(clock.sleep(heartbeatMs, { signal: this.#hurry.signal }));
+			}
+			if (signal.aborted) return;
+			await this.#send(signal);
+			await untilCancelled(clock.sleep(progressMs, { signal }));
+		}
+	}
+
+	async #send(signal: AbortSignal): Promise<void> {
+		const task = this.#task;
+		const progress = this.#progress;
+		this.#progress = null;
+		const running = task === null ? [] : [task.taskId];
+		try {
+			const answer = await this.#options.session.callOnce(
+				"heartbeat",
+				(nodeId) => ({ nodeId, running, progress }),
+				{ signal },
+			);
+			if (task !== null && answer?.cancelled.includes(task.taskId) === true) task.ending.abort();
+		} catch (error) {
+			if (!(error instanceof FederationError)) throw error;
+		}
+	}
+}
+
+async function untilCancelled(sleep: Promise<void>): Promise<void> {
+	try {
+		await sleep;
+	} catch (error) {
+		if (!isCancelled(error)) throw error;
+	}
+}

@@ -1,0 +1,63 @@
+// The end of a round's training: fix the set of updates, make the new weights of it, forget the updates.
+import { aggregateFiles, normaliseWeights } from "./aggregate.ts";
+import type { RoundEvent } from "./events.ts";
+import type { ResolvedRounds } from "./rounds-options.ts";
+import type { RunRecorder } from "./run-recorder.ts";
+import type { OpenRound } from "./run-state.ts";
+import { applyServerStep } from "./server-step.ts";
+
+/** Aggregates the open round's updates; the accepted set is durable before anything is computed from it. */
+export async function* aggregateRound(
+	options: ResolvedRounds,
+	recorder: RunRecorder,
+	open: OpenRound,
+): AsyncGenerator<RoundEvent, void> {
+	const { strategy, store, clock, threads, signal, keepUpdates } = options;
+	const { round } = open;
+	const { weightsSha256, slotsSha256, strategyState, weightsHistory } = recorder.state;
+	const updates = [...open.updates.values()].sort((a, b) => (a.site < b.site ? -1 : 1));
+	const summaries = updates.map(({ site, numSamples }) => ({ site, numSamples }));
+	const previous = strategyState === undefined ? strategy.init() : strategyState;
+	const { state, weights, serverStep } = strategy.aggregate(previous, summaries);
+	if (open.accepted === null) {
+		const shares = normaliseWeights(weights);
+		const accepted = updates.map(({ site, sha256, numSamples }, index) => ({
+			site,
+			sha256,
+			numSamples,
+			weight: shares[index] ?? 0,
+		}));
+		yield* recorder.record([{ kind: "round.accepted", round, updates: accepted }]);
+	}
+	const startMs = clock.now();
+	const files = updates.map(({ site, sha256 }, index) => ({
+		site,
+		path: store.get(sha256).path,
+		weight: weights[index] ?? 0,
+	}));
+	const mean = store.scratchPath();
+	await aggregateFiles({ updates: files, out: mean, threads, signal });
+	let newSlots: string | null = null;
+	if (serverStep !== null) {
+		const slotsOut = store.scratchPath();
+		const current = store.get(weightsSha256 ?? "").path;
+		const slots = slotsSha256 === null ? null : store.get(slotsSha256).path;
+		await applyServerStep({ step: serverStep, mean, current, slots, slotsOut, signal });
+		newSlots = (await store.adopt(slotsOut)).sha256;
+	}
+	const adopted = await store.adopt(mean);
+	yield* recorder.record([
+		{
+			kind: "round.aggregated",
+			round,
+			weightsSha256: adopted.sha256,
+			strategyState: state,
+			slotsSha256: newSlots,
+			numUpdates: updates.length,
+			seconds: (clock.now() - startMs) / 1000,
+		},
+	]);
+	const kept = new Set([...weightsHistory, adopted.sha256, newSlots]);
+	const obsolete = [...(keepUpdates ? [] : updates.map(({ sha256 }) => sha256)), slotsSha256];
+	for (const sha256 of obsolete) if (sha256 !== null && !kept.has(sha256)) await store.delete(sha256);
+}

@@ -1,0 +1,243 @@
+// The round loop: evaluate the initial weights, then train, aggregate, evaluate. An async generator of typed events; the log is
+// the only memory, so `rounds` on a log that is not empty continues that run and ends at the same bytes.
+import { type CollectOptions, collect, interpret } from "./collect.ts";
+import { FederationError, isCancelled } from "./errors.ts";
+import type { RoundEvent } from "./events.ts";
+import type { SiteTask } from "./grid.ts";
+import type { TaskPhase } from "./protocol.ts";
+import { aggregateRound } from "./round-aggregation.ts";
+import { type ResolvedRounds, type RoundsOptions, resolveRounds } from "./rounds-options.ts";
+import { RunRecorder } from "./run-recorder.ts";
+import { keepWholeObjects, openRun } from "./run-start.ts";
+import type { OpenRound, RunState } from "./run-state.ts";
+import type { Traffic } from "./transport.ts";
+import type { TensorSpecs } from "./update-check.ts";
+
+/**
+ * Runs or resumes a federation. Ends after run.completed, run.failed (typed reason in the event; may be resumed) or, when
+ * `signal` aborts, run.stopped. The caller consumes the events; nothing advances while it does not.
+ * @throws FederationError disk-full | storage | log-mismatch | corrupt-object | bad-weights: free space or give the
+ * right options and resume.
+ */
+export function rounds(options: RoundsOptions): AsyncGenerator<RoundEvent, void> {
+	return new Run(resolveRounds(options)).events();
+}
+
+class Run {
+	readonly #options: ResolvedRounds;
+	readonly #recorder: RunRecorder;
+	readonly #phase: CollectOptions;
+	#specs: TensorSpecs = new Map();
+	#traffic: Traffic = { bytesUp: 0, bytesDown: 0 };
+
+	constructor(options: ResolvedRounds) {
+		this.#options = options;
+		const { log, clock, grid, offlineSites, signal } = options;
+		this.#recorder = new RunRecorder(log, clock);
+		this.#phase = { recorder: this.#recorder, grid, offlineSites, signal };
+	}
+
+	async *events(): AsyncGenerator<RoundEvent, void> {
+		try {
+			if (this.#state.isCompleted) return;
+			yield* this.#begin();
+			yield* this.#rounds();
+		} catch (error) {
+			if (isCancelled(error) && this.#options.signal?.aborted === true) {
+				yield* this.#recorder.record([{ kind: "run.stopped", round: this.#currentRound() }]);
+			} else if (error instanceof FederationError && isRunFailure(error)) {
+				yield* this.#recorder.record([{ kind: "run.failed", code: error.code, message: error.message }]);
+			} else throw error;
+		}
+	}
+
+	async *#rounds(): AsyncGenerator<RoundEvent, void> {
+		const { numRounds, minSitesToStart, store } = this.#options;
+		yield* this.#waitForSites(minSitesToStart);
+		if (!this.#state.isEvaluated) yield* this.#evaluate();
+		while (this.#state.round < numRounds) {
+			yield* this.#train();
+			yield* this.#evaluate();
+		}
+		const { sha256: weightsSha256 } = store.get(this.#state.weightsSha256 ?? "");
+		yield* this.#recorder.record([{ kind: "run.completed", numRounds, weightsSha256 }]);
+	}
+
+	/** Records the run's start, or checks that the log belongs to it and keeps what is whole. */
+	async *#begin(): AsyncGenerator<RoundEvent, void> {
+		const { plan, specs } = await openRun(this.#options, this.#state.started);
+		this.#specs = specs;
+		if (this.#state.started === null) {
+			yield* this.#recorder.record([{ kind: "run.started", ...plan }]);
+			return;
+		}
+		const kept = await keepWholeObjects(this.#state, this.#options.store);
+		yield* this.#recorder.record([{ kind: "run.resumed", round: this.#currentRound(), ...kept }]);
+	}
+
+	/** Attempts until enough updates are there, then aggregates them. */
+	async *#train(): AsyncGenerator<RoundEvent, void> {
+		const { minSites, minUpdates, maxAttempts } = this.#options;
+		const round = this.#state.round + 1;
+		for (let numTries = 0; ; numTries++) {
+			const earlier = this.#state.open;
+			if (earlier === null || earlier.isGivenUp) {
+				if (numTries >= maxAttempts) {
+					const message = `round ${round}: fewer than ${minUpdates} updates after ${numTries} attempts; see the log for the sites' failures`;
+					throw new FederationError("too-few-updates", message, { ids: { round } });
+				}
+				yield* this.#waitForSites(minSites);
+				yield* this.#startAttempt(round, (earlier?.attempt ?? 0) + 1);
+			}
+			const open = this.#requireOpen();
+			if (open.accepted === null) yield* collect(this.#phase, this.#trainTasks(open));
+			const numReceived = this.#requireOpen().updates.size;
+			if (numReceived >= minUpdates) break;
+			const { attempt } = open;
+			yield* this.#recorder.record([
+				{ kind: "round.failed", round, attempt, numReceived, numNeeded: minUpdates },
+			]);
+		}
+		yield* aggregateRound(this.#options, this.#recorder, this.#requireOpen());
+	}
+
+	async *#startAttempt(round: number, attempt: number): AsyncGenerator<RoundEvent, void> {
+		const { strategy, seed, grid } = this.#options;
+		const online = grid.sites().map(({ site }) => site);
+		const state = this.#strategyState();
+		const { sites: sampled, proximalMu } = strategy.configure(state, { round, attempt, seed, sites: online });
+		const received = this.#state.open?.round === round ? this.#state.open.updates : new Map();
+		const missing = sampled.filter((site) => !received.has(site));
+		// Everybody sampled has delivered, and it was not enough: ask the others.
+		const sites = missing.length > 0 ? missing : online.filter((site) => !received.has(site));
+		yield* this.#recorder.record([{ kind: "round.started", round, attempt, sites, proximalMu }]);
+	}
+
+	/** Asks every site that is online and has not answered yet; writes the mean. */
+	async *#evaluate(): AsyncGenerator<RoundEvent, void> {
+		const { round, evaluations, evaluationFailures } = this.#state;
+		const sites = this.#options.grid.sites().map(({ site }) => site);
+		const asked = sites.filter((site) => !evaluations.has(site) && !evaluationFailures.has(site));
+		const tasks = asked.map((site) => this.#task(site, "evaluate", round, 1, 0));
+		yield* collect(this.#phase, tasks);
+		const perSite: Record<string, number | null> = {};
+		const results = [...this.#state.evaluations.values()];
+		const names = [...results.map(({ site }) => site), ...this.#state.evaluationFailures].sort();
+		for (const site of names) perSite[site] = this.#state.evaluations.get(site)?.loss ?? null;
+		const loss = weightedMean(results);
+		yield* this.#recorder.record([
+			{ kind: "round.evaluated", round, loss, perSite, ...this.#trafficDelta() },
+		]);
+	}
+
+	/** Waits until `needed` sites are online, or until the time is up and the minimum is. */
+	async *#waitForSites(needed: number): AsyncGenerator<RoundEvent, void> {
+		const { grid, clock, joinTimeoutMs, minSites } = this.#options;
+		const ending = new AbortController();
+		const expiry = new AbortController();
+		const signals = [expiry.signal, ...(this.#options.signal === undefined ? [] : [this.#options.signal])];
+		const timer =
+			joinTimeoutMs === null
+				? null
+				: clock.sleep(joinTimeoutMs, { signal: ending.signal }).then(() => expiry.abort(), ignoreCancelled);
+		let numShown = -1;
+		try {
+			for (;;) {
+				const numOnline = grid.sites().length;
+				if (numOnline >= needed) return;
+				if (numOnline !== numShown) {
+					yield* this.#recorder.record([{ kind: "run.waiting", numOnline, numNeeded: needed }]);
+				}
+				numShown = numOnline;
+				const next = await grid.next({ signal: AbortSignal.any(signals) });
+				yield* this.#recorder.record(interpret(next.outcome, new Map(), "fail").events, () => next.settle());
+			}
+		} catch (error) {
+			if (!(isCancelled(error) && expiry.signal.aborted)) throw error;
+			const numOnline = grid.sites().length;
+			if (numOnline >= minSites) return;
+			const message = `${numOnline} of ${minSites} sites joined within ${joinTimeoutMs} ms; start more clients and resume`;
+			throw new FederationError("too-few-sites", message);
+		} finally {
+			ending.abort();
+			await timer;
+		}
+	}
+
+	get #state(): RunState {
+		return this.#recorder.state;
+	}
+
+	#requireOpen(): OpenRound {
+		const { open } = this.#state;
+		if (open === null) throw new TypeError("rounds: no round is open");
+		return open;
+	}
+
+	#currentRound(): number {
+		return this.#state.open?.round ?? this.#state.round;
+	}
+
+	#strategyState(): ReturnType<ResolvedRounds["strategy"]["init"]> {
+		return this.#state.strategyState === undefined
+			? this.#options.strategy.init()
+			: this.#state.strategyState;
+	}
+
+	#trainTasks({ round, attempt, sites, updates, failed, proximalMu }: OpenRound): SiteTask[] {
+		const asked = sites.filter((site) => !updates.has(site) && !failed.has(site));
+		return asked.map((site) => this.#task(site, "train", round, attempt, proximalMu));
+	}
+
+	#task(site: string, phase: TaskPhase, round: number, attempt: number, proximalMu: number): SiteTask {
+		const { runId, seed, numLocalSteps, numRounds, learning, store } = this.#options;
+		const weights = store.get(this.#state.weightsSha256 ?? "");
+		const globalStep = Math.max(0, phase === "train" ? round - 1 : round) * numLocalSteps;
+		const message = {
+			taskId: [runId, round, phase, site, attempt].join("/"),
+			phase,
+			runId,
+			round,
+			seed,
+			numLocalSteps,
+			globalStep,
+			totalSteps: numRounds * numLocalSteps,
+			proximalMu,
+			learning,
+			weights: weights.sha256,
+			weightsSizeBytes: weights.sizeBytes,
+		};
+		return { site, message, expects: phase === "train" ? this.#specs : null };
+	}
+
+	/** Bytes since the last call. */
+	#trafficDelta(): { bytesUp: number | null; bytesDown: number | null } {
+		const now = this.#options.grid.traffic();
+		if (now === null) return { bytesUp: null, bytesDown: null };
+		const before = this.#traffic;
+		this.#traffic = now;
+		return { bytesUp: now.bytesUp - before.bytesUp, bytesDown: now.bytesDown - before.bytesDown };
+	}
+}
+
+/** Failures that are the run's outcome and not the caller's trouble. */
+function isRunFailure({ code }: FederationError): boolean {
+	return code === "too-few-sites" || code === "too-few-updates";
+}
+
+function ignoreCancelled(error: unknown): void {
+	if (!isCancelled(error)) throw error;
+}
+
+function weightedMean(
+	results: readonly { readonly loss: number | null; readonly numSamples: number }[],
+): number | null {
+	let total = 0;
+	let numSamples = 0;
+	for (const { loss, numSamples: count } of results) {
+		if (loss === null) continue;
+		total += loss * count;
+		numSamples += count;
+	}
+	return numSamples === 0 ? null : total / numSamples;
+}

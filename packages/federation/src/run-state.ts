@@ -1,0 +1,148 @@
+// Where a run stands, as a pure function of its events. The round loop goes by this state alone, so a run that continues after a
+// crash is in exactly the state of one that was never interrupted.
+import type { RoundAccepted, RoundEvent, RunStarted, SiteEvaluated, UpdateReceived } from "./events.ts";
+import type { JsonValue } from "./json.ts";
+
+/** A training round under way. */
+export interface OpenRound {
+	readonly round: number;
+	readonly attempt: number;
+	/** Sites of this attempt, sorted. */
+	readonly sites: readonly string[];
+	readonly proximalMu: number;
+	/** Updates of all attempts, by site. */
+	readonly updates: ReadonlyMap<string, UpdateReceived>;
+	/** Sites that are out of this attempt. */
+	readonly failed: ReadonlySet<string>;
+	/** True once the attempt was given up. */
+	readonly isGivenUp: boolean;
+	readonly accepted: RoundAccepted | null;
+}
+
+/** The state after some events. */
+export interface RunState {
+	readonly started: RunStarted | null;
+	/** Last round whose weights exist; 0 are the initial ones. */
+	readonly round: number;
+	/** The global weights of `round`. */
+	readonly weightsSha256: string | null;
+	/** Every global weights object so far. */
+	readonly weightsHistory: readonly string[];
+	/** The strategy's state, or undefined before the first aggregation. */
+	readonly strategyState: JsonValue | undefined;
+	readonly slotsSha256: string | null;
+	/** Results on the weights of `round`, by site. */
+	readonly evaluations: ReadonlyMap<string, SiteEvaluated>;
+	/** Sites that could not evaluate the weights of `round`. */
+	readonly evaluationFailures: ReadonlySet<string>;
+	/** True once round.evaluated of `round` is written. */
+	readonly isEvaluated: boolean;
+	readonly open: OpenRound | null;
+	readonly isCompleted: boolean;
+}
+
+/** The state before any event. */
+export const INITIAL_STATE: RunState = {
+	started: null,
+	round: 0,
+	weightsSha256: null,
+	weightsHistory: [],
+	strategyState: undefined,
+	slotsSha256: null,
+	evaluations: new Map(),
+	evaluationFailures: new Set(),
+	isEvaluated: false,
+	open: null,
+	isCompleted: false,
+};
+
+/** The state after `event`. */
+export function reduceRun(state: RunState, event: RoundEvent): RunState {
+	switch (event.kind) {
+		case "run.started":
+			return {
+				...INITIAL_STATE,
+				started: event,
+				weightsSha256: event.weightsSha256,
+				weightsHistory: [event.weightsSha256],
+			};
+		case "round.started":
+			return { ...state, open: openRound(state, event.round, event) };
+		case "update.received":
+			return withOpen(state, event.round, (open) => ({
+				...open,
+				updates: new Map([...open.updates, [event.site, event]]),
+			}));
+		case "update.rejected":
+			return event.endsTask ? withFailure(state, event.round, event.site) : state;
+		case "site.failed":
+			return event.phase === "train"
+				? withFailure(state, event.round, event.site)
+				: { ...state, evaluationFailures: new Set([...state.evaluationFailures, event.site]) };
+		case "round.failed":
+			return withOpen(state, event.round, (open) => ({ ...open, isGivenUp: true }));
+		case "round.accepted":
+			return withOpen(state, event.round, (open) => ({ ...open, accepted: event }));
+		case "round.aggregated":
+			return {
+				...state,
+				round: event.round,
+				weightsSha256: event.weightsSha256,
+				weightsHistory: [...state.weightsHistory, event.weightsSha256],
+				strategyState: event.strategyState,
+				slotsSha256: event.slotsSha256,
+				evaluations: new Map(),
+				evaluationFailures: new Set(),
+				isEvaluated: false,
+				open: null,
+			};
+		case "site.evaluated":
+			return { ...state, evaluations: new Map([...state.evaluations, [event.site, event]]) };
+		case "round.evaluated":
+			return { ...state, isEvaluated: true };
+		case "run.completed":
+			return { ...state, isCompleted: true };
+		case "run.resumed":
+			return withOpen(state, event.round, (open) => withoutUpdates(open, event.lostUpdates));
+		case "run.waiting":
+		case "run.failed":
+		case "run.stopped":
+		case "site.joined":
+		case "site.left":
+		case "task.sent":
+		case "task.progress":
+			break;
+	}
+	return state;
+}
+
+/** The state after a whole log. */
+export function replayRun(events: Iterable<RoundEvent>): RunState {
+	let state = INITIAL_STATE;
+	for (const event of events) state = reduceRun(state, event);
+	return state;
+}
+
+function openRound(
+	state: RunState,
+	round: number,
+	event: { readonly attempt: number; readonly sites: readonly string[]; readonly proximalMu: number },
+): OpenRound {
+	const { attempt, sites, proximalMu } = event;
+	const updates = state.open?.round === round ? state.open.updates : new Map<string, UpdateReceived>();
+	return { round, attempt, sites, proximalMu, updates, failed: new Set(), isGivenUp: false, accepted: null };
+}
+
+function withOpen(state: RunState, round: number, change: (open: OpenRound) => OpenRound): RunState {
+	return state.open === null || state.open.round !== round ? state : { ...state, open: change(state.open) };
+}
+
+function withFailure(state: RunState, round: number, site: string): RunState {
+	return withOpen(state, round, (open) => ({ ...open, failed: new Set([...open.failed, site]) }));
+}
+
+function withoutUpdates(open: OpenRound, lost: readonly string[]): OpenRound {
+	if (lost.length === 0) return open;
+	const updates = new Map([...open.updates].filter(([site]) => !lost.includes(site)));
+	return { ...open, updates, accepted: null };
+}
