@@ -1,6 +1,15 @@
 // Public names of @zk0/finetune.
 export { type CameraMap, type CameraMapRequest, resolveCameraMap } from "./camera-map.ts";
 export {
+	createFinetuneApp,
+	evaluateOnSite,
+	type FinetuneAppOptions,
+	heldOutMetrics,
+	type SiteEvaluation,
+	type SiteTraining,
+	trainOnSite,
+} from "./client-app.ts";
+export {
 	type Actor,
 	type ClosedLoopOptions,
 	type ClosedLoopResult,
@@ -16,11 +25,21 @@ export {
 } from "./closed-loop.ts";
 export { FinetuneError, type FinetuneErrorCode } from "./errors.ts";
 export { type SuccessRate, wilsonInterval } from "./interval.ts";
+export { type JointErrors, type JointUnit, jointUnit } from "./joint-error.ts";
+export { defaultLearning, type Learning, learningRate, learningSchema, parseLearning } from "./learning.ts";
 export {
-	type ChunkPair,
-	constantChunk,
-	type JointErrors,
-	type JointUnit,
-	jointErrors,
-	jointUnit,
-} from "./joint-error.ts";
+	createPolicyEngine,
+	type EngineShape,
+	hasFrozenPrefix,
+	type PolicyEngine,
+	type PolicyTrainer,
+} from "./policy-engine.ts";
+export { createPool, type Pool, type UseOptions } from "./pool.ts";
+export { createSite, EVAL_BATCH_SIZE, type HeldOutResult, type Site, type SiteOptions } from "./site.ts";
+export type { PolicyInputs, SiteData, SiteDataOptions } from "./site-data.ts";
+export {
+	type LocalTrainingResult,
+	type StepProgress,
+	type TrainingPosition,
+	trainLocally,
+} from "./train-locally.ts";

@@ -1,0 +1,170 @@
+// A site's side of the federation: global weights in, trained weights and held-out figures out. The training itself
+// is `trainOnSite`, which `zk0 train` calls too; what lasts between rounds is in the training state.
+import { join } from "node:path";
+import type { NamedArrays, NdArray } from "@zk0/arrays";
+import { openSafetensors, writeSafetensorsFile } from "@zk0/arrays/node";
+import type { ClientApp, Metrics } from "@zk0/federation";
+import type { JointErrors } from "./joint-error.ts";
+import { type Learning, parseLearning } from "./learning.ts";
+import type { PolicyEngine } from "./policy-engine.ts";
+import type { Pool } from "./pool.ts";
+import type { HeldOutResult, Site } from "./site.ts";
+import { type LocalTraining, type LocalTrainingResult, trainLocally } from "./train-locally.ts";
+import { openTrainingStateSpool } from "./training-state.ts";
+
+/** What a site trains with; {@link trainLocally} without the parts that the site provides. */
+export interface SiteTraining extends Omit<LocalTraining, "trainer" | "batches" | "clock" | "site"> {
+	/** The run's seed. */
+	readonly seed: number;
+	/** Milliseconds of a monotonic clock. @default performance.now */
+	readonly clock?: () => number;
+}
+
+/** Trains a site's copy of the weights on an engine of the pool; see {@link trainLocally}. */
+export async function trainOnSite(
+	site: Site,
+	pool: Pool<PolicyEngine>,
+	training: SiteTraining,
+): Promise<LocalTrainingResult> {
+	const { seed, learning, signal, clock = () => performance.now() } = training;
+	return await pool.use(
+		async (engine) => {
+			await site.prepare(engine, { signal });
+			const compiled = await engine.trainerFor(site.shapeFor(learning.batchSize), optimizerOf(learning));
+			return await trainLocally({
+				...training,
+				trainer: compiled.trainer,
+				batches: site.batches(engine, compiled, seed),
+				clock,
+				site: site.data.name,
+			});
+		},
+		{ signal },
+	);
+}
+
+/** Arguments of {@link evaluateOnSite}. */
+export interface SiteEvaluation {
+	/** Every trained tensor. */
+	readonly weights: NamedArrays;
+	readonly learning: Learning;
+	/** The run's seed. */
+	readonly seed: number;
+	readonly signal?: AbortSignal | undefined;
+}
+
+/** Held-out figures of the weights on a site; null when nothing is held out. */
+export async function evaluateOnSite(
+	site: Site,
+	pool: Pool<PolicyEngine>,
+	{ weights, learning, seed, signal }: SiteEvaluation,
+): Promise<HeldOutResult | null> {
+	return await pool.use(
+		async (engine) => {
+			await site.prepare(engine, { signal });
+			const compiled = await engine.trainerFor(site.shapeFor(learning.batchSize), optimizerOf(learning));
+			await compiled.trainer.loadParameters(weights);
+			return await site.evaluate(engine, compiled, { seed, signal });
+		},
+		{ signal },
+	);
+}
+
+/** The settings a trainer is made with, and nothing else of the learning. */
+function optimizerOf({ betas, eps, weightDecay, gradClipNorm }: Learning) {
+	return { betas, eps, weightDecay, gradClipNorm };
+}
+
+/** Options of {@link createFinetuneApp}. */
+export interface FinetuneAppOptions {
+	readonly site: Site;
+	/** Engines of the same policy; sites of one process share them. */
+	readonly pool: Pool<PolicyEngine>;
+	/** Where the site keeps its training state between rounds; stays on this machine. */
+	readonly stateDir: string;
+	/** Milliseconds of a monotonic clock. @default performance.now */
+	readonly clock?: () => number;
+}
+
+/** The client application of one site. */
+export function createFinetuneApp({ site, pool, stateDir, clock }: FinetuneAppOptions): ClientApp {
+	const { data } = site;
+	return {
+		describe: () => ({
+			numSamples: data.trainItems.length,
+			details: {
+				robotType: data.dataset.robotType,
+				fps: data.dataset.fps,
+				tasks: data.dataset.tasks,
+				cameras: Object.fromEntries(data.cameraMap),
+				numTrainEpisodes: data.split.train.length,
+				numHeldOutEpisodes: data.split.heldOut.length,
+				jointNames: data.actionNames,
+			},
+		}),
+		async train(task, { signal, onProgress, scratchDir }) {
+			const learning = parseLearning(task.learning, data.name);
+			const spool = openTrainingStateSpool(stateDir, { runId: task.runId, site: data.name });
+			const before = await spool.readBefore(task.round);
+			const result = await trainOnSite(site, pool, {
+				weights: readWeights(task.weightsPath),
+				learning,
+				numSteps: task.numLocalSteps,
+				globalStep: task.globalStep,
+				totalSteps: task.totalSteps,
+				from: {
+					samplesConsumed: before?.samplesConsumed ?? 0,
+					optimizer: learning.keepOptimizerState ? (before?.optimizer ?? null) : null,
+				},
+				proximalMu: task.proximalMu,
+				seed: task.seed,
+				signal,
+				onProgress,
+				...(clock === undefined ? {} : { clock }),
+			});
+			signal.throwIfAborted();
+			const weightsPath = join(scratchDir, "update.safetensors");
+			await writeSafetensorsFile(weightsPath, result.weights);
+			await spool.write({ round: task.round, ...result.to });
+			return { weightsPath, numSamples: result.numSamples, metrics: trainMetrics(result) };
+		},
+		async evaluate(task, { signal }) {
+			const result = await evaluateOnSite(site, pool, {
+				weights: readWeights(task.weightsPath),
+				learning: parseLearning(task.learning, data.name),
+				seed: task.seed,
+				signal,
+			});
+			if (result === null) return { loss: null, numSamples: 0, metrics: {} };
+			return {
+				loss: result.loss,
+				numSamples: result.numFrames,
+				metrics: heldOutMetrics(data.actionNames, result),
+			};
+		},
+	};
+}
+
+function readWeights(path: string): Map<string, NdArray<"float32">> {
+	using file = openSafetensors(path);
+	return new Map([...file.entries.keys()].map((name) => [name, file.readFloat32(name)]));
+}
+
+function trainMetrics(result: LocalTrainingResult): Metrics {
+	const { loss, lastLoss, gradNorm, proximalLoss, samplesPerSecond } = result;
+	return { loss, lastLoss, gradNorm, proximalLoss, samplesPerSecond };
+}
+
+/** Held-out figures by name; errors of joint j are `jointError.<name>` in degrees (grippers: percent). */
+export function heldOutMetrics(actionNames: readonly string[], result: HeldOutResult): Metrics {
+	const perJoint = (kind: string, errors: JointErrors | null) =>
+		actionNames.map((name, joint) => [`${kind}.${name}`, errors?.perJoint[joint] ?? null]);
+	return Object.fromEntries([
+		["jointErrorDeg", result.joints.meanDeg],
+		["holdPoseErrorDeg", result.holdPose?.meanDeg ?? null],
+		["meanActionErrorDeg", result.meanAction.meanDeg],
+		...perJoint("jointError", result.joints),
+		...perJoint("holdPoseError", result.holdPose),
+		...perJoint("meanActionError", result.meanAction),
+	]);
+}
