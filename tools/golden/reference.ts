@@ -2,7 +2,7 @@
 // tensors, so that directories of other dimensions work without a change here.
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { decodeSafetensors, type NdArray, toFloat32 } from "@zk0/arrays";
+import { type NdArray, toFloat32 } from "@zk0/arrays";
 import { openSafetensors, type SafetensorsFile } from "@zk0/arrays/node";
 import {
 	fileTensors,
@@ -95,7 +95,8 @@ function vlmConfig({ config }: GoldenJson): VlmConfig {
 }
 
 function readArrays(path: string): Map<string, NdArray> {
-	return decodeSafetensors(readFileSync(path)).arrays;
+	using file = openSafetensors(path);
+	return new Map([...file.entries.keys()].map((name) => [name, file.read(name)]));
 }
 
 /** Reads a directory laid out like golden/smolvla-a. */

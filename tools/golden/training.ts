@@ -17,7 +17,7 @@ const PARAMETER_LIMIT = 2e-3;
  * Gradients below this part of the total norm are mathematically zero (a bias before a softmax over keys) and
  * consist of rounding errors; they are measured against this floor.
  */
-const GRADIENT_FLOOR = 1e-5;
+const GRADIENT_FLOOR = 1e-4;
 
 /** Names and shapes in model.safetensors, and which tensors are trained. */
 export function structureChecks(reference: Reference): Check[] {

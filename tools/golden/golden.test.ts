@@ -1,0 +1,87 @@
+// Every directory golden/smolvla-* is checked: add a directory, get a test.
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { decodeSafetensors, encodeSafetensors, toFloat32 } from "@zk0/arrays";
+import { createOrtRuntime } from "@zk0/autodiff/node";
+import { describe, expect, test } from "vitest";
+import { checkDirectory } from "./check-directory.ts";
+import { type Check, checkLine, maxAbsError, passes, relativeL2 } from "./errors.ts";
+
+const root = new URL("../../golden/", import.meta.url).pathname;
+const directories = readdirSync(root).filter((name) => name.startsWith("smolvla-"));
+
+async function checksOf(directory: string): Promise<Check[]> {
+	await using runtime = await createOrtRuntime({ threads: 1 });
+	const checks: Check[] = [];
+	for await (const check of checkDirectory(directory, runtime)) checks.push(check);
+	return checks;
+}
+
+function misses(checks: readonly Check[]): string[] {
+	return checks.filter((check) => !passes(check)).map(checkLine);
+}
+
+test("there are golden directories", () => {
+	expect(directories).toContain("smolvla-a");
+});
+
+describe.each(directories)("%s", (name) => {
+	test("every value is within its limit", async () => {
+		const checks = await checksOf(join(root, name));
+		expect(misses(checks)).toEqual([]);
+		const kinds = ["resized pixels", "loss", "gradient", "adamw_", "sample_actions"];
+		for (const kind of kinds) expect(checks.some((check) => check.name.startsWith(kind))).toBe(true);
+	});
+});
+
+describe("a golden directory that is wrong in one number", () => {
+	async function missesAfter(file: string, tensor: string, change: (values: Float32Array) => void) {
+		const copy = mkdtempSync(join(tmpdir(), "zk0-golden-"));
+		try {
+			cpSync(join(root, "smolvla-a"), copy, { recursive: true });
+			const { arrays } = decodeSafetensors(Uint8Array.from(readFileSync(join(copy, file))));
+			const array = arrays.get(tensor);
+			if (array === undefined) throw new RangeError(`${file} has no tensor ${tensor}`);
+			const data = Float32Array.from(toFloat32(array));
+			change(data);
+			arrays.set(tensor, { dtype: "float32", shape: array.shape, data });
+			writeFileSync(join(copy, file), encodeSafetensors(arrays));
+			return misses(await checksOf(copy));
+		} finally {
+			rmSync(copy, { recursive: true });
+		}
+	}
+
+	test("misses the gradient", async () => {
+		const found = await missesAfter("grads.safetensors", "grad.model.state_proj.weight", (values) => {
+			values.forEach((value, index) => {
+				values[index] = value * 1.001;
+			});
+		});
+		expect(found).toHaveLength(1);
+		expect(found[0]).toContain("state_proj.weight");
+	});
+
+	test("misses the actions and nothing before them when a sampled action is off", async () => {
+		const found = await missesAfter("golden.safetensors", "out.sample_actions", (values) => {
+			values[3] = (values[3] ?? 0) + 0.001;
+		});
+		expect(found).toHaveLength(1);
+	});
+
+	test("misses most checks when a frozen weight is off", async () => {
+		const name = "model.vlm_with_expert.vlm.model.text_model.layers.1.mlp.up_proj.weight";
+		const found = await missesAfter("model.safetensors", name, (values) => values.fill(0));
+		expect(found.length).toBeGreaterThan(20);
+	});
+});
+
+describe("error measures", () => {
+	test("fail on NaN and on different lengths", () => {
+		expect(maxAbsError([1, Number.NaN], [1, 1])).toBeNaN();
+		expect(maxAbsError([1], [1, 1])).toBe(Number.POSITIVE_INFINITY);
+		expect(relativeL2([1], [1, 1])).toBe(Number.POSITIVE_INFINITY);
+		expect(passes({ name: "", measure: "", error: Number.NaN, limit: 1 })).toBe(false);
+	});
+});
