@@ -73,7 +73,7 @@ export const EXIT_CODES = {
 		code: 9,
 		name: "storage",
 		meaning: "The disk is full, or a file may not be read or written.",
-		help: "Free space or change the permissions; files already written are whole.",
+		help: "Check the path, its permissions and the free space; files already written are whole.",
 	},
 	simulator: {
 		code: 10,

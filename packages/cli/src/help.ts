@@ -1,4 +1,5 @@
 // Help text, generated from the tables of commands, options and exit codes, so that it cannot disagree with them.
+import { DEMO_SITES, TASKS } from "@zk0/sim";
 import { flagOf, type OptionTable } from "./arguments/option.ts";
 import type { Command } from "./command.ts";
 import { EXIT_CODES } from "./exit-codes.ts";
@@ -92,6 +93,18 @@ export const HELP_TOPICS: readonly HelpTopic[] = [
 				...Object.values(EXIT_CODES).flatMap(({ code, name, meaning, help }) =>
 					renderRows([[`${String(code).padStart(3)} ${name}`.padEnd(16), `${meaning} ${help}`]]),
 				),
+			].join("\n"),
+	},
+	{
+		name: "tasks",
+		summary: "what the simulated arm can be asked to do",
+		render: () =>
+			[
+				"Tasks of the simulated arm, as in sim:<task> and --task:",
+				...renderRows(TASKS.map(({ id, sentence }) => [id, sentence])),
+				"",
+				"Demonstration sites, each with two tasks and a workplace of its own:",
+				...renderRows(DEMO_SITES.map(({ name, taskIds }) => [name, taskIds.join(", ")])),
 			].join("\n"),
 	},
 ];

@@ -8,11 +8,10 @@ export type PresetName = "tiny" | "small" | "full";
 type Given = Required<OptionValues<typeof RUN_OPTIONS>>;
 
 /** What a setting may be left at: null means "not set", and the automatic choice is recorded beside it. */
-export interface RunDefaults extends Omit<Given, "data" | "init" | "sitesPerRound" | "threads" | "preset"> {
+export interface RunDefaults extends Omit<Given, "data" | "init" | "threads" | "preset"> {
 	readonly data: null;
 	/** A directory, "random", or "bundled" for the small base policy that ships with zk0. */
 	readonly init: string | null;
-	readonly sitesPerRound: null;
 	readonly threads: null;
 }
 
@@ -30,7 +29,7 @@ const SMALL: RunDefaults = {
 	warmupSteps: 10,
 	strategy: "fedprox",
 	proximalMu: 0.01,
-	sitesPerRound: null,
+	siteFraction: 1,
 	minSites: 1,
 	keepOptimizerState: false,
 	heldOut: 0.2,

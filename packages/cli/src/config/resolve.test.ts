@@ -52,7 +52,6 @@ describe("resolveConfig", () => {
 		[{ data: {} }, "no site has data"],
 		[{ data: { a: "sim:x" }, sites: 3 }, "does not match"],
 		[{ strategy: "fedavg" as const, proximalMu: 0.1 }, "no meaning with fedavg"],
-		[{ sites: 2, sitesPerRound: 3 }, "--sites-per-round"],
 		[{ sites: 2, minSites: 3 }, "--min-sites"],
 	])("%j is refused", (flags, text) => {
 		const error = failure(() => resolveConfig(flags, {}));

@@ -14,11 +14,10 @@ type Given = OptionValues<typeof RUN_OPTIONS>;
 export type ConfigSource = "flag" | "file" | "preset";
 
 /** A complete configuration of a federated run. */
-export interface RunConfig extends Omit<Required<Given>, "data" | "init" | "sitesPerRound" | "threads"> {
+export interface RunConfig extends Omit<Required<Given>, "data" | "init" | "threads"> {
 	readonly data: Readonly<Record<string, string>> | null;
 	/** A checkpoint's directory, "random" or "bundled". */
 	readonly init: string;
-	readonly sitesPerRound: number | null;
 	readonly threads: number | null;
 }
 
@@ -104,7 +103,7 @@ export function resolveConfig(flags: Given, file: Given): ResolvedConfig {
 }
 
 function checkAgreement(config: RunConfig, sources: ResolvedConfig["sources"]): void {
-	const { data, sites, strategy, minSites, sitesPerRound } = config;
+	const { data, sites, strategy, minSites } = config;
 	const numSites = data === null ? sites : Object.keys(data).length;
 	const complain = (message: string, cure: string): never => {
 		throw new CliError("bad-config", message, { cure });
@@ -116,13 +115,7 @@ function checkAgreement(config: RunConfig, sources: ResolvedConfig["sources"]): 
 	if (strategy === "fedavg" && sources.proximalMu !== "preset" && config.proximalMu !== 0) {
 		complain("--proximal-mu has no meaning with fedavg", "use --strategy fedprox or leave --proximal-mu out");
 	}
-	if (sitesPerRound !== null && sitesPerRound > numSites) {
-		complain(`--sites-per-round ${sitesPerRound} is more than the ${numSites} sites`, "lower it");
-	}
-	if (minSites > (sitesPerRound ?? numSites)) {
-		complain(
-			`--min-sites ${minSites} is more than the ${sitesPerRound ?? numSites} sites of a round`,
-			"lower it",
-		);
+	if (minSites > numSites) {
+		complain(`--min-sites ${minSites} is more than the ${numSites} sites`, "lower it");
 	}
 }

@@ -122,11 +122,11 @@ export const RUN_OPTIONS = {
 		value: "<x>",
 		summary: "strength of FedProx's pull to the global weights; fedprox only",
 	},
-	sitesPerRound: {
+	siteFraction: {
 		kind: "number",
-		schema: z.number().int().min(1).max(MAX_SITES),
-		value: "<n>",
-		summary: "sites drawn for each round; all of them when not given",
+		schema: z.number().gt(0).max(1),
+		value: "<x>",
+		summary: "share of the sites that is drawn for each round",
 	},
 	minSites: {
 		kind: "number",
@@ -141,7 +141,7 @@ export const RUN_OPTIONS = {
 	},
 	heldOut: {
 		kind: "number",
-		schema: z.number().gt(0).lt(1),
+		schema: z.number().gt(0).max(0.5),
 		value: "<x>",
 		summary: "fraction of each site's episodes that is never trained on",
 	},

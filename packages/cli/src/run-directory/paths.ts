@@ -15,12 +15,12 @@ export interface RunPaths {
 	readonly previews: string;
 	/** Names the process that works on the run. */
 	readonly lock: string;
-	/** Content-addressed weights and updates. */
-	readonly objects: string;
+	/** The federation's own files: weights, updates and tasks in progress. */
+	readonly federation: string;
 	/** What sites keep between rounds. */
 	readonly siteState: string;
-	/** Files of tasks in progress. */
-	readonly scratch: string;
+	/** The trained tensors of the initial model, as the federation starts from them. */
+	readonly initialWeights: string;
 	/** The whole global checkpoint of a round: not bound to any site. */
 	globalCheckpoint(round: number): string;
 	/** The checkpoint of a round bound to a site: what LeRobot opens. */
@@ -41,9 +41,9 @@ export function runPaths(out: string, id: string): RunPaths {
 		lossChart: join(root, "loss.svg"),
 		previews: join(root, "previews.json"),
 		lock: join(root, "run.lock"),
-		objects: join(root, "objects"),
+		federation: join(root, "federation"),
 		siteState: join(root, "site-state"),
-		scratch: join(root, "scratch"),
+		initialWeights: join(root, "federation", "initial.safetensors"),
 		globalCheckpoint: (number) => join(round(number), "global"),
 		siteCheckpoint: (number, site) => join(round(number), "sites", site, "pretrained_model"),
 	};

@@ -3,10 +3,11 @@ import { mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { sampleRecord } from "../testing/sample-record.ts";
 import { findRun, listRunIds } from "./find-run.ts";
 import { runPaths } from "./paths.ts";
 import { lockRun } from "./run-lock.ts";
-import { type RunRecord, readRunRecord, writeRunRecord } from "./run-record.ts";
+import { readRunRecord, writeRunRecord } from "./run-record.ts";
 
 let out = "";
 beforeEach(async () => {
@@ -18,18 +19,6 @@ async function makeRun(id: string): Promise<void> {
 	await mkdir(join(out, id));
 	await writeFile(join(out, id, "config.json"), "{}");
 }
-
-const RECORD: RunRecord = {
-	format: "zk0-run-1",
-	runId: "r",
-	createdAt: "2026-11-23T12:00:00.000Z",
-	config: { rounds: 3, threads: null, imageSize: [96, 96] },
-	sources: { rounds: "flag" },
-	sites: [{ name: "a", uri: "sim:reach-red", dataset: "/data", cameras: { top: "top" } }],
-	learning: { batchSize: 8 },
-	initial: { from: "bundled", modelSha256: "00" },
-	machine: { threads: 1, zk0: "0.1.0", node: "v20", platform: "linux x64", cpu: "?", cores: 2 },
-};
 
 describe("findRun", () => {
 	test("finds by id, beginning, end, latest and path", async () => {
@@ -71,8 +60,8 @@ describe("run record", () => {
 	test("reads back as written", async () => {
 		const { config } = runPaths(out, "r");
 		await mkdir(join(out, "r"));
-		await writeRunRecord(config, RECORD);
-		expect(await readRunRecord(config)).toEqual(RECORD);
+		await writeRunRecord(config, sampleRecord("r"));
+		expect(await readRunRecord(config)).toEqual(sampleRecord("r"));
 	});
 
 	test.each(["{", "{}", '{"format":"other"}'])("%s is a damaged record", async (text) => {

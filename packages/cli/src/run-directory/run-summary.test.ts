@@ -99,7 +99,14 @@ describe("summarizeRun", () => {
 		const run = summarizeRun([
 			...before,
 			{ kind: "run.stopped", at: later(1000), round: 2 },
-			{ kind: "run.resumed", at: later(3_600_000), round: 2, numUpdatesKept: 1, numEvaluationsKept: 0 },
+			{
+				kind: "run.resumed",
+				at: later(3_600_000),
+				round: 2,
+				numUpdatesKept: 1,
+				numEvaluationsKept: 0,
+				lostUpdates: [],
+			},
 			{ kind: "round.started", at: later(3_602_000), round: 2, attempt: 1, sites: SITES, proximalMu: 0 },
 		]);
 		expect(run.status).toBe("running");

@@ -1,0 +1,91 @@
+// Runs the built program as a user would: a child process in a directory of its own, with a cache of recordings
+// that all end-to-end tests share.
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const MAIN = fileURLToPath(new URL("../packages/cli/dist/main.js", import.meta.url));
+
+/** Recordings are content-addressed and safe under concurrent writers, so they may outlive a test run. */
+export const CACHE_DIR: string = join(tmpdir(), "zk0-e2e-cache");
+
+/** What a finished process left. */
+export interface Finished {
+	/** Exit code, or the signal that ended it. */
+	readonly code: number | string;
+	readonly stdout: string;
+	readonly stderr: string;
+}
+
+/** A running process. */
+export interface Running {
+	readonly child: ChildProcess;
+	readonly finished: Promise<Finished>;
+	/** Resolves when stderr or stdout contain the text; rejects when the process ends before. */
+	printed(text: string): Promise<void>;
+}
+
+/** Starts `zk0` with the words of a command line. */
+export function startZk0(
+	words: readonly string[],
+	options: { readonly cwd: string; readonly env?: Readonly<Record<string, string>> },
+): Running {
+	const child = spawn(process.execPath, [MAIN, ...words], {
+		cwd: options.cwd,
+		env: { ...process.env, NO_COLOR: "1", ZK0_CACHE_DIR: CACHE_DIR, ...options.env },
+		stdio: ["ignore", "pipe", "pipe"],
+	});
+	const text = { stdout: "", stderr: "" };
+	const watchers = new Set<() => void>();
+	for (const name of ["stdout", "stderr"] as const) {
+		child[name].setEncoding("utf8").on("data", (chunk: string) => {
+			text[name] += chunk;
+			for (const watch of watchers) watch();
+		});
+	}
+	const finished = new Promise<Finished>((resolve, reject) => {
+		child.on("error", reject);
+		child.on("close", (code, signal) => resolve({ code: code ?? signal ?? "unknown", ...text }));
+	});
+	return {
+		child,
+		finished,
+		printed: (wanted) =>
+			new Promise((resolve, reject) => {
+				const watch = (): void => {
+					if (!text.stdout.includes(wanted) && !text.stderr.includes(wanted)) return;
+					watchers.delete(watch);
+					resolve();
+				};
+				watchers.add(watch);
+				watch();
+				void finished.then(() => reject(new RangeError(`ended without "${wanted}":\n${text.stderr}`)));
+			}),
+	};
+}
+
+/** Runs `zk0` to its end. */
+export function zk0(
+	words: readonly string[],
+	cwd: string,
+	env: Record<string, string> = {},
+): Promise<Finished> {
+	return startZk0(words, { cwd, env }).finished;
+}
+
+/** The JSON document on the last line of stdout, which must be the only line with one. */
+export function jsonOf({ stdout, stderr, code }: Finished): Record<string, unknown> {
+	const lines = stdout.trimEnd().split("\n");
+	if (lines.length !== 1) throw new RangeError(`exit ${code}, stdout is not one line:\n${stdout}\n${stderr}`);
+	const json: unknown = JSON.parse(lines[0] ?? "");
+	if (typeof json !== "object" || json === null) throw new RangeError(`not a document: ${stdout}`);
+	return { ...json };
+}
+
+/** A fresh working directory, removed when disposed. */
+export async function workplace(): Promise<{ readonly dir: string } & AsyncDisposable> {
+	const dir = await mkdtemp(join(tmpdir(), "zk0-e2e-"));
+	return { dir, [Symbol.asyncDispose]: () => rm(dir, { recursive: true, force: true }) };
+}

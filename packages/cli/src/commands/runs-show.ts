@@ -1,0 +1,38 @@
+// `zk0 runs show <id>`: one run, from its log.
+import { relative, resolve } from "node:path";
+import { defineCommand } from "../command.ts";
+import { RUN_OPTIONS } from "../config/run-options.ts";
+import { createPaint, wantsColour } from "../progress/paint.ts";
+import { renderRunFrame } from "../progress/run-frame.ts";
+import { findRun } from "../run-directory/find-run.ts";
+import { readRun } from "../run-directory/read-run.ts";
+
+/** The command. */
+export const runsShow = defineCommand({
+	path: ["runs", "show"],
+	summary: "Show a run's rounds, sites, incidents and files, and check its log.",
+	positionals: [{ name: "run", summary: "a run's id, the beginning or end of one, its path, or latest" }],
+	options: { out: { ...RUN_OPTIONS.out, summary: "directory that holds the runs (default: runs)" } },
+	examples: ["zk0 runs show latest", "zk0 runs show latest --json"],
+	async run({ values, named, host, output }) {
+		const paths = await findRun(resolve(host.cwd, values.out ?? "runs"), named["run"] ?? "");
+		const { record, summary, head } = await readRun(paths);
+		const paint = createPaint(wantsColour(host.stdout.isTTY, host.env));
+		output.result({ runDir: paths.root, record, summary, logHead: head }, () =>
+			[
+				renderRunFrame(
+					summary,
+					[
+						["directory", relative(host.cwd, paths.root) || "."],
+						["log", `whole, head ${head.slice(0, 12)}`],
+					],
+					paint,
+				),
+				...summary.incidents.map(({ at, text }) =>
+					paint.warn(`${at.slice(0, 19).replace("T", " ")}  ${text}`),
+				),
+				...(summary.status === "completed" ? [] : [`continue with: zk0 runs resume ${paths.id}`]),
+			].join("\n"),
+		);
+	},
+});

@@ -1,0 +1,37 @@
+// A run as it lies on disk: its record and its summary. Never writes.
+import { verifyEventLog } from "@zk0/federation";
+import { codeOf } from "../exit-codes.ts";
+import type { RunPaths } from "./paths.ts";
+import { type RunRecord, readRunRecord } from "./run-record.ts";
+import { type RunSummary, summarizeRun } from "./run-summary.ts";
+
+/** What is known about a run. */
+export interface StoredRun {
+	readonly paths: RunPaths;
+	readonly record: RunRecord;
+	readonly summary: RunSummary;
+	/** Hash of the log's last line: names the whole history. */
+	readonly head: string;
+}
+
+/**
+ * Reads a run and checks its log.
+ * @throws CliError "run-damaged" for an unreadable record; FederationError "log-tampered".
+ */
+export async function readRun(paths: RunPaths): Promise<StoredRun> {
+	const record = await readRunRecord(paths.config);
+	const { events, head } = await readEvents(paths.events);
+	return { paths, record, summary: summarizeRun(events), head };
+}
+
+/** A run that was stopped before its first event has no log yet. */
+async function readEvents(
+	path: string,
+): Promise<Pick<Awaited<ReturnType<typeof verifyEventLog>>, "events" | "head">> {
+	try {
+		return await verifyEventLog(path);
+	} catch (error) {
+		if (error instanceof Error && codeOf(error.cause) === "ENOENT") return { events: [], head: "" };
+		throw error;
+	}
+}
