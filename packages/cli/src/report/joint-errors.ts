@@ -7,7 +7,7 @@ import { seriesColour } from "./theme.ts";
 const WIDTH = 860;
 const ROW_HEIGHT = 34;
 const MARGIN = { top: 30, right: 120, bottom: 34, left: 150 };
-const METRIC = /^jointErrorDeg\.(.+)$/;
+const METRIC = /^jointError\.(.+)$/;
 
 /** Mean absolute error of a joint at every site, in degrees (grippers: percent of their opening). */
 export interface JointRow {
@@ -16,6 +16,8 @@ export interface JointRow {
 	readonly sites: readonly { readonly site: string; readonly first: number; readonly last: number }[];
 	readonly first: number;
 	readonly last: number;
+	/** Error of not moving at all, over the same frames; null where it means nothing. */
+	readonly holdPose: number | null;
 }
 
 /** Names of the joints that any site measured in a round. */
@@ -35,17 +37,23 @@ export function jointRows(run: RunSummary): JointRow[] {
 	const mean = (values: readonly number[]): number =>
 		values.reduce((sum, value) => sum + value, 0) / values.length;
 	return jointsOf(first).flatMap((joint) => {
-		const read = (round: RoundSummary, site: string): number | null =>
-			round.sites[site]?.heldOut[`jointErrorDeg.${joint}`] ?? null;
+		const read = (round: RoundSummary, site: string, kind = "jointError"): number | null =>
+			round.sites[site]?.heldOut[`${kind}.${joint}`] ?? null;
 		const sites = run.sites.flatMap((site) => {
 			const from = read(first, site);
 			const to = read(last, site);
 			return from === null || to === null ? [] : [{ site, first: from, last: to }];
 		});
 		if (sites.length === 0) return [];
-		return [
-			{ joint, sites, first: mean(sites.map((one) => one.first)), last: mean(sites.map((one) => one.last)) },
-		];
+		const holds = sites.flatMap(({ site }) => read(last, site, "holdPoseError") ?? []);
+		const row = {
+			joint,
+			sites,
+			first: mean(sites.map((one) => one.first)),
+			last: mean(sites.map((one) => one.last)),
+			holdPose: holds.length === sites.length ? mean(holds) : null,
+		};
+		return [row];
 	});
 }
 
@@ -55,7 +63,12 @@ export function renderJointChart(run: RunSummary): string | null {
 	if (rows.length === 0) return null;
 	const height = MARGIN.top + rows.length * ROW_HEIGHT + MARGIN.bottom;
 	const high = Math.max(
-		...rows.flatMap(({ first, last, sites }) => [first, last, ...sites.map((one) => one.last)]),
+		...rows.flatMap(({ first, last, holdPose, sites }) => [
+			first,
+			last,
+			holdPose ?? 0,
+			...sites.map((one) => one.last),
+		]),
 	);
 	const x = scaleLinear([0, high * 1.02], [MARGIN.left, WIDTH - MARGIN.right]).nice(6);
 	const bottom = height - MARGIN.bottom;
@@ -67,7 +80,7 @@ export function renderJointChart(run: RunSummary): string | null {
 				rule(x(tick), MARGIN.top - 8, x(tick), bottom, { class: "grid" }),
 				label(x(tick), bottom + 18, `${tick}°`, { "text-anchor": "middle" }),
 			]),
-		label(MARGIN.left, 12, "○ round 0   ● last round   · single sites"),
+		label(MARGIN.left, 12, "○ round 0   ● last round   · single sites   ❘ holding the pose"),
 		...rows.map((row, index) => renderRow(row, MARGIN.top + (index + 0.5) * ROW_HEIGHT, x, run.sites)),
 	);
 }
@@ -83,8 +96,15 @@ function renderRow(row: JointRow, y: number, x: (value: number) => number, sites
 			tooltip(`${site}: ${last.toFixed(1)}${unit}`),
 		),
 	);
+	const hold = row.holdPose;
+	const baseline =
+		hold === null ? "" : rule(x(hold), y - 9, x(hold), y + 9, { stroke: "var(--muted)", "stroke-width": 2 });
 	return [
-		label(MARGIN.left - 12, y + 4, row.joint.replaceAll("_", " "), { "text-anchor": "end", class: "name" }),
+		baseline,
+		label(MARGIN.left - 12, y + 4, row.joint.replace(/\.pos$/, "").replaceAll("_", " "), {
+			"text-anchor": "end",
+			class: "name",
+		}),
 		rule(x(row.first), y, x(row.last), y, { stroke: colour, "stroke-width": 2.5 }),
 		element("circle", { class: "hollow", cx: x(row.first), cy: y, r: 5, stroke: colour }),
 		element("circle", { cx: x(row.last), cy: y, r: 5.5, fill: colour }),

@@ -94,7 +94,8 @@ describe("charts", () => {
 
 	test("joints are compared between the first and the last measured round", () => {
 		const rows = jointRows(run);
-		expect(rows.map(({ joint }) => joint)).toContain("shoulder_pan");
+		expect(rows.map(({ joint }) => joint)).toContain("shoulder_pan.pos");
+		expect(rows[0]?.holdPose).toBe(5);
 		expect(rows[0]?.sites.map(({ site }) => site)).toEqual(["kitchen", "lab <1>"]);
 	});
 

@@ -3,7 +3,9 @@ import { rng } from "@zk0/arrays";
 import type { RoundEvent } from "@zk0/federation";
 
 const START_MS = Date.UTC(2026, 10, 23, 12, 0, 0);
-const JOINTS = ["shoulder_pan", "shoulder_lift", "elbow_flex", "wrist_flex", "wrist_roll", "gripper"];
+const JOINTS = ["shoulder_pan", "shoulder_lift", "elbow_flex", "wrist_flex", "wrist_roll", "gripper"].map(
+	(joint) => `${joint}.pos`,
+);
 
 /** How the made-up run looks. */
 export interface SampleRun {
@@ -83,7 +85,10 @@ export function sampleEvents({ sites, numRounds, runId = "sample" }: SampleRun):
 				loss,
 				numSamples: 48,
 				metrics: Object.fromEntries(
-					JOINTS.map((joint) => [`jointErrorDeg.${joint}`, loss * (4 + 6 * random.uniform())]),
+					JOINTS.flatMap((joint) => [
+						[`jointError.${joint}`, loss * (4 + 6 * random.uniform())],
+						[`holdPoseError.${joint}`, 5],
+					]),
 				),
 			});
 		}
