@@ -5,17 +5,59 @@ export {
 	chunked,
 	concatBytes,
 	memoryBytes,
-	type ReadOptions,
 	readAllChunks,
 } from "./chunk-source.ts";
-export {
-	type DeflatedContent,
-	type DeflatedMessage,
-	deflateContent,
-	deflateMessage,
-	type ObjectSource,
-	type ObjectSources,
-} from "./deflate.ts";
+export { type Clock, systemClock } from "./clock.ts";
+export type { ObjectSource, ObjectSources } from "./deflate.ts";
+export { type DeflatedContent, type DeflatedMessage, deflateContent, deflateMessage } from "./deflate.ts";
 export { codeOfStatus, FlowerError, type FlowerErrorCode, statusOfCode } from "./errors.ts";
+export {
+	authenticated,
+	type FleetCaller,
+	type FleetHandlers,
+	type FleetOptions,
+	fleetRoutes,
+} from "./fleet.ts";
+export { type PulledMessage, type PullMessageOptions, pullMessage, pushMessage } from "./fleet-client.ts";
+export { Fleet } from "./gen/flwr/proto/fleet_pb.ts";
+export { ServerAppIo } from "./gen/flwr/proto/serverappio_pb.ts";
 export { isObjectId, type ObjectId, objectIdOf, parseObjectId, SUPERLINK_NODE_ID } from "./ids.ts";
 export { inflateContent, inflateMessage, type ObjectReader } from "./inflate.ts";
+export * as legacy from "./legacy.ts";
+export { ARRAY_CHUNK_BYTES, MAX_RPC_MESSAGE_BYTES } from "./limits.ts";
+export { type MemoryTransportOptions, memoryTransport } from "./memory-transport.ts";
+export type { FlowerMessage, MessageError, MessageMetadata, MessagePayload } from "./message.ts";
+export {
+	checkMetadata,
+	checkReply,
+	instructionMetadata,
+	MESSAGE_ERROR_CODES,
+	replyMetadata,
+} from "./message.ts";
+export { createNodeIdentity, loadNodeIdentity, type NodeIdentity, parsePublicKey } from "./node-auth.ts";
+export { type ArrayStream, flowerArray, openArray, streamedArray, toNdArray } from "./numpy.ts";
+export { createObjectRegistry, type ObjectRegistry, type StoredObject } from "./object-registry.ts";
+export { memoryObjects, type ObjectStore } from "./object-store.ts";
+export { type ObjectLink, pullObjects, pushObjects, type TransferOptions } from "./object-transfer.ts";
+export { type TreeNode, treeNodes } from "./object-tree.ts";
+export type {
+	ArrayRecord,
+	ConfigRecord,
+	ConfigValue,
+	FlowerArray,
+	FlowerRecord,
+	MetricRecord,
+	MetricValue,
+	RecordDict,
+} from "./record.ts";
+export { arrayRecord, configRecord, metricRecord } from "./record.ts";
+export { type RetryPolicy, retrying } from "./retry.ts";
+export type { CallContext, CallInfo } from "./service.ts";
+export {
+	createRoutes,
+	type Route,
+	type Routes,
+	type ServiceHandlers,
+	type ServiceOptions,
+} from "./service.ts";
+export { type CallHeaders, type CallOptions, methodPath, type Traffic, type Transport } from "./transport.ts";

@@ -1,0 +1,140 @@
+// Flower's node authentication: every Fleet call carries the node's public key and its signature over the time.
+// It proves possession of the key within the last minutes and no more: neither method nor body is signed, so TLS is
+// what keeps a call from being replayed or changed.
+import {
+	createPrivateKey,
+	createPublicKey,
+	generateKeyPairSync,
+	type KeyObject,
+	sign,
+	verify,
+} from "node:crypto";
+import { FlowerError } from "./errors.ts";
+import { MAX_PUBLIC_KEY_BYTES, MAX_SIGNATURE_BYTES } from "./limits.ts";
+import type { CallHeaders } from "./transport.ts";
+
+const PUBLIC_KEY_HEADER = "flwr-public-key-bin";
+const TIMESTAMP_HEADER = "flwr-timestamp";
+const SIGNATURE_HEADER = "flwr-signature-bin";
+
+/** Flower accepts signatures from 5 s in the future to 305 s old. */
+const MAX_AHEAD_MS = 5_000;
+const MAX_AGE_MS = 305_000;
+
+const NIST_CURVES: ReadonlySet<string | undefined> = new Set([
+	"prime256v1",
+	"secp224r1",
+	"secp384r1",
+	"secp521r1",
+]);
+
+/** A node's key pair. */
+export interface NodeIdentity {
+	/** PEM (SubjectPublicKeyInfo) with a trailing newline; servers compare it byte for byte. */
+	readonly publicKeyPem: string;
+	/** PEM (PKCS #8). A secret: keep it in a file that only its owner may read. */
+	readonly privateKeyPem: string;
+	/** ECDSA with SHA-256, DER. */
+	sign(text: string): Uint8Array;
+}
+
+/** A new identity on P-384. */
+export function createNodeIdentity(): NodeIdentity {
+	return identityOf(generateKeyPairSync("ec", { namedCurve: "secp384r1" }).privateKey);
+}
+
+/** The identity of an existing private key in PEM. @throws FlowerError invalid-argument unless it is on a NIST curve. */
+export function loadNodeIdentity(privateKeyPem: string): NodeIdentity {
+	let key: KeyObject;
+	try {
+		key = createPrivateKey(privateKeyPem);
+	} catch (cause) {
+		throw new FlowerError("invalid-argument", "The node's private key is not a PEM key.", { cause });
+	}
+	checkCurve(key);
+	return identityOf(key);
+}
+
+/**
+ * A public key as it arrives from a node.
+ * @throws FlowerError invalid-argument unless it is the PEM of a key on a NIST curve.
+ */
+export function parsePublicKey(pem: Uint8Array): KeyObject {
+	if (pem.length > MAX_PUBLIC_KEY_BYTES)
+		throw new FlowerError("invalid-argument", `A public key of ${pem.length} bytes.`);
+	let key: KeyObject;
+	try {
+		key = createPublicKey({ key: Buffer.from(pem), format: "pem", type: "spki" });
+	} catch (cause) {
+		throw new FlowerError("invalid-argument", "A node's public key is not a PEM key.", { cause });
+	}
+	checkCurve(key);
+	return key;
+}
+
+/** The headers that authenticate a call made at `nowMs` (milliseconds since the Unix epoch). */
+export function signCall(identity: NodeIdentity, nowMs: number): CallHeaders {
+	// Six fraction digits and a numeric offset: older Python versions read no other spelling.
+	const timestamp = new Date(nowMs).toISOString().replace("Z", "000+00:00");
+	return new Map<string, string | Uint8Array>([
+		[PUBLIC_KEY_HEADER, Buffer.from(identity.publicKeyPem)],
+		[TIMESTAMP_HEADER, timestamp],
+		[SIGNATURE_HEADER, identity.sign(timestamp)],
+	]);
+}
+
+/**
+ * The public key (PEM) whose holder made a call, as its headers prove.
+ * @throws FlowerError unauthenticated, with Flower's own texts.
+ */
+export function verifyCall(headers: CallHeaders, nowMs: number): string {
+	const publicKey = headers.get(PUBLIC_KEY_HEADER);
+	const timestamp = headers.get(TIMESTAMP_HEADER);
+	const signature = headers.get(SIGNATURE_HEADER);
+	if (
+		!(publicKey instanceof Uint8Array) ||
+		typeof timestamp !== "string" ||
+		!(signature instanceof Uint8Array)
+	)
+		throw new FlowerError("unauthenticated", "Missing authentication metadata");
+	const ageMs = nowMs - parseTimestamp(timestamp);
+	if (!(ageMs > -MAX_AHEAD_MS && ageMs < MAX_AGE_MS))
+		throw new FlowerError("unauthenticated", "Invalid timestamp");
+	if (!isSignedBy(publicKey, timestamp, signature))
+		throw new FlowerError("unauthenticated", "Invalid signature");
+	return Buffer.from(publicKey).toString("latin1");
+}
+
+function isSignedBy(publicKey: Uint8Array, text: string, signature: Uint8Array): boolean {
+	if (signature.length > MAX_SIGNATURE_BYTES) return false;
+	try {
+		return verify("sha256", Buffer.from(text), parsePublicKey(publicKey), signature);
+	} catch (caught) {
+		// Policy: a key that cannot be read has signed nothing.
+		if (caught instanceof FlowerError) return false;
+		throw caught;
+	}
+}
+
+/** NaN for anything but ISO 8601 with seconds and an offset. */
+function parseTimestamp(text: string): number {
+	const isIso = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)$/.test(text);
+	return isIso ? Date.parse(text) : Number.NaN;
+}
+
+function identityOf(key: KeyObject): NodeIdentity {
+	return {
+		publicKeyPem: createPublicKey(key).export({ type: "spki", format: "pem" }).toString(),
+		privateKeyPem: key.export({ type: "pkcs8", format: "pem" }).toString(),
+		sign: (text) => sign("sha256", Buffer.from(text), key),
+	};
+}
+
+function checkCurve(key: KeyObject): void {
+	const curve = key.asymmetricKeyDetails?.namedCurve;
+	if (key.asymmetricKeyType !== "ec" || !NIST_CURVES.has(curve))
+		throw new FlowerError(
+			"invalid-argument",
+			`A node's key must be on a NIST curve, got ${curve ?? key.asymmetricKeyType ?? "an unknown kind"}.`,
+		);
+}

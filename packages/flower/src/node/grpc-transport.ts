@@ -1,0 +1,138 @@
+// Calls over gRPC (HTTP/2) with TLS 1.3. One transport is one connection, which comes back by itself after a loss.
+import { createSecureContext } from "node:tls";
+import { ChannelCredentials, Client } from "@grpc/grpc-js";
+import { type Deadline, startDeadline } from "../deadline.ts";
+import { FlowerError } from "../errors.ts";
+import { MAX_RPC_MESSAGE_BYTES } from "../limits.ts";
+import { decodeProtobuf, encodeProtobuf } from "../protobuf.ts";
+import { type CallOptions, methodPath, type Traffic, type Transport } from "../transport.ts";
+import { checkPlaintextHost, FLOW_CONTROL_WINDOW_BYTES, TLS_MIN_VERSION } from "./connection.ts";
+import { fromServiceError, toMetadata } from "./grpc-metadata.ts";
+
+/** Which servers to trust. */
+export interface ClientTls {
+	/** PEM of the certificate authorities; absent means those that Node ships. */
+	readonly rootCertificates?: string;
+	/** Name in the server's certificate when it is not the host of the address. */
+	readonly serverName?: string;
+}
+
+/** Settings of a gRPC transport. */
+export interface GrpcTransportOptions {
+	readonly host: string;
+	readonly port: number;
+	/** "plaintext" is for loopback hosts only. */
+	readonly security: ClientTls | "plaintext";
+	/** @default MAX_RPC_MESSAGE_BYTES */
+	readonly maxMessageBytes?: number;
+	/** How soon a lost connection is tried again, at first and at most. @default 200 and 2000 */
+	readonly reconnectDelayMs?: readonly [number, number];
+	/** Time without traffic after which the connection is probed. @default 30000; Flower's servers allow 300000 */
+	readonly keepaliveMs?: number;
+	/** Is told of every call that succeeded. */
+	readonly onTraffic?: (traffic: Traffic) => void;
+}
+
+/** A probe that is not answered in this time means a dead connection. */
+const KEEPALIVE_TIMEOUT_MS = 5_000;
+
+/** Opens a transport; the connection is made by the first call. @throws TypeError for plaintext beyond loopback. */
+export function grpcTransport(options: GrpcTransportOptions): Transport {
+	const { host, port, security, onTraffic } = options;
+	if (security === "plaintext") checkPlaintextHost(host);
+	const maxMessageBytes = options.maxMessageBytes ?? MAX_RPC_MESSAGE_BYTES;
+	const [firstDelayMs, maxDelayMs] = options.reconnectDelayMs ?? [200, 2_000];
+	const client = new Client(
+		host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`,
+		credentials(security),
+		{
+			"grpc.max_receive_message_length": maxMessageBytes,
+			"grpc.max_send_message_length": maxMessageBytes,
+			"grpc.initial_reconnect_backoff_ms": firstDelayMs,
+			"grpc.min_reconnect_backoff_ms": firstDelayMs,
+			"grpc.max_reconnect_backoff_ms": maxDelayMs,
+			"grpc.keepalive_time_ms": options.keepaliveMs ?? 30_000,
+			"grpc.keepalive_timeout_ms": KEEPALIVE_TIMEOUT_MS,
+			"grpc.enable_retries": 0,
+			"grpc.use_local_subchannel_pool": 1,
+			"grpc.enable_channelz": 0,
+			"grpc-node.flow_control_window": FLOW_CONTROL_WINDOW_BYTES,
+			...(security === "plaintext" || security.serverName === undefined
+				? {}
+				: { "grpc.ssl_target_name_override": security.serverName }),
+		},
+	);
+	const calls = new Set<Deadline>();
+	let isClosed = false;
+	const call = async (path: string, body: Uint8Array, callOptions: CallOptions): Promise<Uint8Array> => {
+		if (isClosed) throw closedError(path);
+		using deadline = startDeadline(callOptions, path);
+		calls.add(deadline);
+		try {
+			return await deadline.race(unaryCall(client, path, body, callOptions, deadline));
+		} finally {
+			calls.delete(deadline);
+		}
+	};
+	return {
+		unary: async (method, request, callOptions = {}) => {
+			const path = methodPath(method);
+			const body = encodeProtobuf(method.input, request);
+			const answer = await call(path, body, callOptions);
+			onTraffic?.({ method: path, requestBytes: body.length, responseBytes: answer.length });
+			return decodeProtobuf(method.output, answer);
+		},
+		[Symbol.asyncDispose]: async () => {
+			isClosed = true;
+			for (const deadline of calls) deadline.abort(closedError());
+			client.close();
+		},
+	};
+}
+
+function unaryCall(
+	client: Client,
+	path: string,
+	body: Uint8Array,
+	{ headers = new Map(), timeoutMs }: CallOptions,
+	{ signal }: Deadline,
+): Promise<Uint8Array> {
+	return new Promise((resolve, reject) => {
+		if (signal.aborted) return reject(signal.reason);
+		const call = client.makeUnaryRequest(
+			path,
+			asBuffer,
+			(bytes: Buffer) => bytes,
+			body,
+			toMetadata(headers),
+			timeoutMs === undefined ? {} : { deadline: Date.now() + timeoutMs },
+			(error, answer) => {
+				signal.removeEventListener("abort", cancel);
+				if (error !== null) reject(fromServiceError(error, path));
+				else resolve(answer ?? new Uint8Array(0));
+			},
+		);
+		const cancel = (): void => call.cancel();
+		signal.addEventListener("abort", cancel, { once: true });
+	});
+}
+
+function credentials(security: ClientTls | "plaintext"): ChannelCredentials {
+	if (security === "plaintext") return ChannelCredentials.createInsecure();
+	const { rootCertificates } = security;
+	return ChannelCredentials.createFromSecureContext(
+		createSecureContext({
+			minVersion: TLS_MIN_VERSION,
+			...(rootCertificates === undefined ? {} : { ca: rootCertificates }),
+		}),
+	);
+}
+
+/** The same bytes as grpc-js wants them, not copied. */
+function asBuffer(bytes: Uint8Array): Buffer {
+	return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+function closedError(method?: string): FlowerError {
+	return new FlowerError("unavailable", "The transport is closed.", { method });
+}

@@ -1,0 +1,73 @@
+// Objects as files: <directory>/<first two digits>/<the other 62>. Files appear whole, by rename. They are not
+// flushed to the device: what a power cut breaks is noticed by its hash at the first read and counts as missing.
+import { randomUUID } from "node:crypto";
+import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { ReadOptions } from "../chunk-source.ts";
+import { FlowerError, throwIfCancelled } from "../errors.ts";
+import { type ObjectId, objectIdOf } from "../ids.ts";
+import { checkObjectId, missingObject, type ObjectStore } from "../object-store.ts";
+
+/** The store in `directory`, which is made when it does not exist. One process may use it at a time. */
+export async function openObjectDirectory(directory: string): Promise<ObjectStore> {
+	await mkdir(directory, { recursive: true, mode: 0o700 });
+	/** Objects whose bytes this process has hashed. */
+	const verified = new Set<ObjectId>();
+	const pathOf = (id: ObjectId): string => join(directory, id.slice(0, 2), id.slice(2));
+	const readVerified = async (id: ObjectId, options?: ReadOptions): Promise<Uint8Array | undefined> => {
+		throwIfCancelled(options?.signal);
+		const bytes = await readIfThere(pathOf(id));
+		if (bytes === undefined || verified.has(id)) return bytes;
+		if (objectIdOf(bytes) !== id) {
+			await rm(pathOf(id), { force: true });
+			return undefined;
+		}
+		verified.add(id);
+		return bytes;
+	};
+	return {
+		has: async (id) => verified.has(id) || (await readVerified(id)) !== undefined,
+		read: async (id, options) => {
+			const bytes = await readVerified(id, options);
+			if (bytes === undefined) throw missingObject(id);
+			return bytes;
+		},
+		write: async (id, bytes, options) => {
+			throwIfCancelled(options?.signal);
+			if (verified.has(id)) return;
+			checkObjectId(id, bytes);
+			const path = pathOf(id);
+			const temporary = join(directory, `${randomUUID()}.part`);
+			await mkdir(join(directory, id.slice(0, 2)), { recursive: true, mode: 0o700 });
+			try {
+				await writeFile(temporary, bytes, { mode: 0o600 });
+				await rename(temporary, path);
+			} catch (caught) {
+				await rm(temporary, { force: true });
+				throw writeError(id, caught);
+			}
+			verified.add(id);
+		},
+		remove: async (id) => {
+			verified.delete(id);
+			await rm(pathOf(id), { force: true });
+		},
+	};
+}
+
+async function readIfThere(path: string): Promise<Uint8Array | undefined> {
+	try {
+		return await readFile(path);
+	} catch (caught) {
+		if (caught instanceof Error && "code" in caught && caught.code === "ENOENT") return undefined;
+		throw caught;
+	}
+}
+
+function writeError(objectId: ObjectId, cause: unknown): FlowerError {
+	const isFull =
+		cause instanceof Error && "code" in cause && (cause.code === "ENOSPC" || cause.code === "EDQUOT");
+	return isFull
+		? new FlowerError("resource-exhausted", "The disk is full; free space and repeat.", { objectId, cause })
+		: new FlowerError("internal", "An object could not be written to its directory.", { objectId, cause });
+}
