@@ -24,18 +24,18 @@ function entryPath(entry: ChildEntry): string {
 }
 
 /**
- * Starts a child with structured-clone IPC; `onMessage` gets every message. With `dataPipe`, file descriptor 3
- * of the child is a pipe that `process.stdio[3]` reads.
+ * Starts a child with structured-clone IPC; `onMessage` gets every message. With `shareFd`, file descriptor 3 of
+ * the child is a pipe that `process.stdio[3]` reads, and 4 is `shareFd`.
  */
 export function startVideoChild(
 	entry: ChildEntry,
 	onMessage: (message: unknown) => void,
-	{ dataPipe = false }: { dataPipe?: boolean } = {},
+	{ shareFd }: { shareFd?: number } = {},
 ): VideoChild {
 	const child = fork(entryPath(entry), {
 		execArgv: [],
 		serialization: "advanced",
-		stdio: dataPipe ? ["ignore", "ignore", "pipe", "pipe", "ipc"] : ["ignore", "ignore", "pipe", "ipc"],
+		stdio: ["ignore", "ignore", "pipe", ...(shareFd === undefined ? [] : ["pipe" as const, shareFd]), "ipc"],
 		env: { ...process.env, SVT_LOG: "1" },
 	});
 	let stderr = "";

@@ -1,12 +1,15 @@
-// Entry of a decoder process: reads DecodeRun messages, writes result records to file descriptor 3. A few files
-// stay open, each standing on the frame it gave last. It ends when the reader disconnects.
+// Entry of a decoder process: reads DecodeRun messages, writes result records to file descriptor 3 and pictures to
+// the slot file on 4. A few videos stay open, each standing on the frame it gave last. It ends when the reader
+// disconnects.
 import { writeSync } from "node:fs";
 import { AV_LOG_FATAL } from "node-av/constants";
 import { Log } from "node-av/lib";
 import { type DecodeRun, encodeHeader, RECORD_KIND, type RecordHeader } from "./decode-protocol.ts";
-import { DecodeError, VideoDecoder } from "./video-decoder.ts";
+import { writeSlot } from "./frame-slots.ts";
+import { type DecodedFrame, DecodeError, VideoDecoder } from "./video-decoder.ts";
 
 const PIPE = 3;
+const SLOTS = 4;
 const MAX_OPEN_FILES = 8;
 
 /** Least recently used first. */
@@ -34,11 +37,30 @@ function send(header: Omit<RecordHeader, "payloadBytes">, payload: Uint8Array): 
 	writeAll(payload);
 }
 
-function decode({ id, path, times, toleranceS }: DecodeRun): void {
+function sendFrame(
+	place: { runId: number; position: number; half: number },
+	{ height, width, rgb }: DecodedFrame,
+): void {
+	const header = { runId: place.runId, position: place.position, height, width };
+	if (tryWriteSlot(place.half, place.position, rgb))
+		send({ kind: RECORD_KIND.slot, ...header }, new Uint8Array(0));
+	else send({ kind: RECORD_KIND.frame, ...header }, rgb);
+}
+
+/** False when the temporary folder is full, or refuses the file: the frame then takes the pipe. */
+function tryWriteSlot(half: number, position: number, rgb: Uint8Array): boolean {
+	try {
+		writeSlot(SLOTS, half, position, rgb);
+		return true;
+	} catch {
+		return false;
+	}
+}
+
+function decode({ id, path, times, half, toleranceS }: DecodeRun): void {
 	for (const [position, timeS] of times.entries()) {
 		try {
-			const { height, width, rgb } = decoderOf(path).frameAt(timeS, toleranceS);
-			send({ kind: RECORD_KIND.frame, runId: id, position, height, width }, rgb);
+			sendFrame({ runId: id, position, half }, decoderOf(path).frameAt(timeS, toleranceS));
 		} catch (cause) {
 			if (!(cause instanceof DecodeError)) throw cause;
 			const payload = new TextEncoder().encode(JSON.stringify(cause.failure));

@@ -1,17 +1,25 @@
 // Between a frame reader and its decoder processes. Requests go over IPC; results come back on one pipe (file
-// descriptor 3) as records of six uint32 (little-endian) and a payload: RGB bytes, or JSON for an error.
+// descriptor 3) as records of six uint32 (little-endian) and a payload: nothing for a frame that lies in its slot
+// (frame-slots.ts, file descriptor 4), RGB bytes when the slot could not be written, JSON for an error.
 
 /** Decode the frames of one video file at `times` (seconds in the file, ascending). */
 export interface DecodeRun {
 	readonly id: number;
 	readonly path: string;
 	readonly times: readonly number[];
+	/** Half of the slot file that the run may use. */
+	readonly half: number;
 	/** Largest accepted distance between a time and a frame's own, seconds. */
 	readonly toleranceS: number;
 }
 
 /** What a record carries. */
-export const RECORD_KIND: Readonly<{ ready: 0; frame: 1; error: 2 }> = { ready: 0, frame: 1, error: 2 };
+export const RECORD_KIND: Readonly<{ ready: 0; frame: 1; error: 2; slot: 3 }> = {
+	ready: 0,
+	frame: 1,
+	error: 2,
+	slot: 3,
+};
 
 /** Fields of a record's header, in order. */
 export interface RecordHeader {

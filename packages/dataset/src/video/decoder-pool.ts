@@ -6,9 +6,7 @@ import type { RgbImage } from "../image.ts";
 import type { DecodeFailure } from "./decode-protocol.ts";
 import { type DecoderProcess, startDecoder } from "./decoder-process.ts";
 import { cutRuns, type PendingFrame, type Run, takeRun } from "./frame-queue.ts";
-
-/** Runs that one process may hold: the next one is there when it ends one. */
-const RUNS_PER_PROCESS = 2;
+import { NUM_HALVES } from "./frame-slots.ts";
 
 /** Limits of a pool; see FrameReaderOptions. */
 export interface DecoderPoolOptions {
@@ -21,6 +19,8 @@ export interface DecoderPoolOptions {
 
 interface RunUnderWay {
 	readonly frames: Run;
+	/** Half of the process's slot file. */
+	readonly half: number;
 	numAnswered: number;
 }
 
@@ -76,7 +76,8 @@ export class DecoderPool implements AsyncDisposable {
 
 	#dispatch(): void {
 		while (this.#queue.length > 0 && !this.#disposed) {
-			const free = [...this.#workers].filter(({ runs }) => runs.size < RUNS_PER_PROCESS);
+			// Two runs per process: the next one is there when it ends one.
+			const free = [...this.#workers].filter(({ runs }) => runs.size < NUM_HALVES);
 			const idle = free.find(({ runs }) => runs.size === 0);
 			const worker = idle ?? (this.#workers.size < this.#options.processes ? this.#start() : free[0]);
 			if (worker === undefined) return;
@@ -84,10 +85,12 @@ export class DecoderPool implements AsyncDisposable {
 			const path = frames?.[0]?.path;
 			if (frames === undefined || path === undefined) return;
 			const id = this.#nextRunId++;
-			worker.runs.set(id, { frames, numAnswered: 0 });
+			const taken = [...worker.runs.values()].map(({ half }) => half);
+			const half = taken.includes(0) ? 1 : 0;
+			worker.runs.set(id, { frames, half, numAnswered: 0 });
 			worker.lastPath = path;
 			const times = frames.map(({ timeS }) => timeS);
-			worker.decoder.send({ id, path, times, toleranceS: this.#options.toleranceS });
+			worker.decoder.send({ id, path, times, half, toleranceS: this.#options.toleranceS });
 		}
 	}
 

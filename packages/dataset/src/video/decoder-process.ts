@@ -11,6 +11,7 @@ import {
 	RECORD_KIND,
 	type RecordHeader,
 } from "./decode-protocol.ts";
+import { createFrameSlots } from "./frame-slots.ts";
 
 const failureSchema = z.object({ code: z.enum(["bad-video", "frame-timestamp"]), message: z.string() });
 
@@ -25,7 +26,7 @@ export interface DecoderEvents {
 /** A decoder process. */
 export interface DecoderProcess {
 	readonly pid: number | undefined;
-	/** Queues a run. */
+	/** Queues a run; `half` must be free (every frame of the run before in it answered). */
 	send(run: DecodeRun): void;
 	/** Frames asked for and not yet answered. */
 	readonly numPending: number;
@@ -44,9 +45,13 @@ export function startDecoder(events: DecoderEvents, stallTimeoutMs: number): Dec
 	let ending: string | null = null;
 	let numPending = 0;
 	let timer: NodeJS.Timeout | undefined;
+	const slots = createFrameSlots();
+	/** By run under way: its half of the slot file and the frames still to come. */
+	const underWay = new Map<number, { readonly half: number; numLeft: number }>();
 
 	const end = (how: string): void => {
 		clearTimeout(timer);
+		slots[Symbol.dispose]();
 		if (!ended) events.onEnd(ending ?? how, ready);
 		ended = true;
 	};
@@ -63,10 +68,20 @@ export function startDecoder(events: DecoderEvents, stallTimeoutMs: number): Dec
 		if (header.kind === RECORD_KIND.ready) ready = true;
 		else numPending--;
 		watch();
-		if (header.kind !== RECORD_KIND.ready)
-			events.onFrame(header.runId, header.position, resultOf(header, payload));
+		if (header.kind === RECORD_KIND.ready) return;
+		const result = resultOf(header, payload);
+		const run = underWay.get(header.runId);
+		if (run !== undefined && --run.numLeft === 0) underWay.delete(header.runId);
+		events.onFrame(header.runId, header.position, result);
 	};
-	const child: VideoChild = startVideoChild("decode-child", () => undefined, { dataPipe: true });
+	const resultOf = (header: RecordHeader, payload: Uint8Array): RgbImage | DecodeFailure => {
+		const { kind, height, width, runId, position } = header;
+		if (kind === RECORD_KIND.error) return failureSchema.parse(JSON.parse(new TextDecoder().decode(payload)));
+		if (kind === RECORD_KIND.frame) return rgbImage(height, width, payload);
+		const half = underWay.get(runId)?.half ?? 0;
+		return rgbImage(height, width, slots.read(half, position, height * width * 3));
+	};
+	const child: VideoChild = startVideoChild("decode-child", () => undefined, { shareFd: slots.fd });
 	const stop = (why: string): void => {
 		ending = why;
 		child.process.kill("SIGKILL");
@@ -88,6 +103,7 @@ export function startDecoder(events: DecoderEvents, stallTimeoutMs: number): Dec
 		},
 		send(run) {
 			numPending += run.times.length;
+			underWay.set(run.id, { half: run.half, numLeft: run.times.length });
 			watch();
 			// as: plain data; the interface lacks the index signature that Serializable asks for.
 			sendToChild(child, { ...run });
@@ -98,9 +114,4 @@ export function startDecoder(events: DecoderEvents, stallTimeoutMs: number): Dec
 			await child.kill();
 		},
 	};
-}
-
-function resultOf({ kind, height, width }: RecordHeader, payload: Uint8Array): RgbImage | DecodeFailure {
-	if (kind === RECORD_KIND.frame) return rgbImage(height, width, payload);
-	return failureSchema.parse(JSON.parse(new TextDecoder().decode(payload)));
 }

@@ -1,9 +1,8 @@
 // Frames waiting to be decoded, cut into runs: neighbours in one file are decoded in one go. Pure bookkeeping.
 import type { DatasetError } from "../errors.ts";
 import type { RgbImage } from "../image.ts";
+import { MAX_RUN_FRAMES } from "./frame-slots.ts";
 
-/** Longest run: bounds what a crash makes undone and lets several processes share one file. */
-const MAX_RUN_FRAMES = 32;
 /** Frames of one file closer than this (seconds) go into one run: decoding on is cheaper than seeking. */
 const MAX_GAP_S = 0.25;
 
