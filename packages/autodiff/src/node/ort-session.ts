@@ -36,7 +36,7 @@ export class OrtSession {
 				intraOpNumThreads: settings.threads,
 				interOpNumThreads: 1,
 				executionMode: "sequential",
-				logSeverityLevel: 3,
+				logSeverityLevel: 4,
 				extra: { session: extra },
 			});
 			return new OrtSession(session, model);

@@ -117,7 +117,7 @@ function createEmitter(body: ProtoMessage, initializers: ProtoMessage[]): Emitte
 			const node = new ProtoMessage();
 			for (const input of inputs) node.bytes(1, input);
 			for (const output of outputs) node.bytes(2, output);
-			node.bytes(4, type);
+			node.bytes(3, `${type} ${outputs.join(" ")}`).bytes(4, type);
 			for (const [name, value] of Object.entries(attrs)) node.bytes(5, attributeProto(name, value));
 			if (domain !== "") node.bytes(7, domain);
 			body.bytes(1, node);
