@@ -23,6 +23,8 @@ export interface Tokenizer {
 	readonly padId: number;
 	/** Null when the tokenizer has no such tokens. */
 	readonly imageTokens: ImageTokenIds | null;
+	/** Id of a token by its exact text, e.g. `<image>`. */
+	idOf(token: string): number | undefined;
 }
 
 const addedToken = z.object({ content: z.string() });
@@ -82,6 +84,7 @@ export function loadTokenizer(directory: string): Tokenizer {
 				: inner.decode([...ids], { skip_special_tokens: false, clean_up_tokenization_spaces: false }),
 		padId,
 		imageTokens: fake === undefined || global === undefined ? null : { fake, global },
+		idOf: (token) => inner.token_to_id(token),
 	};
 }
 

@@ -1,6 +1,6 @@
 // Where a model's weights come from: a safetensors file or arrays in memory. Read on demand; float32 tensors of a
 // file can also be handed to the runtime by their place in the file, so that they never pass through JS memory.
-import { type NamedArrays, type NdArray, type Shape, sameShape, toFloat32 } from "@zk0/arrays";
+import { type DType, type NamedArrays, type NdArray, type Shape, sameShape, toFloat32 } from "@zk0/arrays";
 import type { SafetensorsFile } from "@zk0/arrays/node";
 import type { FileRegion } from "@zk0/autodiff";
 import type { SmolVLAConfig } from "../config/policy-config.ts";
@@ -14,6 +14,10 @@ export interface TensorSource {
 	readonly names: readonly string[];
 	/** Undefined for an absent tensor. */
 	shapeOf(name: string): Shape | undefined;
+	/** One tensor in its stored dtype. @throws PolicyError missing-tensor */
+	read(name: string): NdArray;
+	/** Its stored dtype; undefined for an absent tensor. */
+	dtypeOf(name: string): DType | undefined;
 	/** One tensor as float32. @throws PolicyError missing-tensor */
 	readFloat32(name: string): NdArray<"float32">;
 	/** Where the float32 bytes lie in a file; undefined when they do not (memory, other dtype). */
@@ -29,6 +33,11 @@ export function fileTensors(file: SafetensorsFile): TensorSource {
 	return {
 		names: [...file.entries.keys()],
 		shapeOf: (name) => file.entries.get(name)?.shape,
+		dtypeOf: (name) => file.entries.get(name)?.dtype,
+		read: (name) => {
+			if (!file.entries.has(name)) throw missing(name);
+			return file.read(name);
+		},
 		readFloat32: (name) => {
 			if (!file.entries.has(name)) throw missing(name);
 			return file.readFloat32(name);
@@ -43,12 +52,18 @@ export function fileTensors(file: SafetensorsFile): TensorSource {
 
 /** Tensors in memory, not copied. */
 export function memoryTensors(arrays: NamedArrays): TensorSource {
+	const read = (name: string): NdArray => {
+		const array = arrays.get(name);
+		if (array === undefined) throw missing(name);
+		return array;
+	};
 	return {
 		names: [...arrays.keys()],
 		shapeOf: (name) => arrays.get(name)?.shape,
+		dtypeOf: (name) => arrays.get(name)?.dtype,
+		read,
 		readFloat32: (name) => {
-			const array = arrays.get(name);
-			if (array === undefined) throw missing(name);
+			const array = read(name);
 			return { dtype: "float32", shape: array.shape, data: toFloat32(array) };
 		},
 		regionOf: () => undefined,
@@ -62,6 +77,8 @@ export function overlayTensors(base: TensorSource, updates: NamedArrays): Tensor
 	return {
 		names: [...new Set([...base.names, ...updates.keys()])],
 		shapeOf: (name) => pick(name).shapeOf(name),
+		dtypeOf: (name) => pick(name).dtypeOf(name),
+		read: (name) => pick(name).read(name),
 		readFloat32: (name) => pick(name).readFloat32(name),
 		regionOf: (name) => pick(name).regionOf(name),
 	};
