@@ -40,8 +40,8 @@ export {
 	split,
 	transpose,
 } from "./expr/movement.ts";
+export type { AttentionOptions } from "./expr/nn.ts";
 export {
-	type AttentionOptions,
 	attention,
 	frozenLayerNorm,
 	frozenRmsNorm,
@@ -52,17 +52,8 @@ export {
 	softmax,
 } from "./expr/nn.ts";
 export { type ReduceOptions, reduceMean, reduceSum } from "./expr/reduction.ts";
-export {
-	type FileRegion,
-	feedsOf,
-	type Graph,
-	type GraphBuilder,
-	type Node,
-	outputsOf,
-	parametersOf,
-	type TensorType,
-	type Value,
-} from "./graph.ts";
+export type { FileRegion, Graph, GraphBuilder, Node, TensorType, Value } from "./graph.ts";
+export { feedsOf, outputsOf, parametersOf } from "./graph.ts";
 export { type EmitOptions, emitOnnx } from "./onnx/emit.ts";
 export type { AdamWOptions } from "./optim/adamw.ts";
 export { type CosineSchedule, learningRateAt } from "./optim/schedule.ts";

@@ -85,6 +85,7 @@ async function toWireModel(graph: Graph): Promise<WireModel> {
 
 /** Worker threads run built JavaScript also when this file runs as source. */
 function workerEntry(): URL {
-	const entry = import.meta.url.endsWith(".ts") ? "../dist/node/ort-worker.js" : "./node/ort-worker.js";
-	return new URL(entry, import.meta.url);
+	return import.meta.url.endsWith(".ts")
+		? new URL("../dist/node/ort-worker.js", import.meta.url)
+		: new URL("./node/ort-worker.js", import.meta.url);
 }

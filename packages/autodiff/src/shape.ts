@@ -1,6 +1,6 @@
 // Shape arithmetic that rows and expressions share: broadcasting, axes, permutations, dtype demands.
 import type { DType, Shape } from "@zk0/arrays";
-import { describeType, type TensorType } from "./graph.ts";
+import type { TensorType } from "./graph.ts";
 
 /** Result of NumPy broadcasting. @throws RangeError when the shapes do not broadcast. */
 export function broadcastShapes(...shapes: readonly Shape[]): Shape {
@@ -73,9 +73,4 @@ export function operand<T>(inputs: readonly T[], index: number): T {
 /** `[2,3]`, for messages. */
 export function showShape(shape: Shape): string {
 	return `[${shape.join(",")}]`;
-}
-
-/** `float32[2,3]·float32[3,4]`, for messages. */
-export function showTypes(types: readonly TensorType[]): string {
-	return types.map(describeType).join("·");
 }
