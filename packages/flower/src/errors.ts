@@ -1,5 +1,5 @@
-// The one operational error class of this package, and the one table between its codes and gRPC status numbers.
-// Status numbers: https://grpc.io/docs/guides/status-codes/ ; their meaning in Flower: FlowerErrorCode below.
+// The one operational error class of this package. Its codes are those of gRPC (the numbers are in
+// node/grpc-status.ts): https://grpc.io/docs/guides/status-codes/
 
 /** What went wrong, named after the gRPC status that carries it on the wire. */
 export type FlowerErrorCode =
@@ -19,33 +19,6 @@ export type FlowerErrorCode =
 	| "unavailable"
 	| "data-loss"
 	| "unauthenticated";
-
-const STATUS_OF_CODE: Readonly<Record<FlowerErrorCode, number>> = {
-	cancelled: 1,
-	unknown: 2,
-	"invalid-argument": 3,
-	"deadline-exceeded": 4,
-	"not-found": 5,
-	"already-exists": 6,
-	"permission-denied": 7,
-	"resource-exhausted": 8,
-	"failed-precondition": 9,
-	aborted: 10,
-	"out-of-range": 11,
-	unimplemented: 12,
-	internal: 13,
-	unavailable: 14,
-	"data-loss": 15,
-	unauthenticated: 16,
-};
-
-const CODE_OF_STATUS: ReadonlyMap<number, FlowerErrorCode> = new Map(
-	Object.entries(STATUS_OF_CODE).map(([code, status]) => [
-		status,
-		// Object.entries widens the keys of a total record.
-		code as FlowerErrorCode,
-	]),
-);
 
 /** Ids that say what an error is about. */
 export interface FlowerErrorDetails extends ErrorOptions {
@@ -72,16 +45,6 @@ export class FlowerError extends Error {
 		this.objectId = details.objectId;
 		this.method = details.method;
 	}
-}
-
-/** The gRPC status number of a code. */
-export function statusOfCode(code: FlowerErrorCode): number {
-	return STATUS_OF_CODE[code];
-}
-
-/** The code of a gRPC status number; numbers that gRPC does not define (and 0) become `unknown`. */
-export function codeOfStatus(status: number): FlowerErrorCode {
-	return CODE_OF_STATUS.get(status) ?? "unknown";
 }
 
 /**

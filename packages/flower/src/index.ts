@@ -10,7 +10,7 @@ export {
 export { type Clock, systemClock } from "./clock.ts";
 export type { ObjectSource, ObjectSources } from "./deflate.ts";
 export { type DeflatedContent, type DeflatedMessage, deflateContent, deflateMessage } from "./deflate.ts";
-export { codeOfStatus, FlowerError, type FlowerErrorCode, statusOfCode } from "./errors.ts";
+export { FlowerError, type FlowerErrorCode } from "./errors.ts";
 export {
 	authenticated,
 	type FleetCaller,
@@ -23,7 +23,6 @@ export { Fleet } from "./gen/flwr/proto/fleet_pb.ts";
 export { ServerAppIo } from "./gen/flwr/proto/serverappio_pb.ts";
 export { isObjectId, type ObjectId, objectIdOf, parseObjectId, SUPERLINK_NODE_ID } from "./ids.ts";
 export { inflateContent, inflateMessage, type ObjectReader } from "./inflate.ts";
-export * as legacy from "./legacy.ts";
 export { ARRAY_CHUNK_BYTES, MAX_RPC_MESSAGE_BYTES } from "./limits.ts";
 export { type MemoryTransportOptions, memoryTransport } from "./memory-transport.ts";
 export type { FlowerMessage, MessageError, MessageMetadata, MessagePayload } from "./message.ts";

@@ -1,6 +1,5 @@
-// Between this package's headers and errors and those of @grpc/grpc-js.
-import { Metadata, type ServiceError, type StatusObject, type status } from "@grpc/grpc-js";
-import { codeOfStatus, FlowerError, statusOfCode } from "../errors.ts";
+// Between this package's headers and those of @grpc/grpc-js.
+import { Metadata } from "@grpc/grpc-js";
 import type { CallHeaders } from "../transport.ts";
 
 /** Headers for the wire; `-bin` ones carry bytes. */
@@ -19,16 +18,4 @@ export function fromMetadata(metadata: Metadata): CallHeaders {
 		if (value !== undefined) headers.set(name, value);
 	}
 	return headers;
-}
-
-/** The error of a failed call, on the side that made it. */
-export function fromServiceError(error: ServiceError, method: string): FlowerError {
-	return new FlowerError(codeOfStatus(error.code), error.details, { method, cause: error });
-}
-
-/** The status that carries an error to the side that made the call. */
-export function toStatus(error: FlowerError): StatusObject {
-	// statusOfCode gives the numbers of this enum.
-	const code = statusOfCode(error.code) as status;
-	return { code, details: error.message, metadata: new Metadata() };
 }

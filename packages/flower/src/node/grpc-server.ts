@@ -14,7 +14,8 @@ import { MAX_RPC_MESSAGE_BYTES } from "../limits.ts";
 import { type BodyHandler, findRoute, type Routes } from "../service.ts";
 import { FLOW_CONTROL_WINDOW_BYTES } from "./connection.ts";
 import { type Listener, type ListenOptions, listen } from "./grpc-listener.ts";
-import { fromMetadata, toStatus } from "./grpc-metadata.ts";
+import { fromMetadata } from "./grpc-metadata.ts";
+import { toStatus } from "./grpc-status.ts";
 
 /** Settings of a gRPC server. */
 export interface GrpcServerOptions extends ListenOptions {

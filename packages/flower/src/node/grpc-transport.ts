@@ -1,5 +1,6 @@
 // Calls over gRPC (HTTP/2) with TLS 1.3. One transport is one connection, which comes back by itself after a loss.
-import { createSecureContext } from "node:tls";
+import { isIP } from "node:net";
+import { checkServerIdentity, createSecureContext } from "node:tls";
 import { ChannelCredentials, Client } from "@grpc/grpc-js";
 import { type Deadline, startDeadline } from "../deadline.ts";
 import { FlowerError } from "../errors.ts";
@@ -7,7 +8,8 @@ import { MAX_RPC_MESSAGE_BYTES } from "../limits.ts";
 import { decodeProtobuf, encodeProtobuf } from "../protobuf.ts";
 import { type CallOptions, methodPath, type Traffic, type Transport } from "../transport.ts";
 import { checkPlaintextHost, FLOW_CONTROL_WINDOW_BYTES, TLS_MIN_VERSION } from "./connection.ts";
-import { fromServiceError, toMetadata } from "./grpc-metadata.ts";
+import { toMetadata } from "./grpc-metadata.ts";
+import { fromServiceError } from "./grpc-status.ts";
 
 /** Which servers to trust. */
 export interface ClientTls {
@@ -44,7 +46,7 @@ export function grpcTransport(options: GrpcTransportOptions): Transport {
 	const [firstDelayMs, maxDelayMs] = options.reconnectDelayMs ?? [200, 2_000];
 	const client = new Client(
 		host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`,
-		credentials(security),
+		credentials(host, security),
 		{
 			"grpc.max_receive_message_length": maxMessageBytes,
 			"grpc.max_send_message_length": maxMessageBytes,
@@ -57,9 +59,7 @@ export function grpcTransport(options: GrpcTransportOptions): Transport {
 			"grpc.use_local_subchannel_pool": 1,
 			"grpc.enable_channelz": 0,
 			"grpc-node.flow_control_window": FLOW_CONTROL_WINDOW_BYTES,
-			...(security === "plaintext" || security.serverName === undefined
-				? {}
-				: { "grpc.ssl_target_name_override": security.serverName }),
+			...(security === "plaintext" ? {} : { "grpc.ssl_target_name_override": sniName(host, security) }),
 		},
 	);
 	const calls = new Set<Deadline>();
@@ -117,15 +117,21 @@ function unaryCall(
 	});
 }
 
-function credentials(security: ClientTls | "plaintext"): ChannelCredentials {
+function credentials(host: string, security: ClientTls | "plaintext"): ChannelCredentials {
 	if (security === "plaintext") return ChannelCredentials.createInsecure();
-	const { rootCertificates } = security;
+	const { rootCertificates, serverName } = security;
 	return ChannelCredentials.createFromSecureContext(
 		createSecureContext({
 			minVersion: TLS_MIN_VERSION,
 			...(rootCertificates === undefined ? {} : { ca: rootCertificates }),
 		}),
+		{ checkServerIdentity: (_, certificate) => checkServerIdentity(serverName ?? host, certificate) },
 	);
+}
+
+/** The name that the handshake announces. RFC 6066 allows no addresses there, and grpc-js would send one. */
+function sniName(host: string, { serverName }: ClientTls): string {
+	return serverName ?? (isIP(host) === 0 ? host : "address.invalid");
 }
 
 /** The same bytes as grpc-js wants them, not copied. */
