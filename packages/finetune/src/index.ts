@@ -26,7 +26,14 @@ export {
 export { FinetuneError, type FinetuneErrorCode } from "./errors.ts";
 export { type SuccessRate, wilsonInterval } from "./interval.ts";
 export { type JointErrors, type JointUnit, jointUnit } from "./joint-error.ts";
-export { defaultLearning, type Learning, learningRate, learningSchema, parseLearning } from "./learning.ts";
+export {
+	defaultLearning,
+	type Learning,
+	learningJson,
+	learningRate,
+	learningSchema,
+	parseLearning,
+} from "./learning.ts";
 export {
 	createPolicyEngine,
 	type EngineShape,
@@ -35,6 +42,7 @@ export {
 	type PolicyTrainer,
 } from "./policy-engine.ts";
 export { createPool, type Pool, type UseOptions } from "./pool.ts";
+export { type ShuffledLosses, type ShuffleOptions, shuffledLosses } from "./shuffled-loss.ts";
 export { createSite, EVAL_BATCH_SIZE, type HeldOutResult, type Site, type SiteOptions } from "./site.ts";
 export type { PolicyInputs, SiteData, SiteDataOptions } from "./site-data.ts";
 export {

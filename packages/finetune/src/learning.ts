@@ -1,6 +1,7 @@
 // The hyper-parameters of local training as they travel with a task, checked at the boundary.
 // Names and defaults are the policy's optimizer fields (spec: smolvla §1, §9).
 import { learningRateAt } from "@zk0/autodiff";
+import type { JsonValue } from "@zk0/federation";
 import { z } from "zod";
 import { FinetuneError } from "./errors.ts";
 
@@ -81,6 +82,11 @@ export function parseLearning(json: unknown, site?: string): Learning {
 		`the task's hyper-parameters are not valid: ${z.prettifyError(parsed.error)}`,
 		{ cause: parsed.error, ...(site === undefined ? {} : { site }) },
 	);
+}
+
+/** The hyper-parameters as JSON, for a federation's `learning`. */
+export function learningJson(learning: Learning): JsonValue {
+	return { ...learning, betas: [...learning.betas] };
 }
 
 /**
