@@ -1,7 +1,7 @@
 // sample_actions (spec of SmolVLA §8): the prefix once, then Euler steps of the flow from noise (t = 1) to actions
 // (t = 0). What the expert reads of the prefix, projections of the cross layers included, is computed once.
 import { type NamedArrays, type NdArray, ndArray, toFloat32 } from "@zk0/arrays";
-import { feedsOf, type Graph, type Runtime, type Value } from "@zk0/autodiff";
+import { feedsOf, type Graph, type Runtime, type Session, type Value } from "@zk0/autodiff";
 import type { ModelDims } from "../config/dims.ts";
 import type { SmolVLAConfig } from "../config/policy-config.ts";
 import { PolicyError } from "../errors.ts";
@@ -189,16 +189,27 @@ export async function createSampler(
 	options: SamplerOptions,
 ): Promise<ActionSampler> {
 	const graphs = buildSamplerGraphs(model, options);
-	const prefill = await runtime.compile(graphs.prefill);
-	const denoiser = await runtime.compile(graphs.denoise);
-	const run: RunSamplerGraph = (graph, feeds, runOptions) =>
-		(graph === "prefill" ? prefill : denoiser).run(feeds, runOptions);
+	const sessions = new Map<keyof SamplerGraphs, Session>();
+	const run: RunSamplerGraph = (graph, feeds, runOptions) => {
+		const session = sessions.get(graph);
+		if (session === undefined) throw new TypeError("sampler: sampleActions after dispose");
+		return session.run(feeds, runOptions);
+	};
+	const dispose = async (): Promise<void> => {
+		const open = [...sessions.values()];
+		sessions.clear();
+		for (const session of open) await session[Symbol.asyncDispose]();
+	};
 	const sampler = samplerOn(run, graphs, model, options);
+	try {
+		sessions.set("prefill", await runtime.compile(graphs.prefill));
+		sessions.set("denoise", await runtime.compile(graphs.denoise));
+	} catch (error) {
+		await dispose();
+		throw error;
+	}
 	return {
 		sampleActions: (frames, sampleOptions) => sampler.sampleActions(frames, sampleOptions),
-		[Symbol.asyncDispose]: async () => {
-			await prefill[Symbol.asyncDispose]();
-			await denoiser[Symbol.asyncDispose]();
-		},
+		[Symbol.asyncDispose]: dispose,
 	};
 }
