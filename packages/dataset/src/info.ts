@@ -14,9 +14,11 @@ export const DEFAULT_LIMITS: Readonly<{
 	videoFileSizeMb: 200,
 };
 
-/** Path templates of v3.0, relative to the dataset's root. */
+/** Template of the data files' paths in v3.0, relative to the dataset's root. */
 export const DATA_PATH = "data/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet";
+/** The same for videos. */
 export const VIDEO_PATH = "videos/{video_key}/chunk-{chunk_index:03d}/file-{file_index:03d}.mp4";
+/** The same for the episode table. */
 export const EPISODES_PATH = "meta/episodes/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet";
 
 /** One entry of `features`; `shape` is per frame, without a time axis. */

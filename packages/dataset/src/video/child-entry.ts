@@ -2,8 +2,11 @@
 // A native crash of the video library ends a child, never the program.
 import { type ChildProcess, fork, type Serializable } from "node:child_process";
 import { fileURLToPath } from "node:url";
+import { CLOSE_MESSAGE } from "./child-main.ts";
 
 const MAX_STDERR_CHARS = 4000;
+/** An idle child ends within milliseconds when asked to. */
+const CLOSE_TIMEOUT_MS = 2000;
 
 /** Names of the entry files of `video/`. */
 export type ChildEntry = "encode-child" | "decode-child";
@@ -15,6 +18,8 @@ export interface VideoChild {
 	readonly exit: Promise<string>;
 	/** Ends it at once; resolves when it is gone. */
 	kill(): Promise<void>;
+	/** Lets it end by itself, then ends it; resolves when it is gone. */
+	close(): Promise<void>;
 }
 
 /** Path of the built entry; the sources run the built child, too, since processes need plain JavaScript. */
@@ -45,9 +50,16 @@ export function startVideoChild(
 	child.on("message", onMessage);
 	const exit = new Promise<string>((resolve) => {
 		child.once("error", (cause) => resolve(`could not start: ${cause.message}`));
-		child.once("close", (code, signal) => {
+		let timer: NodeJS.Timeout | undefined;
+		const report = (code: number | null, signal: NodeJS.Signals | null): void => {
+			clearTimeout(timer);
 			const how = signal === null ? `exit code ${code}` : `signal ${signal}`;
 			resolve(stderr.trim() === "" ? how : `${how}; it wrote: ${stderr.trim()}`);
+		};
+		// "close" comes when all its output is read; should it never come, "exit" is enough after a while.
+		child.once("close", report);
+		child.once("exit", (code, signal) => {
+			timer = setTimeout(() => report(code, signal), CLOSE_TIMEOUT_MS);
 		});
 	});
 	return {
@@ -56,6 +68,12 @@ export function startVideoChild(
 		async kill() {
 			child.kill("SIGKILL");
 			await exit;
+		},
+		async close() {
+			if (child.connected) child.send(CLOSE_MESSAGE, () => undefined);
+			const timer = setTimeout(() => child.kill("SIGKILL"), CLOSE_TIMEOUT_MS);
+			await exit;
+			clearTimeout(timer);
 		},
 	};
 }

@@ -1,9 +1,9 @@
 // Entry of a decoder process: reads DecodeRun messages, writes result records to file descriptor 3 and pictures to
-// the slot file on 4. A few videos stay open, each standing on the frame it gave last. It ends when the reader
-// disconnects.
+// the slot file on 4. A few videos stay open, each standing on the frame it gave last.
 import { writeSync } from "node:fs";
 import { AV_LOG_FATAL } from "node-av/constants";
 import { Log } from "node-av/lib";
+import { serveParent } from "./child-main.ts";
 import { type DecodeRun, encodeHeader, RECORD_KIND, type RecordHeader } from "./decode-protocol.ts";
 import { writeSlot } from "./frame-slots.ts";
 import { type DecodedFrame, DecodeError, VideoDecoder } from "./video-decoder.ts";
@@ -70,6 +70,6 @@ function decode({ id, path, times, half, toleranceS }: DecodeRun): void {
 }
 
 Log.setLevel(AV_LOG_FATAL);
-process.on("message", decode);
-process.on("disconnect", () => process.exit(0));
+// as: the only sender is decoder-process.ts of this package.
+serveParent((request) => decode(request as DecodeRun));
 send({ kind: RECORD_KIND.ready, runId: 0, position: 0, height: 0, width: 0 }, new Uint8Array(0));

@@ -71,7 +71,7 @@ export class DecoderPool implements AsyncDisposable {
 			"the frame reader was disposed while frames were being read",
 		);
 		for (const frame of waiting) frame.settle(error);
-		await Promise.all(workers.map(({ decoder }) => decoder.kill()));
+		await Promise.all(workers.map(({ decoder }) => decoder.close()));
 	}
 
 	#dispatch(): void {

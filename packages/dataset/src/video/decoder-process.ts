@@ -19,7 +19,7 @@ const failureSchema = z.object({ code: z.enum(["bad-video", "frame-timestamp"]),
 export interface DecoderEvents {
 	/** One frame of a run, in order of position. */
 	onFrame(runId: number, position: number, result: RgbImage | DecodeFailure): void;
-	/** The process is gone, `ready` says whether it had ever started; called once, not after `kill`. */
+	/** The process is gone, `ready` says whether it had ever started; called once, not after `close`. */
 	onEnd(how: string, ready: boolean): void;
 }
 
@@ -28,9 +28,8 @@ export interface DecoderProcess {
 	readonly pid: number | undefined;
 	/** Queues a run; `half` must be free (every frame of the run before in it answered). */
 	send(run: DecodeRun): void;
-	/** Frames asked for and not yet answered. */
-	readonly numPending: number;
-	kill(): Promise<void>;
+	/** Ends the process, at once when it is busy; nothing more is reported. */
+	close(): Promise<void>;
 }
 
 /** Time that a process may take to start, milliseconds: loading the native library from a cold disk is slow. */
@@ -98,9 +97,6 @@ export function startDecoder(events: DecoderEvents, stallTimeoutMs: number): Dec
 	watch();
 	return {
 		pid: child.process.pid,
-		get numPending() {
-			return numPending;
-		},
 		send(run) {
 			numPending += run.times.length;
 			underWay.set(run.id, { half: run.half, numLeft: run.times.length });
@@ -108,10 +104,10 @@ export function startDecoder(events: DecoderEvents, stallTimeoutMs: number): Dec
 			// as: plain data; the interface lacks the index signature that Serializable asks for.
 			sendToChild(child, { ...run });
 		},
-		async kill() {
+		async close() {
 			ended = true;
 			clearTimeout(timer);
-			await child.kill();
+			await (numPending === 0 ? child.close() : child.kill());
 		},
 	};
 }

@@ -1,8 +1,9 @@
 // Entry of the encoder process: reads EncodeRequest messages, answers EncodeReply. One process serves all cameras
-// of one dataset. It ends when the writer disconnects.
+// of one dataset.
 import { AV_LOG_ERROR } from "node-av/constants";
 import { Log } from "node-av/lib";
 import { causeText } from "../errors.ts";
+import { serveParent } from "./child-main.ts";
 import type { EncodeReply, EncodeRequest } from "./encode-protocol.ts";
 import { CameraRecorder } from "./video-file.ts";
 
@@ -35,14 +36,14 @@ function handle(request: EncodeRequest): void {
 }
 
 Log.setLevel(AV_LOG_ERROR);
-process.on("message", (request: EncodeRequest) => {
+serveParent((request) => {
 	if (failed) return;
 	try {
-		handle(request);
+		// as: the only sender is encoder-process.ts of this package.
+		handle(request as EncodeRequest);
 	} catch (cause) {
 		failed = true;
 		const file = recorders.map((recorder) => recorder.path).join(", ");
 		reply({ kind: "failed", message: causeText(cause), file });
 	}
 });
-process.on("disconnect", () => process.exit(0));

@@ -25,6 +25,7 @@ export function startEncoder(setup: EncodeSetup): EncoderProcess {
 	let inFlightBytes = 0;
 	let failure: DatasetError | null = null;
 	let closing = false;
+	let isFinished = false;
 	const episodes: Deferred<readonly EpisodeVideo[]>[] = [];
 	let room = deferred<undefined>();
 	const finished = deferred<undefined>();
@@ -47,6 +48,7 @@ export function startEncoder(setup: EncodeSetup): EncoderProcess {
 				episodes.shift()?.resolve(reply.videos);
 				return;
 			case "finished":
+				isFinished = true;
 				finished.resolve(undefined);
 				return;
 			case "failed":
@@ -104,7 +106,7 @@ export function startEncoder(setup: EncodeSetup): EncoderProcess {
 		async [Symbol.asyncDispose]() {
 			closing = true;
 			room.resolve(undefined);
-			await child.kill();
+			await (isFinished ? child.close() : child.kill());
 		},
 	};
 }
