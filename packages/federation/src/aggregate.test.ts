@@ -111,9 +111,8 @@ describe("aggregateFiles", () => {
 		const shape: Shape = [6_000_011];
 		const files = await Promise.all(
 			[3, 5, 11].map((weight, k) => {
-				const data = Float32Array.from({ length: 6_000_011 }, (_, i) =>
-					Math.fround(((i * 2654435761) % 1009) / (k + 3)),
-				);
+				const data = new Float32Array(6_000_011);
+				for (let i = 0; i < data.length; i++) data[i] = (i % 1009) / (k + 3);
 				return store(`s${k}`, weight, new Map([["w", float32Array(shape, data)]]));
 			}),
 		);

@@ -150,7 +150,8 @@ async function runWorker(
 ): Promise<void> {
 	const source = import.meta.url.endsWith(".ts");
 	const entry = new URL(source ? "../dist/aggregate-worker.js" : "./aggregate-worker.js", import.meta.url);
-	const worker = new Worker(entry, { workerData: { job, share } });
+	// No flags of the parent: the entry is plain JavaScript, and loaders would only slow its start.
+	const worker = new Worker(entry, { workerData: { job, share }, execArgv: [] });
 	try {
 		// Posted by aggregate-worker.ts of the same version.
 		const [answer] = (await once(worker, "message", signal === undefined ? {} : { signal })) as [

@@ -80,6 +80,8 @@ export interface Grid {
 	send(tasks: readonly SiteTask[]): void;
 	/** Makes open tasks unwanted: their sites are told, their results are late. */
 	withdraw(taskIds: readonly string[]): void;
+	/** The next outcome if one has arrived already, else null. */
+	poll(): PendingOutcome | null;
 	/** The next outcome, in order of arrival. @throws FederationError cancelled | closed */
 	next(options?: { readonly signal?: AbortSignal | undefined }): Promise<PendingOutcome>;
 	/** Bytes moved since the grid was made, or null when it cannot know. */

@@ -105,7 +105,8 @@ class MemoryTransport implements Transport {
 			}
 		} finally {
 			ending.abort();
-			await iterator.return?.();
+			// Not awaited: a server that hangs must not hold the caller, whose error is on its way already.
+			iterator.return?.().catch(endedAnyway);
 		}
 	}
 
@@ -159,6 +160,9 @@ class MemoryTransport implements Transport {
 		throw new FederationError("deadline", `${what}: no answer for ${timeoutMs} ms`);
 	}
 }
+
+/** What a stream says after its reader has gone. */
+function endedAnyway(): void {}
 
 /** The sleep of a call's deadline ends with the call. */
 function endedFirst(error: unknown): void {

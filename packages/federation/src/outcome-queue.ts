@@ -9,6 +9,8 @@ export interface OutcomeQueue {
 	push(outcome: Outcome): Promise<void>;
 	/** Adds an outcome that nobody waits for; dropped when the queue is closed. */
 	offer(outcome: Outcome): void;
+	/** The next outcome if there is one. */
+	poll(): PendingOutcome | null;
 	/** The next outcome. @throws FederationError cancelled | closed, or the error given to `fail`. */
 	next(signal: AbortSignal | undefined): Promise<PendingOutcome>;
 	/** Makes `next` throw after what is queued: the server can no longer do its work. */
@@ -51,6 +53,7 @@ export function createOutcomeQueue(): OutcomeQueue {
 		offer(outcome) {
 			if (failure === null) add(outcome, ignore, ignore);
 		},
+		poll: () => entries.shift() ?? null,
 		async next(signal) {
 			for (;;) {
 				throwIfCancelled(signal, "waiting for the sites");

@@ -3,7 +3,7 @@
 import { type CollectOptions, collect, interpret } from "./collect.ts";
 import { FederationError, isCancelled } from "./errors.ts";
 import type { RoundEvent } from "./events.ts";
-import type { SiteTask } from "./grid.ts";
+import type { PendingOutcome, SiteTask } from "./grid.ts";
 import type { TaskPhase } from "./protocol.ts";
 import { aggregateRound } from "./round-aggregation.ts";
 import { type ResolvedRounds, type RoundsOptions, resolveRounds } from "./rounds-options.ts";
@@ -143,14 +143,14 @@ class Run {
 		let numShown = -1;
 		try {
 			for (;;) {
+				for (let early = grid.poll(); early !== null; early = grid.poll()) yield* this.#recordStray(early);
 				const numOnline = grid.sites().length;
 				if (numOnline >= needed) return;
 				if (numOnline !== numShown) {
 					yield* this.#recorder.record([{ kind: "run.waiting", numOnline, numNeeded: needed }]);
 				}
 				numShown = numOnline;
-				const next = await grid.next({ signal: AbortSignal.any(signals) });
-				yield* this.#recorder.record(interpret(next.outcome, new Map(), "fail").events, () => next.settle());
+				yield* this.#recordStray(await grid.next({ signal: AbortSignal.any(signals) }));
 			}
 		} catch (error) {
 			if (!(isCancelled(error) && expiry.signal.aborted)) throw error;
@@ -162,6 +162,11 @@ class Run {
 			ending.abort();
 			await timer;
 		}
+	}
+
+	/** Records an outcome that arrives while no task is open. */
+	#recordStray(next: PendingOutcome): AsyncGenerator<RoundEvent, void> {
+		return this.#recorder.record(interpret(next.outcome, new Map(), "fail").events, () => next.settle());
 	}
 
 	get #state(): RunState {

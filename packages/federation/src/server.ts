@@ -88,6 +88,7 @@ class Server implements FederationServer {
 				for (const { site } of tasks) this.#wake(site);
 			},
 			withdraw: (taskIds) => this.#withdraw(taskIds),
+			poll: () => this.#outcomes.poll(),
 			next: ({ signal } = {}) => this.#outcomes.next(signal),
 			traffic: () => options.traffic?.() ?? null,
 		};

@@ -82,6 +82,7 @@ async function runApp(
 	const { runId, round, seed, learning } = task;
 	const shared = { runId, round, seed, learning, weightsPath: weights.path, weightsSha256: weights.sha256 };
 	try {
+		throwIfCancelled(context.signal, `task ${task.taskId}`);
 		if (task.phase === "evaluate") {
 			const result = evaluationResult(await app.evaluate(shared, context));
 			throwIfCancelled(context.signal, `task ${task.taskId}`);

@@ -1,0 +1,328 @@
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
+import { encodeSafetensors } from "@zk0/arrays";
+import { describe, expect, test } from "vitest";
+import { runClient } from "./client.ts";
+import type { ClientApp } from "./client-app.ts";
+import { systemClock } from "./clock.ts";
+import type { Outcome } from "./grid.ts";
+import { type Fault, memoryTransport } from "./memory-transport.ts";
+import { type ObjectStore, openObjectStore } from "./object-store.ts";
+import type { TaskMessage } from "./protocol.ts";
+import { createServer, type FederationServer } from "./server.ts";
+import { type ToyOptions, temporaryDir, toyApp, toyWeights } from "./toy-app.fixture.ts";
+import { hurriedClock } from "./toy-run.fixture.ts";
+import type { FleetCalls, Transport } from "./transport.ts";
+
+/** A promise that a test resolves. */
+function gate(): { readonly isOpen: Promise<void>; readonly open: () => void } {
+	let open = (): void => undefined;
+	const isOpen = new Promise<void>((resolve) => {
+		open = resolve;
+	});
+	return { isOpen, open: () => open() };
+}
+
+interface Harness extends AsyncDisposable {
+	readonly dir: string;
+	readonly store: ObjectStore;
+	readonly server: FederationServer;
+	readonly outcomes: Outcome[];
+	readonly stop: AbortController;
+	readonly transport: Transport;
+	/** Ends when the client's loop does. */
+	readonly client: Promise<void>;
+	send(phase?: "train" | "evaluate", round?: number): TaskMessage;
+	/** Waits for an outcome of this kind. */
+	until<K extends Outcome["kind"]>(kind: K): Promise<Extract<Outcome, { kind: K }>>;
+	/** Replaces the server by a new one, as after a restart. */
+	restart(): Promise<void>;
+}
+
+const SPECS = new Map([
+	["w", [3]],
+	["b", [1]],
+]);
+
+async function start(
+	options: {
+		app?: ClientApp;
+		toy?: ToyOptions;
+		faults?: (method: string, index: number) => Fault | null;
+	} = {},
+): Promise<Harness> {
+	const dir = await temporaryDir();
+	const clock = hurriedClock();
+	const store = await openObjectStore(join(dir.path, "server"));
+	const weights = await store.put([encodeSafetensors(toyWeights())]);
+	const outcomes: Outcome[] = [];
+	const waiting = new Set<() => void>();
+	const listen = (): FederationServer => {
+		const server = createServer({ store, clock });
+		void (async () => {
+			for (;;) {
+				const next = await server.grid.next();
+				outcomes.push(next.outcome);
+				next.settle();
+				for (const wake of waiting) wake();
+			}
+		})().catch((error: unknown) => error);
+		return server;
+	};
+	let server = listen();
+	const calls: FleetCalls = {
+		unary: (method, request, callOptions) => server.calls.unary(method, request, callOptions),
+		stream: (method, request, callOptions) => server.calls.stream(method, request, callOptions),
+	};
+	const { faults } = options;
+	const transport = memoryTransport(calls, {
+		clock,
+		faults: ({ method, index }) => faults?.(method, index) ?? null,
+	});
+	const stop = new AbortController();
+	const app = options.app ?? toyApp("ann", options.toy);
+	const clientDir = join(dir.path, "client");
+	const client = runClient({
+		transport,
+		app,
+		site: "ann",
+		dir: clientDir,
+		clock,
+		signal: stop.signal,
+		progressMs: 10,
+	});
+	return {
+		dir: dir.path,
+		store,
+		outcomes,
+		stop,
+		transport,
+		client,
+		get server() {
+			return server;
+		},
+		send(phase = "train", round = 1) {
+			const message: TaskMessage = {
+				taskId: `${round}/${phase}`,
+				phase,
+				runId: "run",
+				round,
+				seed: 0,
+				numLocalSteps: 5,
+				globalStep: 0,
+				totalSteps: 5,
+				proximalMu: 0,
+				learning: null,
+				weights: weights.sha256,
+				weightsSizeBytes: weights.sizeBytes,
+			};
+			server.grid.send([{ site: "ann", message, expects: phase === "train" ? SPECS : null }]);
+			return message;
+		},
+		async until<K extends Outcome["kind"]>(kind: K): Promise<Extract<Outcome, { kind: K }>> {
+			for (;;) {
+				const index = outcomes.findIndex((outcome) => outcome.kind === kind);
+				const [found] = index < 0 ? [] : outcomes.splice(index, 1);
+				if (found !== undefined) return found as Extract<Outcome, { kind: K }>; // found by that kind
+				await new Promise<void>((resolve) => {
+					const wake = (): void => {
+						waiting.delete(wake);
+						resolve();
+					};
+					waiting.add(wake);
+				});
+			}
+		},
+		async restart() {
+			await server[Symbol.asyncDispose]();
+			server = listen();
+		},
+		async [Symbol.asyncDispose]() {
+			stop.abort();
+			await client.catch((error: unknown) => error);
+			await transport[Symbol.asyncDispose]();
+			await server[Symbol.asyncDispose]();
+			await dir[Symbol.asyncDispose]();
+		},
+	};
+}
+
+describe("runClient", () => {
+	test("joins, trains, evaluates with the weights it holds, leaves, and leaves no files but the weights", async () => {
+		await using harness = await start();
+		const joined = await harness.until("joined");
+		expect(joined).toMatchObject({ site: "ann", info: { details: { robot: "toy" } } });
+		harness.send();
+		const update = await harness.until("update");
+		expect(update.numSamples).toBe(joined.info.numSamples);
+		expect(await harness.store.verify(update.sha256)).toBe(true);
+		const { bytesDown } = harness.transport.traffic();
+		harness.send("evaluate");
+		const evaluation = await harness.until("evaluation");
+		expect(evaluation.loss).toBeGreaterThan(0);
+		expect(evaluation.metrics).toMatchObject({ missing: null });
+		const weightsBytes = encodeSafetensors(toyWeights()).length;
+		expect(harness.transport.traffic().bytesDown - bytesDown).toBeLessThan(weightsBytes + 600);
+		harness.stop.abort();
+		await harness.client;
+		expect(await harness.until("left")).toMatchObject({ reason: "left" });
+		expect(await readdir(join(harness.dir, "client"))).toEqual(["weights"]);
+	});
+
+	test("reports progress, and its app's failure as a result, then serves the next task", async () => {
+		let isFirst = true;
+		await using harness = await start({
+			toy: {
+				before: async () => {
+					if (!isFirst) return;
+					isFirst = false;
+					throw new RangeError("no such camera");
+				},
+			},
+		});
+		harness.send("train", 1);
+		expect(await harness.until("failure")).toMatchObject({ message: "RangeError: no such camera" });
+		harness.send("train", 2);
+		await harness.until("update");
+	});
+
+	test("thins out progress reports but sends one", async () => {
+		const finish = gate();
+		const slow: ClientApp = {
+			...toyApp("ann"),
+			evaluate: async (_task, { onProgress }) => {
+				for (let step = 1; step <= 500; step++)
+					onProgress({ step, numSteps: 500, loss: 1, samplesPerSecond: 2 });
+				await finish.isOpen;
+				return { loss: 1, numSamples: 1, metrics: {} };
+			},
+		};
+		await using harness = await start({ app: slow });
+		harness.send("evaluate");
+		const { progress } = await harness.until("progress");
+		expect(progress).toEqual({ step: 500, numSteps: 500, loss: 1, samplesPerSecond: 2 });
+		finish.open();
+		await harness.until("evaluation");
+	});
+
+	test("a loss that is not a number is a failure, no samples is a rejection by the server", async () => {
+		const broken: ClientApp = {
+			...toyApp("ann", { numSamples: 0 }),
+			evaluate: () => Promise.resolve({ loss: Number.NaN, numSamples: 1, metrics: {} }),
+		};
+		await using harness = await start({ app: broken });
+		harness.send("evaluate");
+		expect(await harness.until("failure")).toMatchObject({ message: "evaluation gave a loss of NaN" });
+		harness.send("train", 2);
+		expect(await harness.until("rejected")).toMatchObject({ code: "zero-samples" });
+	});
+
+	test("stops a task the server withdraws and takes the next one", async () => {
+		let numCancelled = 0;
+		const started = gate();
+		await using harness = await start({
+			toy: {
+				before: async (phase, _task, signal) => {
+					if (phase === "evaluate") return;
+					started.open();
+					await new Promise<void>((_resolve, reject) => {
+						signal.addEventListener("abort", () => {
+							numCancelled++;
+							reject(new RangeError("stopped half way"));
+						});
+					});
+				},
+			},
+		});
+		const { taskId } = harness.send();
+		await started.isOpen;
+		harness.server.grid.withdraw([taskId]);
+		harness.send("evaluate");
+		await harness.until("evaluation");
+		expect(numCancelled).toBe(1);
+		expect(harness.outcomes.filter(({ kind }) => kind === "failure")).toEqual([]);
+	});
+
+	test("stopping it cancels the running task and ends without an error", async () => {
+		const started = gate();
+		await using harness = await start({
+			toy: {
+				before: (_phase, _task, signal) =>
+					new Promise((_resolve, reject) => {
+						started.open();
+						signal.addEventListener("abort", () => reject(new RangeError("stopped")));
+					}),
+			},
+		});
+		harness.send();
+		await started.isOpen;
+		harness.stop.abort();
+		await expect(harness.client).resolves.toBeUndefined();
+	});
+
+	test.each(["drop-request", "drop-response", "duplicate"] as const)(
+		"gets through when every other call suffers %s",
+		async (kind) => {
+			await using harness = await start({ faults: (_method, index) => (index % 2 === 0 ? { kind } : null) });
+			harness.send();
+			const { sha256 } = await harness.until("update");
+			harness.send("evaluate", 2);
+			await harness.until("evaluation");
+			await using calm = await start();
+			calm.send();
+			expect((await calm.until("update")).sha256).toBe(sha256);
+		},
+	);
+
+	test("resumes a download where it broke off", async () => {
+		await using harness = await start({
+			faults: (method, index) =>
+				method === "pullObject" && index < 3 ? { kind: "cut", afterBytes: 40 } : null,
+		});
+		const { weightsSizeBytes } = harness.send();
+		await harness.until("update");
+		// Every byte of the weights came once, and little else came.
+		expect(harness.transport.traffic().bytesDown).toBeLessThan(weightsSizeBytes + 1000);
+	});
+
+	test("registers again and delivers when the server was restarted in the middle", async () => {
+		const started = gate();
+		const mayGoOn = gate();
+		await using harness = await start({
+			toy: {
+				before: async () => {
+					started.open();
+					await mayGoOn.isOpen;
+				},
+			},
+		});
+		harness.send();
+		await started.isOpen;
+		await harness.restart();
+		harness.send();
+		mayGoOn.open();
+		await harness.until("update");
+		expect(harness.outcomes.filter(({ kind }) => kind === "joined").length).toBeGreaterThan(1);
+	});
+
+	test("gives up with `unavailable` when the server stays away, and refuses a bad name", async () => {
+		await using harness = await start({ faults: () => ({ kind: "drop-request" }) });
+		await expect(harness.client).rejects.toMatchObject({ code: "unavailable" });
+		const options = {
+			transport: harness.transport,
+			app: toyApp("x"),
+			dir: harness.dir,
+			clock: systemClock(),
+		};
+		const signal = AbortSignal.abort();
+		await expect(runClient({ ...options, site: "../x", signal })).rejects.toThrow(RangeError);
+	});
+
+	test("stops when another client has taken its name", async () => {
+		await using harness = await start();
+		await harness.until("joined");
+		const info = { numSamples: 1, details: {} };
+		await harness.server.calls.unary("registerNode", { site: "ann", info });
+		await expect(harness.client).rejects.toMatchObject({ code: "site-name-taken" });
+	});
+});

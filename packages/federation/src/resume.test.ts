@@ -1,0 +1,191 @@
+// A run that is interrupted anywhere and resumed ends at the bytes of an undisturbed one.
+import { cp, readFile, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { beforeAll, describe, expect, test } from "vitest";
+import type { RoundEvent } from "./events.ts";
+import { TRANSIENT_KINDS } from "./events.ts";
+import type { SimulationOptions } from "./simulation.ts";
+import { fedAvg } from "./strategies/fedavg.ts";
+import { fedProx } from "./strategies/fedprox.ts";
+import { temporaryDir, toyApp } from "./toy-app.fixture.ts";
+import { hurriedClock, ofKind, SITES, simulateToy, theKind } from "./toy-run.fixture.ts";
+
+type Changes = Partial<Omit<SimulationOptions, "log" | "dir" | "initialWeightsPath">>;
+
+const BASE: Changes = { numRounds: 2, strategy: fedProx({ mu: 0.1 }) };
+let undisturbed = "";
+let numStored = 0;
+
+async function finish(dir: string, changes: Changes = BASE): Promise<RoundEvent[]> {
+	const events: RoundEvent[] = [];
+	for await (const event of simulateToy(dir, changes)) events.push(event);
+	return events;
+}
+
+/** Consumes `count` stored events and then drops everything on the floor. */
+async function interrupt(dir: string, count: number, changes: Changes = BASE): Promise<void> {
+	let numSeen = 0;
+	for await (const event of simulateToy(dir, changes)) {
+		if (!TRANSIENT_KINDS.has(event.kind)) numSeen++;
+		if (numSeen === count) return;
+	}
+}
+
+beforeAll(async () => {
+	await using dir = await temporaryDir();
+	const events = await finish(dir.path);
+	undisturbed = theKind(events, "run.completed").weightsSha256;
+	numStored = events.filter(({ kind }) => !TRANSIENT_KINDS.has(kind)).length;
+});
+
+describe("resume", () => {
+	test("after stopping at every event boundary", async () => {
+		expect(numStored).toBeGreaterThan(30);
+		for (let count = 1; count < numStored; count++) {
+			await using dir = await temporaryDir();
+			await interrupt(dir.path, count);
+			const events = await finish(dir.path);
+			expect(theKind(events, "run.completed").weightsSha256).toBe(undisturbed);
+			expect(events[0]?.kind).toBe("run.resumed");
+		}
+	});
+
+	test.each(["all files of the later run", "no updates", "no objects but the weights so far"])(
+		"from every prefix of the log, with %s on disk",
+		async (left) => {
+			await using whole = await temporaryDir();
+			const events = await finish(whole.path, { ...BASE, keepUpdates: left.startsWith("all") });
+			const lines = (await readFile(join(whole.path, "events.jsonl"), "utf8")).trimEnd().split("\n");
+			const updates = ofKind(events, "update.received").map(({ sha256 }) => sha256);
+			for (let count = 0; count <= lines.length; count++) {
+				await using dir = await temporaryDir();
+				await cp(whole.path, dir.path, { recursive: true });
+				// A torn line after the prefix is what a kill in the middle of a write leaves.
+				const prefix = lines.slice(0, count).map((line) => `${line}\n`);
+				await writeFile(join(dir.path, "events.jsonl"), `${prefix.join("")}{"seq":${count},"pre`);
+				if (!left.startsWith("all")) {
+					for (const sha256 of updates)
+						await rm(join(dir.path, "server", "objects", sha256), { force: true });
+				}
+				if (left.startsWith("no objects")) await rm(join(dir.path, "clients"), { recursive: true });
+				const again = await finish(dir.path);
+				if (count === lines.length) expect(again).toEqual([]);
+				else expect(theKind(again, "run.completed").weightsSha256).toBe(undisturbed);
+			}
+		},
+		120_000,
+	);
+
+	test("keeps updates and evaluations: only unfinished work is done again", async () => {
+		await using dir = await temporaryDir();
+		let numTrained = 0;
+		let numEvaluated = 0;
+		const sites = SITES.map((site) => ({
+			site,
+			app: toyApp(site, {
+				before: async (phase) => {
+					if (phase === "train") numTrained++;
+					else numEvaluated++;
+				},
+			}),
+		}));
+		for await (const event of simulateToy(dir.path, { ...BASE, sites, concurrency: 1 })) {
+			if (event.kind === "update.received" && event.round === 1) break;
+		}
+		expect(numTrained).toBeLessThanOrEqual(2);
+		const before = numTrained;
+		const events = await finish(dir.path, { ...BASE, sites });
+		expect(theKind(events, "run.resumed")).toMatchObject({
+			round: 1,
+			numUpdatesKept: 1,
+			numEvaluationsKept: 4,
+		});
+		expect(numTrained - before).toBe(3 + 4);
+		expect(numEvaluated).toBe(4 + 4 + 4);
+		expect(theKind(events, "run.completed").weightsSha256).toBe(undisturbed);
+	});
+
+	test("asks again for an update that is damaged on disk", async () => {
+		await using dir = await temporaryDir();
+		let damaged = "";
+		for await (const event of simulateToy(dir.path, BASE)) {
+			if (event.kind !== "update.received") continue;
+			damaged = event.site;
+			await writeFile(join(dir.path, "server", "objects", event.sha256), "x");
+			break;
+		}
+		const events = await finish(dir.path);
+		expect(theKind(events, "run.resumed").lostUpdates).toEqual([damaged]);
+		expect(theKind(events, "run.completed").weightsSha256).toBe(undisturbed);
+	});
+
+	test("a cancelled run stops cleanly and goes on later", async () => {
+		await using dir = await temporaryDir();
+		const stop = new AbortController();
+		const events: RoundEvent[] = [];
+		for await (const event of simulateToy(dir.path, { ...BASE, signal: stop.signal })) {
+			events.push(event);
+			if (event.kind === "round.started") stop.abort();
+		}
+		expect(events.at(-1)).toMatchObject({ kind: "run.stopped", round: 1 });
+		expect(theKind(await finish(dir.path), "run.completed").weightsSha256).toBe(undisturbed);
+		expect(await finish(dir.path)).toEqual([]);
+	});
+
+	test("a recorded failure stays recorded: the accepted set is the same after resuming", async () => {
+		const failing = (dir: string, isHealthy: boolean): AsyncGenerator<RoundEvent, void> => {
+			const broken = { before: () => Promise.reject(new RangeError("broken")) };
+			const sites = SITES.map((site) => ({
+				site,
+				app: toyApp(site, site === "ann" && !isHealthy ? broken : {}),
+			}));
+			return simulateToy(dir, { ...BASE, numRounds: 1, sites, concurrency: 1 });
+		};
+		await using dir = await temporaryDir();
+		for await (const event of failing(dir.path, false)) {
+			if (event.kind === "site.failed" && event.phase === "train") break;
+		}
+		const accepted: string[] = [];
+		for await (const event of failing(dir.path, true)) {
+			if (event.kind === "round.accepted") accepted.push(...event.updates.map(({ site }) => site));
+		}
+		expect(accepted).toEqual(["bob", "cyd", "dan"]);
+	});
+
+	test("refuses a log of another run, a tampered log, and damaged weights", async () => {
+		await using dir = await temporaryDir();
+		await interrupt(dir.path, 20);
+		await expect(finish(dir.path, { ...BASE, seed: 9 })).rejects.toMatchObject({
+			code: "log-mismatch",
+			message: expect.stringContaining("seed"),
+		});
+		await expect(finish(dir.path, { ...BASE, strategy: fedAvg() })).rejects.toThrow("strategy");
+		const path = join(dir.path, "events.jsonl");
+		const text = await readFile(path, "utf8");
+		await writeFile(path, text.replace('"numSamples":', '"numSamples":1'));
+		await expect(finish(dir.path)).rejects.toMatchObject({ code: "log-tampered" });
+		await writeFile(path, text);
+		await using other = await temporaryDir();
+		let weights = "";
+		for await (const event of simulateToy(other.path, BASE)) {
+			if (event.kind === "round.aggregated") weights = event.weightsSha256;
+			if (event.kind === "round.evaluated" && event.round === 1) break;
+		}
+		await writeFile(join(other.path, "server", "objects", weights), "x");
+		await expect(finish(other.path)).rejects.toMatchObject({ code: "corrupt-object" });
+	});
+
+	test("a site that is gone for good after a restart does not hold up the run", async () => {
+		await using dir = await temporaryDir();
+		for await (const event of simulateToy(dir.path, BASE)) if (event.kind === "round.started") break;
+		const sites = SITES.slice(1).map((site) => ({ site, app: toyApp(site) }));
+		const events = await finish(dir.path, { ...BASE, sites, clock: hurriedClock() });
+		expect(ofKind(events, "site.failed")[0]).toMatchObject({ site: "ann", phase: "train", code: "offline" });
+		expect(ofKind(events, "round.accepted")[0]?.updates.map(({ site }) => site)).toEqual([
+			"bob",
+			"cyd",
+			"dan",
+		]);
+		expect(theKind(events, "run.completed").numRounds).toBe(2);
+	});
+});
