@@ -26,10 +26,9 @@ export interface Emitter {
 	scalar(value: number): string;
 }
 
-/** Names and types of the values around an op node during emission. */
+/** The values around an op node during emission. */
 export interface EmitSite {
 	readonly inputs: readonly string[];
-	readonly inputTypes: readonly TensorType[];
 	readonly output: string;
 	readonly outputType: TensorType;
 }

@@ -29,7 +29,7 @@ export function emitOnnx(graph: Graph, { locate = (path) => path }: EmitOptions 
 	const body = new ProtoMessage();
 	const initializers: ProtoMessage[] = [];
 	const onnx = createEmitter(body, initializers);
-	for (const node of graph.nodes) emitNode(node, { graph, names, onnx, initializers, locate });
+	for (const node of graph.nodes) emitNode(node, { names, onnx, initializers, locate });
 	for (const [name, id] of graph.outputs) {
 		if (names[id] !== name) onnx.node("Identity", [operand(names, id)], [name]);
 	}
@@ -52,14 +52,13 @@ export function emitOnnx(graph: Graph, { locate = (path) => path }: EmitOptions 
 }
 
 interface EmitState {
-	readonly graph: Graph;
 	readonly names: readonly string[];
 	readonly onnx: Emitter;
 	readonly initializers: ProtoMessage[];
 	readonly locate: (path: string) => string;
 }
 
-function emitNode(node: Node, { graph, names, onnx, initializers, locate }: EmitState): void {
+function emitNode(node: Node, { names, onnx, initializers, locate }: EmitState): void {
 	const name = operand(names, node.id);
 	switch (node.kind) {
 		case "input":
@@ -77,12 +76,7 @@ function emitNode(node: Node, { graph, names, onnx, initializers, locate }: Emit
 		case "op":
 			opRow(OPS, node.op).emit(
 				onnx,
-				{
-					inputs: node.inputs.map((id) => operand(names, id)),
-					inputTypes: node.inputs.map((id) => operand(graph.nodes, id)),
-					output: name,
-					outputType: node,
-				},
+				{ inputs: node.inputs.map((id) => operand(names, id)), output: name, outputType: node },
 				node.attrs,
 			);
 	}

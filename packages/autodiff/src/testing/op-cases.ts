@@ -124,6 +124,13 @@ export const OP_CASES: readonly OpCase[] = [
 	product("transB", [2, 4, 5], [2, 2, 5], [2, 4, 2], { transB: true }),
 	product("transA and transB", [2, 5, 4], [2, 2, 5], [2, 4, 2], { transA: true, transB: true }),
 	product("broadcast", [2, 3, 4, 5], [1, 3, 5, 2], [2, 3, 4, 2], {}),
+	{
+		op: "matmul",
+		variant: "without flags",
+		operands: [f32([2, 3, 4]), f32([2, 4, 5])],
+		build: (x, y) => matmul(one(x), one(y)),
+		output: out([2, 3, 5]),
+	},
 	product("plain", [4, 5], [5, 2], [4, 2], {}),
 	product("transA", [5, 4], [5, 2], [4, 2], { transA: true }),
 	product("transB", [4, 5], [2, 5], [4, 2], { transB: true }),
