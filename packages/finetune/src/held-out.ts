@@ -1,11 +1,11 @@
 // Held-out evaluation: the flow-matching loss with noise and time fixed per frame (common random numbers, so that
 // rounds are comparable), and the error of sampled chunks in degrees beside the two baselines a policy must beat.
 import type { NdArray } from "@zk0/arrays";
-import { denoise } from "@zk0/policy";
+import { denoise, type SmolVLAConfig } from "@zk0/policy";
 import { type FeedRow, pickArrays, stackRows } from "./feed-rows.ts";
 import { type FlowRows, numValidSteps, type RecordedChunk } from "./flow-rows.ts";
 import { type ChunkPair, constantChunk, type JointErrors, jointErrors } from "./joint-error.ts";
-import type { PolicyTrainer } from "./policy-engine.ts";
+import type { CompiledSampler, PolicyTrainer } from "./policy-engine.ts";
 import { withSignal } from "./signal-option.ts";
 import type { FlowDraw } from "./streams.ts";
 
@@ -92,33 +92,22 @@ export function fullBatches<Item extends object>(
 	return batches;
 }
 
-/** A frame whose chunk is sampled and compared. */
+/** A frame whose chunk is sampled. */
 export interface SampledFrame {
 	readonly observation: FeedRow;
-	readonly chunk: RecordedChunk;
 	/** Starting noise, `[chunkSize * maxActionDim]`. */
 	readonly noise: Float32Array;
 }
 
-/** Raw-unit chunks `[chunkSize * actionLength]` sampled for `frames` with the trainer's parameters. */
+/** Raw-unit chunks `[chunkSize * actionLength]` sampled for `frames`. */
 export async function sampleChunks(
-	{ trainer, samplerGraphs }: PolicyTrainer,
-	flow: FlowRows,
-	config: Parameters<typeof denoise>[0]["config"],
+	{ graphs, run }: CompiledSampler,
+	{ flow, config }: { readonly flow: FlowRows; readonly config: SmolVLAConfig },
 	frames: readonly SampledFrame[],
 	{ batchSize, signal }: EvaluationOptions,
 ): Promise<Float32Array[]> {
 	const chunks: Float32Array[] = [];
-	const setup = {
-		config,
-		dims: flow.dims,
-		graphs: samplerGraphs,
-		run: (
-			graph: "prefill" | "denoise",
-			feeds: ReadonlyMap<string, NdArray>,
-			options: { signal?: AbortSignal },
-		) => trainer.evaluate(graph, feeds, options),
-	};
+	const setup = { config, dims: flow.dims, graphs, run };
 	for (const batch of fullBatches(frames, batchSize)) {
 		signal?.throwIfAborted();
 		const noise = new Float32Array(batchSize * flow.noiseLength);

@@ -34,7 +34,9 @@ export {
 	learningSchema,
 	parseLearning,
 } from "./learning.ts";
+export { createPolicyActor, type PolicyActorOptions } from "./policy-actor.ts";
 export {
+	type CompiledSampler,
 	createPolicyEngine,
 	type EngineShape,
 	hasFrozenPrefix,

@@ -22,6 +22,7 @@ import {
 	openStages,
 	type PolicyModel,
 	prepareObservations,
+	type RunSamplerGraph,
 	type SamplerGraphs,
 } from "@zk0/policy";
 import { type FeedRow, pickArrays } from "./feed-rows.ts";
@@ -40,13 +41,21 @@ export interface EngineShape {
 /** The part of a learning configuration that is fixed when a trainer is made. */
 export type OptimizerSettings = Pick<Learning, "betas" | "eps" | "weightDecay" | "gradClipNorm">;
 
-/** A trainer with the graphs that share its parameters: "loss", "prefill" and "denoise". */
+/** The sampler's two graphs, ready to run. */
+export interface CompiledSampler {
+	readonly graphs: SamplerGraphs;
+	readonly run: RunSamplerGraph;
+}
+
+/** A trainer with the graphs that share its parameters. */
 export interface PolicyTrainer {
+	/** Has the eval graphs "loss", "prefill" and "denoise". */
 	readonly trainer: Trainer;
 	/** Names of the train graph's feeds. */
 	readonly trainFeeds: ReadonlySet<string>;
 	readonly lossFeeds: ReadonlySet<string>;
-	readonly samplerGraphs: SamplerGraphs;
+	/** Samples with the trainer's current parameters. */
+	readonly sampler: CompiledSampler;
 }
 
 /** One runtime's worth of a policy. Calls must not overlap: see pool.ts. */
@@ -60,6 +69,8 @@ export interface PolicyEngine extends AsyncDisposable {
 	): Promise<FeedRow>;
 	/** The trainer for these shapes and settings; made once, then the same again. */
 	trainerFor(shape: EngineShape, settings: OptimizerSettings): Promise<PolicyTrainer>;
+	/** A sampler of one frame at a time with the model's own weights. */
+	samplerFor(cameras: readonly string[]): Promise<CompiledSampler>;
 }
 
 /** True when no trained tensor enters the prefix, so that its keys and values can be computed once per frame. */
@@ -71,6 +82,7 @@ export function hasFrozenPrefix(model: PolicyModel): boolean {
 export function createPolicyEngine(runtime: Runtime, model: PolicyModel): PolicyEngine {
 	const prefixes = new Map<string, Promise<PrefixSession>>();
 	const trainers = new Map<string, Promise<PolicyTrainer>>();
+	const samplers = new Map<string, Promise<CompiledSampler>>();
 	return {
 		model,
 		async encode(frame, context, { signal } = {}) {
@@ -83,6 +95,8 @@ export function createPolicyEngine(runtime: Runtime, model: PolicyModel): Policy
 		},
 		trainerFor: (shape, settings) =>
 			once(trainers, JSON.stringify([shape, settings]), () => makeTrainer(runtime, model, shape, settings)),
+		samplerFor: (cameras) =>
+			once(samplers, JSON.stringify(cameras), () => compileSampler(runtime, model, cameras)),
 		async [Symbol.asyncDispose]() {
 			await runtime[Symbol.asyncDispose]();
 		},
@@ -149,14 +163,14 @@ async function makeTrainer(
 	{ cameras, batchSize, evalBatchSize }: EngineShape,
 	settings: OptimizerSettings,
 ): Promise<PolicyTrainer> {
-	const from = hasFrozenPrefix(model) ? "prefixKv" : "images";
+	const from = prefixFeed(model);
 	const trainGraph = buildTrainGraph(model, { batchSize, cameras, from });
 	const shared = { batchSize: evalBatchSize, cameras, from, parameters: true } as const;
 	const loss = buildLossGraph(model, shared);
-	const samplerGraphs = buildSamplerGraphs(model, shared);
+	const graphs = buildSamplerGraphs(model, shared);
 	const options: TrainerOptions = {
 		trainGraph,
-		evalGraphs: { loss, ...samplerGraphs },
+		evalGraphs: { loss, ...graphs },
 		adamw: {
 			beta1: settings.betas[0],
 			beta2: settings.betas[1],
@@ -166,7 +180,31 @@ async function makeTrainer(
 		clipNorm: settings.gradClipNorm,
 	};
 	const trainer = await runtime.createTrainer(options);
-	return { trainer, trainFeeds: inputNames(trainGraph), lossFeeds: inputNames(loss), samplerGraphs };
+	const run: RunSamplerGraph = (graph, feeds, runOptions) => trainer.evaluate(graph, feeds, runOptions);
+	return {
+		trainer,
+		trainFeeds: inputNames(trainGraph),
+		lossFeeds: inputNames(loss),
+		sampler: { graphs, run },
+	};
+}
+
+/** What stands for the observation in every graph but the prefix's own. */
+function prefixFeed(model: PolicyModel): "prefixKv" | "images" {
+	return hasFrozenPrefix(model) ? "prefixKv" : "images";
+}
+
+async function compileSampler(
+	runtime: Runtime,
+	model: PolicyModel,
+	cameras: readonly string[],
+): Promise<CompiledSampler> {
+	const graphs = buildSamplerGraphs(model, { batchSize: 1, cameras, from: prefixFeed(model) });
+	const sessions = {
+		prefill: await runtime.compile(graphs.prefill),
+		denoise: await runtime.compile(graphs.denoise),
+	};
+	return { graphs, run: (graph, feeds, options) => sessions[graph].run(feeds, options) };
 }
 
 function inputNames(graph: Graph): ReadonlySet<string> {

@@ -167,7 +167,8 @@ function siteOn(data: SiteData, options: SiteOptions): Site {
 				chunk: chunkOf(item),
 				noise: samplingNoise(seeded(seed), item, flow.noiseLength),
 			}));
-			const sampled = await sampleChunks(compiled, flow, data.context.config, frames, batch);
+			const setup = { flow, config: data.context.config };
+			const sampled = await sampleChunks(compiled.sampler, setup, frames, batch);
 			const pairs = frames.map(({ chunk }, index) => ({
 				predicted: sampled[index] ?? new Float32Array(0),
 				recorded: chunk.actions,

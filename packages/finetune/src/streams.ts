@@ -19,7 +19,8 @@ export interface FlowDraw {
 	readonly time: number;
 }
 
-function normals(random: Rng, length: number): Float32Array {
+/** `length` standard normal deviates. */
+export function normals(random: Rng, length: number): Float32Array {
 	return Float32Array.from({ length }, () => random.normal());
 }
 
