@@ -112,8 +112,11 @@ describe("a worker that dies", () => {
 			});
 		}
 		await expect(link.call("release", { handle: 3 })).rejects.toMatchObject({ code: "worker-died" });
+		await expect(link.release(4)).resolves.toBeUndefined();
 		await link.close();
 		await link.close();
+		await expect(link.release(5)).resolves.toBeUndefined();
+		await expect(link.call("release", { handle: 6 })).rejects.toMatchObject({ code: "disposed" });
 	});
 
 	test("and has no entry file says so", async () => {

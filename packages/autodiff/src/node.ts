@@ -68,7 +68,7 @@ function createSession(link: WorkerLink, live: Set<number>, handle: number, grap
 			);
 		},
 		[Symbol.asyncDispose]: async () => {
-			if (live.delete(handle)) await link.call("release", { handle });
+			if (live.delete(handle)) await link.release(handle);
 		},
 	};
 }

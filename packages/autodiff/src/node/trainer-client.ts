@@ -104,7 +104,7 @@ function trainerOf({ link, live, handle, parameters, trainInputs, evalInputs }: 
 			return link.call("evaluate", request, { signal, abandon: true, transfer: buffersOf(copies) });
 		},
 		[Symbol.asyncDispose]: async () => {
-			if (live.delete(handle)) await link.call("release", { handle });
+			if (live.delete(handle)) await link.release(handle);
 		},
 	};
 }

@@ -58,6 +58,17 @@ export class WorkerLink {
 		return this.#enqueue(kind, request, options);
 	}
 
+	/** Frees a handle; one whose worker has ended or is ending is freed with it. */
+	async release(handle: number): Promise<void> {
+		try {
+			await this.call("release", { handle });
+		} catch (error) {
+			const isGone =
+				error instanceof AutodiffError && (error.code === "worker-died" || error.code === "disposed");
+			if (!isGone) throw error;
+		}
+	}
+
 	/** Ends the worker after the running call; calls that wait are rejected. Idempotent. */
 	close(): Promise<void> {
 		this.#closing ??= this.#shutDown();
