@@ -8,7 +8,7 @@ export interface SourceFile {
 	readonly packageName: string;
 }
 
-const NOT_SOURCE = /\.(test|contract|wasm|d)\.ts$|\/gen\//;
+const NOT_SOURCE = /\.(test|contract|wasm|d)\.ts$|\/(gen|testing)\//;
 
 /** All source files, sorted by path. */
 export function sourceFiles(): SourceFile[] {
