@@ -35,47 +35,37 @@ const TOKEN = /\s*("(?:[^"\\]|\\.)*"|[{}:,])/y;
  * @throws FlowerError invalid-argument for any other text, or a repeated key.
  */
 export function parseJsonIndex(text: string): Map<string, string> {
-	const tokens = tokenize(text);
-	let position = 0;
-	const next = (): string | undefined => tokens[position++];
-	const expectToken = (expected: string): void => {
-		const token = next();
-		if (token !== expected) throw notAnIndex(`expected ${expected}, got ${token ?? "the end"}`);
+	let end = 0;
+	const next = (): string => {
+		TOKEN.lastIndex = end;
+		const token = TOKEN.exec(text)?.[1];
+		if (token === undefined) throw notAnIndex("unreadable text");
+		end = TOKEN.lastIndex;
+		return token;
+	};
+	const expectToken = (expected: string, token: string): void => {
+		if (token !== expected) throw notAnIndex(`expected ${expected}, got ${token.slice(0, 80)}`);
 	};
 	const entries = new Map<string, string>();
-	expectToken("{");
-	if (tokens[position] === "}") next();
-	else {
-		for (;;) {
-			const key = stringOf(next());
-			expectToken(":");
-			if (entries.has(key)) throw notAnIndex(`key ${key} twice`);
-			entries.set(key, stringOf(next()));
-			const separator = next();
-			if (separator === "}") break;
-			if (separator !== ",") throw notAnIndex("expected , or }");
-		}
+	expectToken("{", next());
+	for (let token = next(); token !== "}"; ) {
+		const key = stringOf(token);
+		expectToken(":", next());
+		if (entries.has(key)) throw notAnIndex(`"${key.slice(0, 80)}" twice`);
+		entries.set(key, stringOf(next()));
+		token = next();
+		if (token === "}") break;
+		expectToken(",", token);
+		token = next();
+		if (token === "}") throw notAnIndex("a comma before }");
 	}
-	if (position !== tokens.length) throw notAnIndex("text after the object");
+	if (text.slice(end).trim() !== "") throw notAnIndex("text after the object");
 	return entries;
 }
 
-function tokenize(text: string): string[] {
-	const end = text.trimEnd().length;
-	const tokens: string[] = [];
-	TOKEN.lastIndex = 0;
-	while (TOKEN.lastIndex < end) {
-		const token = TOKEN.exec(text)?.[1];
-		if (token === undefined) throw notAnIndex("unreadable text");
-		tokens.push(token);
-	}
-	return tokens;
-}
-
-function stringOf(token: string | undefined): string {
-	if (token?.startsWith('"') !== true) throw notAnIndex("expected a string");
-	const value: unknown = parseJson(token);
-	if (typeof value !== "string") throw notAnIndex("expected a string");
+function stringOf(token: string): string {
+	const value: unknown = token.startsWith('"') ? parseJson(token) : undefined;
+	if (typeof value !== "string") throw notAnIndex(`expected a string, got ${token.slice(0, 80)}`);
 	return value;
 }
 

@@ -38,8 +38,8 @@ export async function openObjectDirectory(directory: string): Promise<ObjectStor
 			checkObjectId(id, bytes);
 			const path = pathOf(id);
 			const temporary = join(directory, `${randomUUID()}.part`);
-			await mkdir(join(directory, id.slice(0, 2)), { recursive: true, mode: 0o700 });
 			try {
+				await mkdir(join(directory, id.slice(0, 2)), { recursive: true, mode: 0o700 });
 				await writeFile(temporary, bytes, { mode: 0o600 });
 				await rename(temporary, path);
 			} catch (caught) {
