@@ -1,6 +1,6 @@
 // Reads a golden directory: configuration, batch, reference values. Everything is derived from golden.json and the
 // tensors, so that directories of other dimensions work without a change here.
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { type NdArray, toFloat32 } from "@zk0/arrays";
 import { openSafetensors, type SafetensorsFile } from "@zk0/arrays/node";
@@ -38,10 +38,7 @@ const goldenJson = z.looseObject({
 	}),
 	loss: z.number(),
 	loss_without_pad_mask: z.number().optional(),
-	trainable_names: z.array(z.string()),
-	trainable_without_grad: z.array(z.string()).default([]),
-	n_params: z.number().optional(),
-	n_trainable: z.number().optional(),
+	trainable_names: z.array(z.string()).optional(),
 	sched: z
 		.object({ warmup: z.number(), decay: z.number(), decay_lr: z.number(), clip: z.number() })
 		.optional(),
@@ -68,7 +65,9 @@ export interface Reference extends Disposable {
 	readonly tensors: ReadonlyMap<string, NdArray>;
 	/** grads.safetensors, without the prefix `grad.`. */
 	readonly gradients: ReadonlyMap<string, NdArray>;
-	/** params_after_3_steps.safetensors. */
+	/** Trained tensors, from golden.json or else those that have a gradient. */
+	readonly trainedNames: readonly string[];
+	/** params_after_3_steps.safetensors; empty when the file is absent. */
 	readonly trained: ReadonlyMap<string, NdArray>;
 }
 
@@ -106,7 +105,9 @@ export function readReference(directory: string): Reference {
 	const traces = Object.entries(json).filter(([key]) => key.startsWith("adamw_"));
 	const config = policyConfig(json);
 	const { fake, glob } = json.config;
-	const gradients = readArrays(join(directory, "grads.safetensors"));
+	const stored = readArrays(join(directory, "grads.safetensors"));
+	const gradients = new Map([...stored].map(([name, array]) => [name.replace(/^grad\./, ""), array]));
+	const after = join(directory, "params_after_3_steps.safetensors");
 	const file = openSafetensors(join(directory, "model.safetensors"));
 	return {
 		json,
@@ -119,8 +120,9 @@ export function readReference(directory: string): Reference {
 		},
 		file,
 		tensors: readArrays(join(directory, "golden.safetensors")),
-		gradients: new Map([...gradients].map(([name, array]) => [name.replace(/^grad\./, ""), array])),
-		trained: readArrays(join(directory, "params_after_3_steps.safetensors")),
+		gradients,
+		trainedNames: json.trainable_names ?? [...gradients.keys()],
+		trained: existsSync(after) ? readArrays(after) : new Map(),
 		[Symbol.dispose]: () => file[Symbol.dispose](),
 	};
 }

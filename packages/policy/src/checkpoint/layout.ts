@@ -20,6 +20,3 @@ export const TOKENIZER_FOLDER = "tokenizer";
 export const VLM_FOLDER = "vlm";
 /** What LeRobot has no place for; it ignores the file. */
 export const SIDECAR_FILE = "zk0.json";
-
-/** The small preset's value of `vlm_model_name`. */
-export const OWN_VLM_NAME: string = VLM_FOLDER;

@@ -26,13 +26,3 @@ export const FEED = {
 	/** float32 `[B, S]`: 1 for actions inside the episode. */
 	valid: "valid",
 } as const;
-
-/** Feeds that say what the policy sees. */
-export const OBSERVATION_FEEDS: readonly string[] = [
-	FEED.images,
-	FEED.languageIds,
-	FEED.prefixBias,
-	FEED.prefixPositions,
-	FEED.statePositions,
-	FEED.state,
-];

@@ -43,13 +43,13 @@ export interface StageContext {
 }
 
 /**
- * Opens a graph of `model`; tensors named in `trained` become parameters.
+ * Opens a graph of `model`; tensors named in `parameters` become parameters, all others initializers.
  * @throws PolicyError missing-tensor | wrong-shape | unsupported | bad-config | no-camera
  */
 export function openStages(
 	model: PolicyModel,
 	options: GraphOptions,
-	trained: ReadonlySet<string>,
+	parameters: ReadonlySet<string>,
 ): StageContext {
 	checkTensors(model.tensors, model.config, model.vlm);
 	const dims = dimsOf(model);
@@ -72,7 +72,7 @@ export function openStages(
 		model,
 		dims,
 		layout,
-		weights: graphWeights(graph, model.tensors, trained),
+		weights: graphWeights(graph, model.tensors, { trained: trainedOf(model), parameters }),
 		tables: rotaryTables(graph, numPositions, dims.text.headDim),
 		batchSize: options.batchSize,
 		from,

@@ -9,6 +9,7 @@ import { memoryTensors } from "../weights/tensor-source.ts";
 import { connector, patchEmbedding, positionBuckets } from "./vision.ts";
 import { graphWeights } from "./weights.ts";
 
+const FROZEN = { trained: new Set<string>(), parameters: new Set<string>() };
 const { model } = tinyPolicy();
 const { vision } = modelDims(model.config, model.vlm);
 
@@ -40,7 +41,7 @@ describe("patchEmbedding", () => {
 		const pixels = Float32Array.from({ length: 3 * size * size }, (_, index) => Math.sin(index));
 		const dims = { ...vision, imageHeight: size, imageWidth: size };
 		const actual = await evaluate((graph) => {
-			const weights = graphWeights(graph, model.tensors, new Set());
+			const weights = graphWeights(graph, model.tensors, FROZEN);
 			return patchEmbedding(
 				weights,
 				graph.initializer("pixels", float32Array([1, 3, size, size], pixels)),
@@ -71,7 +72,7 @@ describe("connector", () => {
 		const patches = Float32Array.from({ length: 16 * 8 }, (_, index) => index);
 		const tokens = await evaluate((graph) =>
 			connector(
-				graphWeights(graph, memoryTensors(weights), new Set()),
+				graphWeights(graph, memoryTensors(weights), FROZEN),
 				graph.initializer("patches", float32Array([1, 16, 8], patches)),
 				vision,
 			),

@@ -10,17 +10,26 @@ export interface Weights {
 	readonly graph: GraphBuilder;
 	/** @throws PolicyError missing-tensor */
 	get(name: string): Value;
-	/** True when any tensor whose name starts with `prefix` is trained. */
+	/**
+	 * True when the configuration trains a tensor whose name starts with `prefix`, whether or not it is a parameter of
+	 * this graph: training and evaluation must use the same operators to give the same bits.
+	 */
 	trains(prefix: string): boolean;
 	/** x @ weight^T of `<prefix>.weight`, plus `<prefix>.bias` where `bias` is true. */
 	linear(x: Value, prefix: string, options?: { readonly bias: boolean }): Value;
 }
 
-/** Weights of `tensors` in `graph`; those named in `trained` are parameters. */
+/** Which tensors the configuration trains, and which of them are parameters of the graph. */
+export interface TrainedTensors {
+	readonly trained: ReadonlySet<string>;
+	readonly parameters: ReadonlySet<string>;
+}
+
+/** Weights of `tensors` in `graph`. */
 export function graphWeights(
 	graph: GraphBuilder,
 	tensors: TensorSource,
-	trained: ReadonlySet<string>,
+	{ trained, parameters }: TrainedTensors,
 ): Weights {
 	const known = new Map<string, Value>();
 	const declare = (name: string): Value => {
@@ -28,7 +37,7 @@ export function graphWeights(
 		if (shape === undefined) {
 			throw new PolicyError("missing-tensor", `there is no tensor ${name}`, { key: name });
 		}
-		if (trained.has(name)) return graph.parameter(name, shape);
+		if (parameters.has(name)) return graph.parameter(name, shape);
 		const region = tensors.regionOf(name);
 		if (region !== undefined) return graph.externalInitializer(name, { dtype: "float32", shape, ...region });
 		return graph.initializer(name, tensors.readFloat32(name));
