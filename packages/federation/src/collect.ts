@@ -29,36 +29,41 @@ export async function* collect(
 	try {
 		for (const task of tasks) {
 			if (offlineSites === "wait" || online.has(task.site)) continue;
+			pending.delete(task.message.taskId);
+			grid.withdraw([task.message.taskId]);
 			yield* recorder.record([failed(task, "offline", "the site is offline")]);
-			drop(task.message.taskId);
 		}
 		while (pending.size > 0) {
 			const next = await grid.next({ signal });
-			const { events, done } = interpret(next.outcome, pending, offlineSites);
-			for (const taskId of done) drop(taskId);
+			const { events, done, isLost } = interpret(next.outcome, pending, offlineSites);
+			for (const taskId of done) pending.delete(taskId);
+			if (isLost) grid.withdraw(done);
 			yield* recorder.record(events, () => next.settle());
 		}
 	} finally {
 		grid.withdraw([...pending.keys()]);
 	}
-
-	function drop(taskId: string): void {
-		const task = pending.get(taskId);
-		pending.delete(taskId);
-		if (task !== undefined) grid.withdraw([taskId]);
-	}
 }
 
-/** The events that follow from an outcome while `pending` tasks are open, and the ids of the tasks it ends. */
+/** What follows from an outcome. */
+export interface Interpretation {
+	readonly events: readonly NewEvent[];
+	/** Ids of the tasks it ends. */
+	readonly done: readonly string[];
+	/** True when their sites are gone, so that nobody will answer them. */
+	readonly isLost: boolean;
+}
+
+/** What follows from an outcome while `pending` tasks are open. */
 export function interpret(
 	outcome: Outcome,
 	pending: ReadonlyMap<string, SiteTask>,
 	offlineSites: "fail" | "wait",
-): { readonly events: readonly NewEvent[]; readonly done: readonly string[] } {
+): Interpretation {
 	switch (outcome.kind) {
 		case "joined": {
 			const { site, info } = outcome;
-			return { events: [{ kind: "site.joined", site, ...info }], done: [] };
+			return { events: [{ kind: "site.joined", site, ...info }], done: [], isLost: false };
 		}
 		case "left": {
 			const { site, reason, message } = outcome;
@@ -68,6 +73,7 @@ export function interpret(
 			return {
 				events: [left, ...lost.map((task) => failed(task, reason, message))],
 				done: lost.map((task) => task.message.taskId),
+				isLost: true,
 			};
 		}
 		case "rejected": {
@@ -76,12 +82,13 @@ export function interpret(
 			return {
 				events: [{ kind: "update.rejected", round, site, code, message, endsTask }],
 				done: ended.map((task) => task.message.taskId),
+				isLost: false,
 			};
 		}
 		case "progress": {
 			const { round, phase, site, taskId } = outcome.task;
 			const events = [{ kind: "task.progress", round, phase, site, ...outcome.progress } as const];
-			return { events: pending.has(taskId) ? events : [], done: [] };
+			return { events: pending.has(taskId) ? events : [], done: [], isLost: false };
 		}
 		case "update":
 		case "evaluation":
@@ -90,8 +97,8 @@ export function interpret(
 	}
 	const { taskId } = outcome.task;
 	// Answered between withdrawal and its arrival here: the result is no longer wanted.
-	if (!pending.has(taskId)) return { events: [], done: [] };
-	return { events: [resultEvent(outcome)], done: [taskId] };
+	if (!pending.has(taskId)) return { events: [], done: [], isLost: false };
+	return { events: [resultEvent(outcome)], done: [taskId], isLost: false };
 }
 
 function resultEvent(outcome: Extract<Outcome, { kind: "update" | "evaluation" | "failure" }>): NewEvent {

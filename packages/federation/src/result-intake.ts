@@ -4,7 +4,15 @@ import { FederationError, toError } from "./errors.ts";
 import type { ObjectStore } from "./object-store.ts";
 import type { OutcomeQueue } from "./outcome-queue.ts";
 import type { ResultStatus, TaskResult } from "./protocol.ts";
-import { inOrder, isDefect, mismatched, type OpenTask, requireTask, type TaskTable } from "./task-table.ts";
+import {
+	freeUpload,
+	inOrder,
+	isDefect,
+	mismatched,
+	type OpenTask,
+	requireTask,
+	type TaskTable,
+} from "./task-table.ts";
 import {
 	inspectUpdate,
 	inspectUpdateFile,
@@ -42,6 +50,13 @@ const ACCEPTED: ResultStatus = { kind: "accepted" };
 export function createResultIntake(options: ResultIntakeOptions): ResultIntake {
 	const { store, tasks, outcomes } = options;
 
+	const report = (error: unknown): void => outcomes.fail(toError(error));
+
+	/** Closes the task of the running call, which must not wait for itself. */
+	const closeAnswered = (open: OpenTask): void => {
+		tasks.close(open.ref.taskId, "answered").catch(report);
+	};
+
 	const refuse = async (
 		site: string,
 		round: number,
@@ -51,7 +66,7 @@ export function createResultIntake(options: ResultIntakeOptions): ResultIntake {
 		const endsTask = open !== null;
 		if (open !== null) {
 			open.isAnswered = true;
-			await tasks.close(open.ref.taskId, "answered");
+			closeAnswered(open);
 		}
 		await outcomes.push({ kind: "rejected", site, round, ...defect, endsTask });
 		return { kind: "rejected", ...defect };
@@ -62,7 +77,7 @@ export function createResultIntake(options: ResultIntakeOptions): ResultIntake {
 		open.isAnswered = true;
 		const { object, numSamples, metrics } = result;
 		await outcomes.push({ kind: "update", task: open.ref, ...object, numSamples, metrics });
-		await tasks.close(open.ref.taskId, "answered");
+		closeAnswered(open);
 		return ACCEPTED;
 	};
 
@@ -84,10 +99,7 @@ export function createResultIntake(options: ResultIntakeOptions): ResultIntake {
 			const message = `an update of ${sizeBytes} bytes does not have the size of its tensors`;
 			return await refuse(site, round, { code: "bad-file", message }, open);
 		}
-		if (open.upload !== null && open.upload.result.object.sha256 !== sha256) {
-			await open.upload.upload[Symbol.asyncDispose]();
-			open.upload = null;
-		}
+		if (open.upload !== null && open.upload.result.object.sha256 !== sha256) await freeUpload(open);
 		open.upload = {
 			result,
 			upload: open.upload?.upload ?? (await store.receive()),
@@ -130,11 +142,9 @@ export function createResultIntake(options: ResultIntakeOptions): ResultIntake {
 		}
 		open.isAnswered = true;
 		await outcomes.push({ task: open.ref, ...result });
-		await tasks.close(taskId, "answered");
+		closeAnswered(open);
 		return ACCEPTED;
 	};
-
-	const report = (error: unknown): void => outcomes.fail(toError(error));
 
 	/** Storage failures are the server's trouble: the round loop hears of them, the site may try again. */
 	const answering = async (action: () => Promise<ResultStatus>): Promise<ResultStatus> => {

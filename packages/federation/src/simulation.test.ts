@@ -1,3 +1,5 @@
+import { existsSync } from "node:fs";
+import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { float32Array, type NamedArrays } from "@zk0/arrays";
 import { openSafetensors, writeSafetensorsFile } from "@zk0/arrays/node";
@@ -237,6 +239,27 @@ describe("when sites fail", () => {
 		});
 		finalHash(events);
 		expect(theKind(events, "round.started").sites).toEqual(SITES);
+	});
+});
+
+describe("ownership", () => {
+	const openFiles = async (): Promise<number> => (await readdir("/proc/self/fd")).length;
+
+	test.runIf(existsSync("/proc/self/fd"))("no file stays open, however the run ends", async () => {
+		await run({ numRounds: 1 });
+		const before = await openFiles();
+		await run({ numRounds: 1 });
+		for (const last of [
+			"task.sent",
+			"update.received",
+			"round.accepted",
+			"round.aggregated",
+			"site.evaluated",
+		]) {
+			await using dir = await temporaryDir();
+			for await (const event of simulateToy(dir.path, { numRounds: 1 })) if (event.kind === last) break;
+		}
+		expect(await openFiles()).toBe(before);
 	});
 });
 

@@ -40,11 +40,14 @@ export interface TaskTable {
 	/** The site's oldest open task that is not answered. */
 	nextOf(site: string): OpenTask | undefined;
 	ofSite(site: string): OpenTask[];
-	/** Closes a task as answered or withdrawn and frees its upload. */
+	/**
+	 * Closes a task. Resolves when calls already running on it are done and its upload is freed; a call that closes its
+	 * own task must not wait for that.
+	 */
 	close(taskId: string, how: "answered" | "withdrawn"): Promise<void>;
 	/** What to say to a result for a task that is not open. */
 	explain(taskId: string, round: number): TaskDefect;
-	/** Frees everything. */
+	/** Closes every task. */
 	clear(): Promise<void>;
 }
 
@@ -83,7 +86,7 @@ export function createTaskTable(): TaskTable {
 			closed.set(taskId, how);
 			const [oldest] = closed.keys();
 			if (oldest !== undefined && closed.size > MAX_CLOSED) closed.delete(oldest);
-			await open.upload?.upload[Symbol.asyncDispose]();
+			await inOrder(open, () => freeUpload(open));
 		},
 		explain(taskId, round) {
 			const how = closed.get(taskId);
@@ -94,11 +97,18 @@ export function createTaskTable(): TaskTable {
 			return { code: "unknown-task", message: `there is no task ${taskId}` };
 		},
 		async clear() {
-			const uploads = [...tasks.values()].map(({ upload }) => upload);
+			const remaining = [...tasks.values()];
 			tasks.clear();
-			for (const running of uploads) await running?.upload[Symbol.asyncDispose]();
+			for (const open of remaining) await inOrder(open, () => freeUpload(open));
 		},
 	};
+}
+
+/** Drops what has arrived of an update; to be called in order with other actions on the task. */
+export async function freeUpload(open: OpenTask): Promise<void> {
+	const running = open.upload;
+	open.upload = null;
+	await running?.upload[Symbol.asyncDispose]();
 }
 
 /** Runs `action` after every earlier action on the same task. */
