@@ -37,6 +37,8 @@ export class DecoderPool implements AsyncDisposable {
 	readonly #workers = new Set<Worker>();
 	readonly #queue: Run[] = [];
 	#nextRunId = 1;
+	/** Processes in a row that ended before they were ready. */
+	#failedStarts = 0;
 	#disposed = false;
 
 	constructor(options: DecoderPoolOptions) {
@@ -114,6 +116,7 @@ export class DecoderPool implements AsyncDisposable {
 		const run = worker.runs.get(runId);
 		const frame = run?.frames[position];
 		if (run === undefined || frame === undefined) return;
+		this.#failedStarts = 0;
 		run.numAnswered = position + 1;
 		if (run.numAnswered === run.frames.length) worker.runs.delete(runId);
 		frame.settle("rgb" in result ? result : frameError(frame, result.code, result.message));
@@ -123,11 +126,18 @@ export class DecoderPool implements AsyncDisposable {
 	#onEnd(worker: Worker, how: string, ready: boolean): void {
 		if (!this.#workers.delete(worker)) return;
 		const [suspect, ...others] = unanswered(worker);
-		if (!ready) {
-			// Nothing was decoded: the program cannot run its decoder at all, so no frame is to blame.
+		if (!ready && suspect !== undefined) {
+			// It had not begun, so no frame is to blame; when that repeats, the program cannot run its decoder at all.
+			this.#failedStarts++;
+			if (this.#failedStarts <= this.#options.maxRetries) {
+				this.#queue.unshift(...cutRuns([suspect, ...others]));
+				this.#dispatch();
+				return;
+			}
+			this.#failedStarts = 0;
 			const message = `the decoder process could not start (${how}); reinstall the dependencies or build the project`;
 			for (const frame of [suspect, ...others, ...this.#queue.splice(0).flat()]) {
-				frame?.settle(frameError(frame, "decoder-crashed", message));
+				frame.settle(frameError(frame, "decoder-crashed", message));
 			}
 			return;
 		}

@@ -13,6 +13,7 @@ import {
 	CodecContext,
 	FormatContext,
 	Frame,
+	InputFormat,
 	Packet,
 	SoftwareScaleContext,
 	type Stream,
@@ -56,11 +57,14 @@ export class VideoDecoder implements Disposable {
 	/** Time of the frame that was decoded last; null when the next call must seek. */
 	#currentS: number | null = null;
 	#draining = false;
+	/** Packets given to the decoder since the last seek for which no frame has come out. */
+	#numOwed = 0;
 
 	/** Opens `path`. @throws DecodeError "bad-video" */
 	constructor(path: string) {
 		try {
-			check("open", this.#format.openInputSync(path, null, null));
+			// Only the mp4 family: what calls itself a playlist or a concatenation would make FFmpeg open other files.
+			check("open", this.#format.openInputSync(path, InputFormat.findInputFormat("mp4"), null));
 			check("read streams", this.#format.findStreamInfoSync(null));
 			const index = check("find a video stream", this.#format.findBestStream(AVMEDIA_TYPE_VIDEO));
 			const stream = this.#format.streams[index];
@@ -116,6 +120,7 @@ export class VideoDecoder implements Disposable {
 		check("seek", this.#format.seekFrameSync(this.#stream.index, ticks, AVSEEK_FLAG_BACKWARD));
 		this.#codec.flushBuffers();
 		this.#draining = false;
+		this.#numOwed = 0;
 		this.#currentS = null;
 	}
 
@@ -140,6 +145,7 @@ export class VideoDecoder implements Disposable {
 			if (received === AVERROR_EOF) return false;
 			if (received !== AVERROR_EAGAIN) {
 				check("decode", received);
+				this.#numOwed--;
 				if (this.#frame.decodeErrorFlags !== 0) throw new DecodeError("bad-video", "damaged frame data");
 				return true;
 			}
@@ -161,7 +167,10 @@ export class VideoDecoder implements Disposable {
 			const sent = isOurs ? this.#codec.sendPacketSync(this.#packet) : 0;
 			this.#packet.unref();
 			check("decode packet", sent);
-			if (isOurs) return;
+			if (isOurs) {
+				this.#numOwed++;
+				return;
+			}
 		}
 	}
 
