@@ -9,6 +9,8 @@ export type CliErrorCode =
 	| "bad-config"
 	| "unknown-config-key"
 	| "bad-data-uri"
+	| "model-not-found"
+	| "run-failed"
 	| "run-not-found"
 	| "run-damaged"
 	| "run-in-use"

@@ -100,6 +100,8 @@ const CLI_ERRORS: Readonly<Record<CliErrorCode, ExitName>> = {
 	"bad-config": "config",
 	"unknown-config-key": "config",
 	"bad-data-uri": "usage",
+	"model-not-found": "model",
+	"run-failed": "federation",
 	"run-not-found": "run",
 	"run-damaged": "run",
 	"run-in-use": "run",

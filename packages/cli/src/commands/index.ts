@@ -2,7 +2,9 @@
 import type { Command } from "../command.ts";
 import { dataSynth } from "./data-synth.ts";
 import { runsList } from "./runs-list.ts";
+import { runsResume } from "./runs-resume.ts";
 import { runsShow } from "./runs-show.ts";
+import { simulate } from "./simulate.ts";
 
 /** The commands of zk0. */
-export const COMMANDS: readonly Command[] = [dataSynth, runsList, runsShow];
+export const COMMANDS: readonly Command[] = [simulate, dataSynth, runsList, runsShow, runsResume];

@@ -8,11 +8,20 @@ export type PresetName = "tiny" | "small" | "full";
 type Given = Required<OptionValues<typeof RUN_OPTIONS>>;
 
 /** What a setting may be left at: null means "not set", and the automatic choice is recorded beside it. */
-export interface RunDefaults extends Omit<Given, "data" | "init" | "threads" | "preset"> {
+export interface RunDefaults
+	extends Omit<
+		Given,
+		"data" | "init" | "threads" | "preset" | "learningRate" | "warmupSteps" | "keepCheckpoints"
+	> {
 	readonly data: null;
 	/** A directory, "random", or "bundled" for the small base policy that ships with zk0. */
 	readonly init: string | null;
 	readonly threads: null;
+	/** Null: all. */
+	readonly keepCheckpoints: number | null;
+	/** Null: the policy's own. */
+	readonly learningRate: number | null;
+	readonly warmupSteps: number | null;
 }
 
 const SMALL: RunDefaults = {
@@ -34,6 +43,8 @@ const SMALL: RunDefaults = {
 	keepOptimizerState: false,
 	heldOut: 0.2,
 	evalFrames: 48,
+	sampledFrames: 16,
+	keepCheckpoints: null,
 	seed: 42,
 	threads: null,
 	concurrency: 1,
@@ -62,8 +73,10 @@ export const PRESETS: Readonly<Record<PresetName, RunDefaults>> = {
 		rounds: 20,
 		localSteps: 100,
 		batchSize: 8,
-		learningRate: 1e-4,
-		warmupSteps: 100,
+		learningRate: null,
+		warmupSteps: null,
 		evalFrames: 64,
+		sampledFrames: 32,
+		keepCheckpoints: 2,
 	},
 };

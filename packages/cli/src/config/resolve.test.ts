@@ -41,10 +41,8 @@ describe("resolveConfig", () => {
 	test("a resolved configuration reads back as itself", () => {
 		const { config } = resolveConfig({ imageSize: [480, 640], data: { a: "sim:x" } }, {});
 		const written = Object.fromEntries(Object.entries(config).filter(([, value]) => value !== null));
-		expect(resolveConfig(parseConfig({ ...written, sites: 1 }, "config.json"), {}).config).toEqual({
-			...config,
-			sites: 1,
-		});
+		expect(resolveConfig(parseConfig(written, "config.json"), {}).config).toEqual(config);
+		expect(config.sites).toBe(1);
 	});
 
 	test.each([

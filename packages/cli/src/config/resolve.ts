@@ -14,11 +14,21 @@ type Given = OptionValues<typeof RUN_OPTIONS>;
 export type ConfigSource = "flag" | "file" | "preset";
 
 /** A complete configuration of a federated run. */
-export interface RunConfig extends Omit<Required<Given>, "data" | "init" | "threads"> {
+export interface RunConfig
+	extends Omit<
+		Required<Given>,
+		"data" | "init" | "threads" | "learningRate" | "warmupSteps" | "keepCheckpoints"
+	> {
 	readonly data: Readonly<Record<string, string>> | null;
 	/** A checkpoint's directory, "random" or "bundled". */
 	readonly init: string;
+	/** Null: as many as the machine has cores, shared by the sites at work. */
 	readonly threads: number | null;
+	/** Null: all. */
+	readonly keepCheckpoints: number | null;
+	/** Null: the policy's own. */
+	readonly learningRate: number | null;
+	readonly warmupSteps: number | null;
 }
 
 /** A configuration and the source of each of its values. */
@@ -77,6 +87,11 @@ export function parseConfig(json: unknown, where: string): Given {
 	);
 }
 
+/** The settings of a run among the values of a command. */
+export function pickRunOptions(values: Given): Given {
+	return Object.fromEntries(Object.entries(values).filter(([key]) => Object.hasOwn(RUN_OPTIONS, key)));
+}
+
 /**
  * Combines the sources.
  * @throws CliError "bad-config" where values contradict each other.
@@ -99,7 +114,8 @@ export function resolveConfig(flags: Given, file: Given): ResolvedConfig {
 	>;
 	const config: RunConfig = { ...merged, init };
 	checkAgreement(config, sources);
-	return { config, sources };
+	const numSites = config.data === null ? config.sites : Object.keys(config.data).length;
+	return { config: { ...config, sites: numSites }, sources };
 }
 
 function checkAgreement(config: RunConfig, sources: ResolvedConfig["sources"]): void {

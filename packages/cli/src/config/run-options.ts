@@ -10,19 +10,22 @@ const MAX_SITES = 1000;
 const MAX_ROUNDS = 100_000;
 const MAX_STEPS = 10_000_000;
 
+/** What the video encoders and the simulator's renderer take. */
+const MIN_SIDE = 64;
+const MAX_SIDE = 1920;
+
 /** `[height, width]` in pixels from `96`, or from `480x640`. */
 const imageSize = z
 	.union([z.number(), z.string(), z.tuple([z.number(), z.number()])])
 	.transform((value, context): readonly [number, number] => {
 		const sides = Array.isArray(value) ? value : String(value).split("x").map(Number);
 		const [height, width = height] = sides;
-		const whole = [height, width].every(
-			(side) => Number.isInteger(side) && (side ?? 0) >= 16 && (side ?? 0) <= 4096,
-		);
+		const isSide = (side = 0): boolean => Number.isInteger(side / 2) && side >= MIN_SIDE && side <= MAX_SIDE;
+		const whole = isSide(height) && isSide(width);
 		if (!whole || sides.length > 2 || height === undefined || width === undefined) {
 			context.addIssue({
 				code: "custom",
-				message: "expected <side> or <height>x<width> in pixels, 16 to 4096",
+				message: `expected <side> or <height>x<width> in even pixels, ${MIN_SIDE} to ${MAX_SIDE}`,
 			});
 			return z.NEVER;
 		}
@@ -150,6 +153,18 @@ export const RUN_OPTIONS = {
 		schema: z.number().int().min(1).max(1_000_000),
 		value: "<n>",
 		summary: "held-out frames on which each site measures a round",
+	},
+	sampledFrames: {
+		kind: "number",
+		schema: z.number().int().min(1).max(1_000_000),
+		value: "<n>",
+		summary: "held-out frames on which each site samples actions to measure errors in degrees",
+	},
+	keepCheckpoints: {
+		kind: "number",
+		schema: z.number().int().min(1).max(MAX_ROUNDS),
+		value: "<n>",
+		summary: "keep the checkpoints of the last n rounds, besides round 0; all of them when not given",
 	},
 	seed: {
 		kind: "number",

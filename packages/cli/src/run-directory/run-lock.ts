@@ -32,6 +32,16 @@ export async function lockRun(path: string): Promise<RunLock> {
 	}
 }
 
+/** Does `work` while holding the lock. @throws CliError "run-in-use" */
+export async function withRunLock<Result>(path: string, work: () => Promise<Result>): Promise<Result> {
+	const lock = await lockRun(path);
+	try {
+		return await work();
+	} finally {
+		await lock[Symbol.asyncDispose]();
+	}
+}
+
 async function readHolder(path: string): Promise<z.infer<typeof lockSchema> | undefined> {
 	try {
 		return lockSchema.parse(JSON.parse(await readFile(path, "utf8")));

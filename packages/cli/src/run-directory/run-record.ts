@@ -11,6 +11,8 @@ const site = z.strictObject({
 	uri: z.string(),
 	/** Where the dataset lay when the run began. */
 	dataset: z.string(),
+	/** Names the content of the data: a resumed run refuses other data. */
+	fingerprint: z.string(),
 	/** Policy camera of each dataset camera. */
 	cameras: z.record(z.string(), z.string()),
 });

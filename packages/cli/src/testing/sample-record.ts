@@ -13,6 +13,7 @@ export function sampleRecord(runId: string): RunRecord {
 			name,
 			uri: "sim:reach-red",
 			dataset: "/data",
+			fingerprint: "00",
 			cameras: { top: "top" },
 		})),
 		learning: { batchSize: 8 },

@@ -1,0 +1,26 @@
+// `zk0 runs resume <id>`: goes on with a run that was stopped or killed; ends at the bytes of an undisturbed run.
+import { resolve } from "node:path";
+import { defineCommand } from "../command.ts";
+import { RUN_OPTIONS } from "../config/run-options.ts";
+import { findRun } from "../run-directory/find-run.ts";
+import { simulationResult } from "../simulation/result.ts";
+import { resumeRun } from "../simulation/run-simulation.ts";
+import { renderFinished } from "./simulate.ts";
+
+/** The command. */
+export const runsResume = defineCommand({
+	path: ["runs", "resume"],
+	summary: "Go on with a run that was stopped or killed, to the same weights as without the break.",
+	positionals: [{ name: "run", summary: "a run's id, the beginning or end of one, its path, or latest" }],
+	options: { out: { ...RUN_OPTIONS.out, summary: "directory that holds the runs (default: runs)" } },
+	examples: ["zk0 runs resume latest"],
+	async run({ values, named, host, output }) {
+		const startedMs = host.now();
+		const paths = await findRun(resolve(host.cwd, values.out ?? "runs"), named["run"] ?? "");
+		const finished = await resumeRun(paths, { host, output });
+		const seconds = (host.now() - startedMs) / 1000;
+		output.result(simulationResult(finished.summary, { ...finished, seconds }), () =>
+			renderFinished(finished, host),
+		);
+	},
+});

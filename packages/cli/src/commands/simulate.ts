@@ -1,0 +1,67 @@
+// `zk0 simulate`: a federation in this process, with the production server and client code.
+import { relative, resolve } from "node:path";
+import { z } from "zod";
+import type { OptionTable } from "../arguments/option.ts";
+import { defineCommand } from "../command.ts";
+import { pickRunOptions, readConfigFile, resolveConfig } from "../config/resolve.ts";
+import { RUN_OPTIONS } from "../config/run-options.ts";
+import type { Host } from "../host.ts";
+import { createPaint, wantsColour } from "../progress/paint.ts";
+import { renderRunFrame } from "../progress/run-frame.ts";
+import { simulationResult } from "../simulation/result.ts";
+import { type FinishedRun, startRun } from "../simulation/run-simulation.ts";
+
+const OPTIONS = {
+	config: {
+		kind: "text",
+		schema: z.string().min(1),
+		value: "<file>",
+		summary:
+			"JSON file with any of the settings below, by name (--local-steps is localSteps); flags win over it",
+	},
+	...RUN_OPTIONS,
+} satisfies OptionTable;
+
+/** The command. */
+export const simulate = defineCommand({
+	path: ["simulate"],
+	summary: "Run a federation in one process: every site trains on its own data, only weights travel.",
+	options: OPTIONS,
+	notes: [
+		"The same seed gives the same weights on the same kind of machine, whatever --threads and --concurrency are. " +
+			"Ctrl-C stops after writing what is finished; `zk0 runs resume` goes on from there.",
+	],
+	examples: [
+		"zk0 simulate",
+		"zk0 simulate --rounds 10 --strategy fedavg --seed 7",
+		"zk0 simulate --data kitchen=data/kitchen --data lab=sim:push-blue-left --json",
+	],
+	async run({ values, host, output }) {
+		const startedMs = host.now();
+		const path = values.config === undefined ? undefined : resolve(host.cwd, values.config);
+		const fromFile = path === undefined ? {} : await readConfigFile(path, { signal: host.signal });
+		const finished = await startRun(resolveConfig(pickRunOptions(values), fromFile), { host, output });
+		const seconds = (host.now() - startedMs) / 1000;
+		output.result(simulationResult(finished.summary, { ...finished, seconds }), () =>
+			renderFinished(finished, host),
+		);
+	},
+});
+
+/** The summary of a finished run, for people. */
+export function renderFinished({ paths, summary, modelSha256 }: FinishedRun, host: Host): string {
+	const paint = createPaint(wantsColour(host.stdout.isTTY, host.env));
+	const shown = (path: string): string => relative(host.cwd, path) || ".";
+	const last = summary.rounds.at(-1)?.round ?? 0;
+	const [site = ""] = summary.sites;
+	return renderRunFrame(
+		summary,
+		[
+			["report", shown(paths.report)],
+			["model", shown(paths.globalCheckpoint(last))],
+			["for a robot", shown(paths.siteCheckpoint(last, site))],
+			["SHA-256", modelSha256],
+		],
+		paint,
+	);
+}

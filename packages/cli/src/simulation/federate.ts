@@ -1,0 +1,164 @@
+// A federation of opened sites in this process, from its first event or from where its log ends, with the files
+// that people read kept up to date after every round.
+import { join } from "node:path";
+import { sha256File, writeSafetensorsFile } from "@zk0/arrays/node";
+import { createOrtRuntime } from "@zk0/autodiff/node";
+import { type EventLog, openEventLog, type RoundEvent, replayRun, simulate } from "@zk0/federation";
+import {
+	createFinetuneApp,
+	createPolicyEngine,
+	createPool,
+	type PolicyEngine,
+	type Pool,
+} from "@zk0/finetune";
+import { type Checkpoint, type PolicyModel, trainableNames } from "@zk0/policy";
+import { CliError } from "../cli-error.ts";
+import type { RunConfig } from "../config/resolve.ts";
+import type { RunReporter } from "../progress/reporter.ts";
+import type { RunPaths } from "../run-directory/paths.ts";
+import type { RunRecord } from "../run-directory/run-record.ts";
+import type { RunSummary } from "../run-directory/run-summary.ts";
+import { strategyOf } from "./federation-options.ts";
+import type { OpenedSite } from "./open-sites.ts";
+import { writePreviews } from "./previews.ts";
+import { type RoundCheckpoints, roundCheckpoints } from "./round-checkpoints.ts";
+import { writeRunFiles } from "./run-files.ts";
+
+/** A run that is ready to go. */
+export interface Federation {
+	readonly paths: RunPaths;
+	readonly record: RunRecord;
+	readonly config: RunConfig;
+	/** The initial model. */
+	readonly base: Checkpoint;
+	readonly sites: readonly OpenedSite[];
+	readonly reporter: RunReporter;
+	readonly signal: AbortSignal;
+}
+
+/** How it ended. */
+export interface FederationEnd {
+	readonly summary: RunSummary;
+	/** SHA-256 of the last round's global model.safetensors. */
+	readonly modelSha256: string;
+}
+
+/**
+ * Runs to the end.
+ * @throws CliError "interrupted" when the signal stopped it, "run-failed" when it cannot go on; FederationError
+ */
+export async function federate(federation: Federation): Promise<FederationEnd> {
+	const { paths, base, config, reporter, sites, signal } = federation;
+	await writeInitialWeights(paths.initialWeights, base.model);
+	await using log = await openEventLog(paths.events);
+	const checkpoints = roundCheckpoints({
+		paths,
+		base,
+		sites: sites.map(({ site }) => site),
+		numKept: config.keepCheckpoints,
+	});
+	await repairCheckpoints(checkpoints, log, federation);
+	await using pool = await createEngines(base.model, federation);
+	for await (const event of startSimulation(federation, log, pool)) {
+		reporter.event(event);
+		if (event.kind === "round.aggregated") {
+			await checkpoints.write(event.round, weightsPath(paths, event.weightsSha256));
+			await checkpoints.prune(event.round);
+		}
+		if (event.kind === "round.evaluated") await refreshFiles(federation, log.events);
+	}
+	return await finish(federation, log.events, signal);
+}
+
+async function finish(
+	federation: Federation,
+	events: readonly RoundEvent[],
+	signal: AbortSignal,
+): Promise<FederationEnd> {
+	const { paths, record, sites, config } = federation;
+	const last = replayRun(events).round;
+	const completed = events.at(-1)?.kind === "run.completed";
+	if (completed) {
+		const { threads } = record.machine;
+		const opened = sites.map(({ site }) => site);
+		await writePreviews({ paths, round: last, sites: opened, seed: config.seed, threads, signal });
+	}
+	const end = await refreshFiles(federation, events);
+	if (completed) return end;
+	const kept = last === 0 ? "nothing is trained yet" : `rounds 1 to ${last} are kept in ${paths.root}`;
+	const cure = `continue with: zk0 runs resume ${paths.id}`;
+	const failed = events.findLast((event) => event.kind === "run.failed");
+	if (signal.aborted) throw new CliError("interrupted", `stopped; ${kept}`, { cure, cause: signal.reason });
+	throw new CliError("run-failed", `${failed?.message ?? "the run ended early"}; ${kept}`, { cure });
+}
+
+/** The trained tensors, as the federation starts from them; the same bytes whenever they are written. */
+async function writeInitialWeights(path: string, { config, vlm, tensors }: PolicyModel): Promise<void> {
+	const trained = trainableNames(config, vlm).map((name) => [name, tensors.readFloat32(name)] as const);
+	await writeSafetensorsFile(path, new Map(trained));
+}
+
+/** Where the federation's object store keeps the weights of a round. */
+function weightsPath(paths: RunPaths, sha256: string): string {
+	return join(paths.federation, "server", "objects", sha256);
+}
+
+/** After a kill the log may be ahead of the checkpoints: makes those that are missing and should be kept. */
+async function repairCheckpoints(
+	checkpoints: RoundCheckpoints,
+	log: EventLog,
+	{ paths, config }: Federation,
+): Promise<void> {
+	const { weightsHistory, round: last } = replayRun(log.events);
+	const firstKept = config.keepCheckpoints === null ? 0 : last - config.keepCheckpoints + 1;
+	await checkpoints.write(0, null);
+	for (const [round, sha256] of weightsHistory.entries()) {
+		if (round > 0 && round >= firstKept) await checkpoints.write(round, weightsPath(paths, sha256));
+	}
+}
+
+async function createEngines(
+	model: PolicyModel,
+	{ config, record }: Federation,
+): Promise<Pool<PolicyEngine>> {
+	const engines: PolicyEngine[] = [];
+	for (let index = 0; index < config.concurrency; index++) {
+		engines.push(createPolicyEngine(await createOrtRuntime({ threads: record.machine.threads }), model));
+	}
+	return createPool(engines);
+}
+
+function startSimulation(
+	{ paths, record, config, sites, signal }: Federation,
+	log: EventLog,
+	pool: Pool<PolicyEngine>,
+): AsyncGenerator<RoundEvent, void> {
+	return simulate({
+		runId: paths.id,
+		seed: config.seed,
+		numRounds: config.rounds,
+		numLocalSteps: config.localSteps,
+		learning: record.learning,
+		strategy: strategyOf(config),
+		initialWeightsPath: paths.initialWeights,
+		log,
+		dir: paths.federation,
+		sites: sites.map(({ site }) => ({
+			site: site.data.name,
+			app: createFinetuneApp({ site, pool, stateDir: paths.siteState }),
+		})),
+		concurrency: config.concurrency,
+		minSites: config.minSites,
+		signal,
+	});
+}
+
+async function refreshFiles(
+	{ paths, record }: Federation,
+	events: readonly RoundEvent[],
+): Promise<FederationEnd> {
+	const modelSha256 = await sha256File(
+		join(paths.globalCheckpoint(replayRun(events).round), "model.safetensors"),
+	);
+	return { summary: await writeRunFiles({ paths, record, events, modelSha256 }), modelSha256 };
+}

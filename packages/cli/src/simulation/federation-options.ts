@@ -1,0 +1,40 @@
+// From settings to what the federation and its sites take.
+import { availableParallelism } from "node:os";
+import { fedAvg, fedProx, type Strategy } from "@zk0/federation";
+import { defaultLearning, type Learning } from "@zk0/finetune";
+import type { SmolVLAConfig } from "@zk0/policy";
+import type { RunConfig } from "../config/resolve.ts";
+
+/** The strategy of a run. */
+export function strategyOf(
+	config: Pick<RunConfig, "strategy" | "proximalMu" | "siteFraction" | "minSites">,
+): Strategy {
+	const sampling = { fraction: config.siteFraction, minSites: config.minSites };
+	return config.strategy === "fedavg" ? fedAvg(sampling) : fedProx({ ...sampling, mu: config.proximalMu });
+}
+
+/** The settings behind the hyper-parameters of local training. */
+export type LearningSettings = Pick<
+	RunConfig,
+	"batchSize" | "learningRate" | "warmupSteps" | "keepOptimizerState"
+>;
+
+/** Hyper-parameters of local training; what the settings leave open is the policy's own. */
+export function learningOf(settings: LearningSettings, policy: SmolVLAConfig): Learning {
+	const own = defaultLearning(policy);
+	const peakLr = settings.learningRate ?? own.peakLr;
+	return {
+		...own,
+		batchSize: settings.batchSize,
+		peakLr,
+		// The end of the cosine keeps its distance from the peak.
+		decayLr: own.decayLr * (peakLr / own.peakLr),
+		warmupSteps: settings.warmupSteps ?? own.warmupSteps,
+		keepOptimizerState: settings.keepOptimizerState,
+	};
+}
+
+/** Compute threads for each site at work; the result does not depend on it. */
+export function threadsOf({ threads, concurrency }: Pick<RunConfig, "threads" | "concurrency">): number {
+	return threads ?? Math.max(1, Math.floor(availableParallelism() / concurrency));
+}

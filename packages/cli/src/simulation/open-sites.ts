@@ -1,0 +1,75 @@
+// The sites of a run, opened on their data: recordings made or found, datasets checked against the policy.
+import { datasetFingerprint, openDataset } from "@zk0/dataset";
+import { createSite, type PolicyInputs, type Site } from "@zk0/finetune";
+import type { RunConfig } from "../config/resolve.ts";
+import type { RunReporter } from "../progress/reporter.ts";
+import { recordSites } from "../recordings/record-sites.ts";
+import type { SitePlan } from "./site-plans.ts";
+
+/** A site on its data. */
+export interface OpenedSite {
+	readonly plan: SitePlan;
+	readonly site: Site;
+	/** Names the content of the data. */
+	readonly fingerprint: string;
+}
+
+/** All sites of a run, in the order of their names. */
+export interface OpenedSites extends AsyncDisposable {
+	readonly sites: readonly OpenedSite[];
+}
+
+/** What opening needs. */
+export interface OpenSitesOptions {
+	readonly config: Pick<RunConfig, "codec" | "heldOut" | "evalFrames" | "sampledFrames" | "seed">;
+	readonly policy: PolicyInputs;
+	readonly cacheDir: string;
+	readonly reporter: RunReporter;
+	readonly signal: AbortSignal;
+}
+
+/**
+ * Records what has to be recorded, opens every dataset and looks at it through the policy.
+ * @throws CliError "recording-failed"; DatasetError, FinetuneError for data that cannot be used
+ */
+export async function openSites(plans: readonly SitePlan[], options: OpenSitesOptions): Promise<OpenedSites> {
+	const { config, signal } = options;
+	const simulated = plans.flatMap(({ name, source }) => (source === null ? [] : [{ site: name, source }]));
+	const recorded = await recordSites(simulated, {
+		cacheDir: options.cacheDir,
+		codec: config.codec,
+		onEpisode: (site, numDone, numEpisodes) => options.reporter.recording(site, numDone, numEpisodes),
+		signal,
+	});
+	const sites: OpenedSite[] = [];
+	const close = async (): Promise<void> => {
+		for (const { site } of sites.splice(0).reverse()) await site[Symbol.asyncDispose]();
+	};
+	try {
+		for (const plan of plans) {
+			signal.throwIfAborted();
+			sites.push(await openSite(plan, recorded.get(plan.name) ?? plan.uri, options));
+		}
+	} catch (error) {
+		await close();
+		throw error;
+	}
+	return { sites: [...sites], [Symbol.asyncDispose]: close };
+}
+
+async function openSite(plan: SitePlan, dir: string, options: OpenSitesOptions): Promise<OpenedSite> {
+	const { config, policy, signal } = options;
+	const dataset = await openDataset(dir);
+	const fingerprint = await datasetFingerprint(dataset, { signal });
+	const site = await createSite({
+		name: plan.name,
+		dataset,
+		policy,
+		heldOutFraction: config.heldOut,
+		splitSeed: config.seed,
+		evalFrames: config.evalFrames,
+		sampledFrames: config.sampledFrames,
+		signal,
+	});
+	return { plan, site, fingerprint };
+}
