@@ -133,6 +133,9 @@ export class VideoDecoder implements Disposable {
 			if (nearestS === null || Math.abs(frameS - timeS) < Math.abs(nearestS - timeS)) nearestS = frameS;
 			if (frameS > timeS) break;
 		}
+		if (this.#draining && this.#numOwed > 0) {
+			throw new DecodeError("bad-video", `${this.#numOwed} damaged frames from ${nearestS ?? timeS} s on`);
+		}
 		const nearest =
 			nearestS === null ? "there is no frame from there on" : `the nearest frame is at ${nearestS} s`;
 		throw new DecodeError("frame-timestamp", `no frame within ${toleranceS} s of ${timeS} s: ${nearest}`);
