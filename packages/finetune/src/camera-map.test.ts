@@ -38,14 +38,22 @@ describe("resolveCameraMap", () => {
 		]);
 	});
 
-	test("an unmapped policy camera is an error unless the policy allows empty cameras", () => {
+	test("an unfed policy camera is an error without a map; with one it stays dark", () => {
 		const request = { datasetCameras: ["observation.images.top"], policyCameras };
 		expect(codeOf(() => resolveCameraMap(request))).toBe("camera-missing");
-		expect(resolveCameraMap({ ...request, emptyCameras: 1 }).size).toBe(1);
+		const wanted = { "observation.images.top": "observation.images.wrist" };
+		expect([...resolveCameraMap({ ...request, wanted })]).toEqual(Object.entries(wanted));
 	});
 
-	test("no camera at all is an error even when cameras may be empty", () => {
-		expect(codeOf(() => resolveCameraMap({ datasetCameras: [], policyCameras, emptyCameras: 2 }))).toBe(
+	test("placeholders of the policy need no camera", () => {
+		const withPlaceholder = [...policyCameras, "observation.images.empty_camera_0"];
+		const map = resolveCameraMap({ datasetCameras: policyCameras, policyCameras: withPlaceholder });
+		expect([...map.values()]).toEqual(policyCameras);
+	});
+
+	test("no camera at all is an error, with a map too", () => {
+		expect(codeOf(() => resolveCameraMap({ datasetCameras: [], policyCameras }))).toBe("camera-missing");
+		expect(codeOf(() => resolveCameraMap({ datasetCameras: policyCameras, policyCameras, wanted: {} }))).toBe(
 			"camera-missing",
 		);
 	});

@@ -11,12 +11,18 @@ export interface CameraMapRequest {
 	readonly datasetCameras: readonly string[];
 	/** Camera keys the policy was built with, in its token order. */
 	readonly policyCameras: readonly string[];
-	/** How many of the policy's cameras may stay without a picture (`empty_cameras`). */
-	readonly emptyCameras?: number;
-	/** Dataset key -> policy key, as the user wrote it; absent: by equal names. */
+	/**
+	 * Dataset key -> policy key, as the user wrote it; policy cameras it leaves out stay dark, as in LeRobot.
+	 * Absent: by equal names, and every policy camera must have one.
+	 */
 	readonly wanted?: Readonly<Record<string, string>>;
 	/** Named in errors. */
 	readonly site?: string;
+}
+
+/** Cameras that `empty_cameras` adds to a policy: nobody has to feed them. */
+function isPlaceholder(key: string): boolean {
+	return key.startsWith("observation.images.empty_camera_");
 }
 
 function list(keys: readonly string[]): string {
@@ -26,10 +32,10 @@ function list(keys: readonly string[]): string {
 /**
  * The camera map of a site, in the policy's camera order.
  * @throws FinetuneError "camera-missing" when the map names a camera that dataset or policy lacks, names one
- * policy camera twice, or leaves more policy cameras without a picture than the policy allows.
+ * policy camera twice or is empty, or when there is no map and a policy camera finds no dataset camera of its name.
  */
 export function resolveCameraMap(request: CameraMapRequest): CameraMap {
-	const { datasetCameras, policyCameras, emptyCameras = 0, site } = request;
+	const { datasetCameras, policyCameras, site } = request;
 	const where = site === undefined ? {} : { site };
 	const sameNames = datasetCameras.filter((key) => policyCameras.includes(key));
 	const wanted = request.wanted ?? Object.fromEntries(sameNames.map((key) => [key, key]));
@@ -59,12 +65,12 @@ export function resolveCameraMap(request: CameraMapRequest): CameraMap {
 		}
 		byPolicyKey.set(policyKey, datasetKey);
 	}
-	const dark = policyCameras.filter((key) => !byPolicyKey.has(key));
-	if (byPolicyKey.size === 0 || dark.length > emptyCameras) {
+	const dark = policyCameras.filter((key) => !byPolicyKey.has(key) && !isPlaceholder(key));
+	if (byPolicyKey.size === 0 || (request.wanted === undefined && dark.length > 0)) {
 		throw new FinetuneError(
 			"camera-missing",
 			`no dataset camera feeds ${list(dark)}; the dataset has ${list(datasetCameras)}. ` +
-				"Map one with a camera map <dataset camera>=<policy camera>",
+				"Give a camera map <dataset camera>=<policy camera>; cameras it leaves out stay dark",
 			where,
 		);
 	}

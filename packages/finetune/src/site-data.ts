@@ -86,7 +86,6 @@ export async function openSiteData(options: SiteDataOptions): Promise<SiteData> 
 	const cameraMap = resolveCameraMap({
 		datasetCameras: dataset.cameraKeys,
 		policyCameras: cameraKeys(config),
-		emptyCameras: config.empty_cameras,
 		...(options.cameraMap === undefined ? {} : { wanted: options.cameraMap }),
 		site: name,
 	});
