@@ -18,7 +18,7 @@ export function passes({ error, limit }: Check): boolean {
 export function checkLine(check: Check): string {
 	const verdict = passes(check) ? "ok  " : "MISS";
 	const error = check.error === 0 ? "0" : check.error.toExponential(2);
-	return `${verdict}  ${check.name}  ${check.measure} ${error} (limit ${check.limit})`;
+	return `${verdict}  ${check.name}  ${check.measure} ${error} (limit ${Number(check.limit.toPrecision(2))})`;
 }
 
 /** |a - b| / |b|. */

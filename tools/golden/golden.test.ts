@@ -70,6 +70,21 @@ describe("a golden directory that is wrong in one number", () => {
 		expect(found).toHaveLength(1);
 	});
 
+	test("misses the AdamW trace when one of its losses is off", async () => {
+		const copy = mkdtempSync(join(tmpdir(), "zk0-golden-"));
+		try {
+			cpSync(join(root, "smolvla-a"), copy, { recursive: true });
+			const text = readFileSync(join(copy, "golden.json"), "utf8");
+			expect(text).toContain("2.256584405899048");
+			writeFileSync(join(copy, "golden.json"), text.replace("2.256584405899048", "2.2570"));
+			const found = misses(await checksOf(copy));
+			expect(found).toHaveLength(1);
+			expect(found[0]).toContain("adamw_const_lr step 1");
+		} finally {
+			rmSync(copy, { recursive: true });
+		}
+	});
+
 	test("misses most checks when a frozen weight is off", async () => {
 		const name = "model.vlm_with_expert.vlm.model.text_model.layers.1.mlp.up_proj.weight";
 		const found = await missesAfter("model.safetensors", name, (values) => values.fill(0));

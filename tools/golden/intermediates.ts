@@ -6,6 +6,7 @@ import type { OrtRuntime } from "@zk0/autodiff/node";
 import { composeForward, openStages } from "@zk0/policy";
 import { type Check, maxAbsError, norm } from "./errors.ts";
 import type { GoldenBatch } from "./feeds.ts";
+import { graphOptions } from "./outputs.ts";
 import type { Reference } from "./reference.ts";
 
 const PIXEL_LIMIT = 1e-4;
@@ -122,12 +123,7 @@ function scaledError({ mine, reference }: Rows): number {
 }
 
 function openProbe(reference: Reference, batch: GoldenBatch, runtime: OrtRuntime): Promise<Session> {
-	const options = {
-		batchSize: batch.batchSize,
-		cameras: batch.layout.cameras,
-		languageLength: batch.layout.languageLength,
-	};
-	const stages = openStages(reference.model, options, new Set());
+	const stages = openStages(reference.model, graphOptions(batch), new Set());
 	const forward = composeForward(stages);
 	const name = (label: string, value: Value | null): void => {
 		if (value !== null) stages.graph.output(label, value);

@@ -3,6 +3,7 @@ import type { OrtRuntime } from "@zk0/autodiff/node";
 import { buildSamplerGraphs, denoise, type RtcGuidance, type SamplerSetup } from "@zk0/policy";
 import { type Check, maxAbsError } from "./errors.ts";
 import type { GoldenBatch } from "./feeds.ts";
+import { graphOptions } from "./outputs.ts";
 import { type Reference, referenceFloats } from "./reference.ts";
 
 const ACTION_LIMIT = 1e-4;
@@ -29,12 +30,7 @@ export async function* samplingChecks(
 	batch: GoldenBatch,
 	runtime: OrtRuntime,
 ): AsyncGenerator<Check> {
-	const options = {
-		batchSize: batch.batchSize,
-		cameras: batch.layout.cameras,
-		languageLength: batch.layout.languageLength,
-	};
-	const graphs = buildSamplerGraphs(reference.model, options);
+	const graphs = buildSamplerGraphs(reference.model, graphOptions(batch));
 	await using prefill = await runtime.compile(graphs.prefill);
 	await using velocity = await runtime.compile(graphs.denoise);
 	const setup: SamplerSetup = {
