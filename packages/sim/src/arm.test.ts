@@ -2,11 +2,11 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { ARM, armAngles, comfortablePitch, handPose, isReachable } from "./arm.ts";
 import { loadEngine } from "./engine.ts";
-import { JOINT_LIMITS, toRadians } from "./joints.ts";
+import { limitOf, toRadians } from "./joints.ts";
 import { modelXml } from "./model.ts";
 
 const angle = (joint: number): fc.Arbitrary<number> => {
-	const { min, max } = JOINT_LIMITS[joint] ?? { min: 0, max: 0 };
+	const { min, max } = limitOf(joint);
 	return fc.double({ min: toRadians(joint, min), max: toRadians(joint, max), noNaN: true });
 };
 const armAnglesInLimits = fc.tuple(angle(0), angle(1), angle(2), angle(3), angle(4));
@@ -25,9 +25,9 @@ describe("handPose", () => {
 		const tip = simulation.indexOf("site", "tip");
 		fc.assert(
 			fc.property(armAnglesInLimits, (angles) => {
-				simulation.state.qpos.set(angles);
+				simulation.state("qpos").set(angles);
 				simulation.forward();
-				const [x = 0, y = 0, z = 0] = simulation.state.sitePos.subarray(3 * tip, 3 * tip + 3);
+				const [x = 0, y = 0, z = 0] = simulation.state("site_xpos").subarray(3 * tip, 3 * tip + 3);
 				const pose = handPose(angles);
 				expect(Math.hypot(pose.x - x, pose.y - y, pose.z - z)).toBeLessThan(1e-9);
 			}),
@@ -76,7 +76,7 @@ describe("armAngles", () => {
 					const pose = { x, y, z, pitchRad: comfortablePitch(Math.hypot(x, y), z), rollRad: 0 };
 					expect(isReachable(pose)).toBe(true);
 					armAngles(pose).forEach((value, joint) => {
-						const { min, max } = JOINT_LIMITS[joint] ?? { min: 0, max: 0 };
+						const { min, max } = limitOf(joint);
 						expect(value).toBeGreaterThanOrEqual(toRadians(joint, min));
 						expect(value).toBeLessThanOrEqual(toRadians(joint, max));
 					});

@@ -31,8 +31,11 @@ export interface Simulation extends Disposable {
 	cameraFovy(camera: number): number;
 	/** Index of a named body, camera or geom. @throws RangeError when the model has none of that name. */
 	indexOf(kind: "body" | "camera" | "site", name: string): number;
-	/** Views of the state; positions in metres, angles in radians, matrices row-major. */
-	readonly state: StateViews;
+	/**
+	 * Live view of one of MuJoCo's state arrays (metres, radians, matrices row-major); valid until the next call that
+	 * may grow the memory.
+	 */
+	state(name: StateArray): Float64Array;
 	/** Sets everything back to the model's initial state. */
 	reset(): void;
 	/** Advances by `count` time steps. */
@@ -41,18 +44,16 @@ export interface Simulation extends Disposable {
 	forward(): void;
 }
 
-/** Live views of MuJoCo's arrays; valid until the next call that may grow the memory. */
-export interface StateViews {
-	readonly qpos: Float64Array;
-	readonly qvel: Float64Array;
-	readonly ctrl: Float64Array;
-	readonly mocapPos: Float64Array;
-	readonly geomPos: Float64Array;
-	readonly geomMat: Float64Array;
-	readonly cameraPos: Float64Array;
-	readonly cameraMat: Float64Array;
-	readonly sitePos: Float64Array;
-}
+/** The state arrays that the world uses, by MuJoCo's names. */
+export type StateArray =
+	| "qpos"
+	| "ctrl"
+	| "mocap_pos"
+	| "geom_xpos"
+	| "geom_xmat"
+	| "cam_xpos"
+	| "cam_xmat"
+	| "site_xpos";
 
 /** Loads the WebAssembly module (about 0.1 s). Share one engine between worlds to save that time. */
 export async function loadEngine(): Promise<Engine> {
@@ -89,9 +90,7 @@ export async function loadEngine(): Promise<Engine> {
 					if (index < 0) throw new RangeError(`indexOf: the model has no ${kind} "${name}"`);
 					return index;
 				},
-				get state() {
-					return stateViews(alive());
-				},
+				state: (name) => float64(name, alive()[name]),
 				reset: () => mujoco.mj_resetData(model, alive()),
 				step(count) {
 					alive();
@@ -119,38 +118,6 @@ function openModel(mujoco: MainModule, model: MjModel): { data: MjData; geoms: G
 		model.delete();
 		throw cause;
 	}
-}
-
-function stateViews(data: MjData): StateViews {
-	return {
-		get qpos() {
-			return float64("qpos", data.qpos);
-		},
-		get qvel() {
-			return float64("qvel", data.qvel);
-		},
-		get ctrl() {
-			return float64("ctrl", data.ctrl);
-		},
-		get mocapPos() {
-			return float64("mocap_pos", data.mocap_pos);
-		},
-		get geomPos() {
-			return float64("geom_xpos", data.geom_xpos);
-		},
-		get geomMat() {
-			return float64("geom_xmat", data.geom_xmat);
-		},
-		get cameraPos() {
-			return float64("cam_xpos", data.cam_xpos);
-		},
-		get cameraMat() {
-			return float64("cam_xmat", data.cam_xmat);
-		},
-		get sitePos() {
-			return float64("site_xpos", data.site_xpos);
-		},
-	};
 }
 
 /** MuJoCo's mjtGeom numbers for the shapes our models use. */

@@ -15,11 +15,11 @@ export {
 	type WorldPolicy,
 } from "./episodes.ts";
 export { SimError, type SimErrorCode } from "./errors.ts";
-export type { Situation } from "./expert.ts";
 export { JOINT_LIMITS, JOINT_NAMES, NUM_JOINTS } from "./joints.ts";
 export type { Layout } from "./layout.ts";
 export { type RecordOptions, recordDataset } from "./record.ts";
 export type { ImageSize } from "./render/renderer.ts";
+export type { Situation } from "./success.ts";
 export { DEMO_SITES, type DemoSite, findTask, TASKS, type Task, type TaskGoal, tasksOf } from "./tasks.ts";
 export { formatSimUri, isSimUri, parseSimUri, type SimSource } from "./uri.ts";
 export { CAMERA_KEYS, type CameraKey } from "./views.ts";

@@ -31,10 +31,6 @@ export const JOINT_LIMITS: readonly { readonly min: number; readonly max: number
 	{ min: 0, max: 100 },
 ];
 
-const RAD_PER_UNIT = JOINT_NAMES.map((_, joint) =>
-	joint === GRIPPER ? GRIPPER_OPEN_RAD / 100 : Math.PI / 180,
-);
-
 /** Radians of one joint from its unit (degrees, or 0..100 for the gripper). */
 export function toRadians(joint: number, value: number): number {
 	return value * radPerUnit(joint);
@@ -57,14 +53,14 @@ export function clampJoint(joint: number, value: number): number {
 	return Math.min(limit.max, Math.max(limit.min, value));
 }
 
-function limitOf(joint: number): { readonly min: number; readonly max: number } {
+/** Limits of one joint. @throws RangeError when there is no such joint. */
+export function limitOf(joint: number): { readonly min: number; readonly max: number } {
 	const limit = JOINT_LIMITS[joint];
 	if (limit === undefined) throw new RangeError(`joint index ${joint} is outside 0..${NUM_JOINTS - 1}`);
 	return limit;
 }
 
 function radPerUnit(joint: number): number {
-	const scale = RAD_PER_UNIT[joint];
-	if (scale === undefined) throw new RangeError(`joint index ${joint} is outside 0..${NUM_JOINTS - 1}`);
-	return scale;
+	limitOf(joint);
+	return joint === GRIPPER ? GRIPPER_OPEN_RAD / 100 : Math.PI / 180;
 }

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { domainOf } from "./domain.ts";
 import { SimError } from "./errors.ts";
-import { fromRadians, JOINT_LIMITS } from "./joints.ts";
+import { fromRadians, limitOf } from "./joints.ts";
 import { drawLayout } from "./layout.ts";
 import { findTask, TASKS } from "./tasks.ts";
 
@@ -25,7 +25,7 @@ describe("drawLayout", () => {
 					for (const other of things.slice(index + 1)) expect(distance(one, other)).toBeGreaterThan(0.05);
 				});
 				armRad.forEach((angleRad, joint) => {
-					const { min, max } = JOINT_LIMITS[joint] ?? { min: 0, max: 0 };
+					const { min, max } = limitOf(joint);
 					expect(fromRadians(joint, angleRad)).toBeGreaterThan(min);
 					expect(fromRadians(joint, angleRad)).toBeLessThan(max);
 				});

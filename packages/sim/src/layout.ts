@@ -2,11 +2,11 @@
 // Beside the named thing there is always its rival, the colour that a sister task would name, so that the
 // picture alone never tells what is asked for.
 import { type Rng, rng } from "@zk0/arrays";
-import { type ArmAngles, armAngles, comfortablePitch } from "./arm.ts";
+import { type ArmAngles, armAngles, comfortablePitch, handPose } from "./arm.ts";
 import type { Area, Domain } from "./domain.ts";
 import { SimError } from "./errors.ts";
 import { toRadians } from "./joints.ts";
-import { CUBE_SIZE, NUM_CUBES, NUM_ZONES, ZONE_RADIUS } from "./model.ts";
+import { CUBE_SIZE, NUM_CUBES, NUM_ZONES, TOP_CAMERA_X, ZONE_RADIUS } from "./model.ts";
 import {
 	CUBE_COLOURS,
 	type CubeColour,
@@ -57,6 +57,8 @@ const CUBE_GAP = 0.056;
 /** Room for the open jaws around a cube to be grasped. */
 const JAW_GAP = 0.078;
 const ZONE_GAP = ZONE_RADIUS + 0.028;
+/** Distance from the middle of the arm in the picture at which a spot counts as covered. */
+const HIDDEN_WITHIN = 0.045;
 const MAX_ATTEMPTS = 2000;
 
 /**
@@ -74,7 +76,9 @@ export function drawLayout(seed: number | string, task: Task, domain: Domain): L
 		});
 		const cubes = spots.slice(0, colours.length);
 		const zones = spots.slice(colours.length);
-		if (!isFree(task.goal, cubes, zones)) continue;
+		const start = drawStart(random);
+		const named = [...(task.goal.kind === "above" ? [] : cubes.slice(0, 1)), ...zones.slice(0, 1)];
+		if (!isFree(task.goal, cubes, zones) || named.some((spot) => isHidden(spot, start.armRad))) continue;
 		return {
 			cubes: cubes.map((spot, index) => ({
 				...spot,
@@ -82,7 +86,7 @@ export function drawLayout(seed: number | string, task: Task, domain: Domain): L
 				yawRad: Math.atan2(spot.y, spot.x) + 0.14 * (2 * random.uniform() - 1),
 			})),
 			zones: zones.map((spot, index) => ({ ...spot, colour: zoneColours[index] ?? "green" })),
-			...drawStart(random),
+			...start,
 			brightness: 0.94 + 0.12 * random.uniform(),
 		};
 	}
@@ -162,6 +166,16 @@ function isClearOfPush(goal: TaskGoal & { kind: "push" }, cube: Spot, other: Spo
 			: [Math.abs(other.y - cube.y), other.x - cube.x];
 	const ahead = PUSH_DISTANCE + 1.5 * CUBE_SIZE;
 	return along < -0.09 || along > ahead || Math.abs(across) > 0.05;
+}
+
+/** Whether the arm would cover a spot in the top camera's picture; it looks larger than it is, being nearer. */
+function isHidden(spot: Spot, armRad: ArmAngles): boolean {
+	const tip = handPose(armRad);
+	const tipX = TOP_CAMERA_X + 1.25 * (tip.x - TOP_CAMERA_X);
+	const tipY = 1.25 * tip.y;
+	const along = (spot.x * tipX + spot.y * tipY) / (tipX * tipX + tipY * tipY);
+	const nearest = Math.min(1, Math.max(0, along));
+	return Math.hypot(spot.x - nearest * tipX, spot.y - nearest * tipY) < HIDDEN_WITHIN;
 }
 
 function drawSpot(random: Rng, area: Area): Spot {

@@ -2,7 +2,7 @@
 // Link lengths are ARM's; masses and the servo's reflected inertia are rounded public figures of the STS3215.
 // Colours and cameras of a scene belong to the renderer: MuJoCo only knows shapes and motion.
 import { ARM } from "./arm.ts";
-import { JOINT_LIMITS, toRadians } from "./joints.ts";
+import { limitOf, toRadians } from "./joints.ts";
 
 /** Cubes in the world; a scene parks the ones it does not use beside the table. */
 export const NUM_CUBES = 3;
@@ -15,6 +15,9 @@ export const CUBE_SIZE = 0.03;
 
 /** Radius of a target zone, metres. */
 export const ZONE_RADIUS = 0.034;
+
+/** The top camera hangs above the middle of the working area: its x, metres. */
+export const TOP_CAMERA_X = 0.205;
 
 /** The jaws, in the hand's frame (x along the hand, y across the jaws), metres and radians. */
 export const JAWS = {
@@ -53,18 +56,18 @@ function servo(name: string, pos: Vec3, radius: number, halfLength: number): str
 	return `<geom name="${name}" type="cylinder" pos="${pos.join(" ")}" euler="1.570796 0 0" size="${radius} ${halfLength}" rgba="${SERVO}" mass="0.055" ${GHOST}/>`;
 }
 
+/** A joint's limits in radians, as MJCF text. */
+function rangeOf(joint: number): string {
+	const { min, max } = limitOf(joint);
+	return `${toRadians(joint, min).toFixed(6)} ${toRadians(joint, max).toFixed(6)}`;
+}
+
 function hinge(joint: number, name: string, axis: string): string {
-	const limit = JOINT_LIMITS[joint];
-	if (limit === undefined) throw new RangeError(`model: no joint ${joint}`);
-	const range = [toRadians(joint, limit.min), toRadians(joint, limit.max)].map((value) => value.toFixed(6));
-	return `<joint name="${name}" type="hinge" axis="${axis}" range="${range.join(" ")}" armature="0.028" damping="0.05"/>`;
+	return `<joint name="${name}" type="hinge" axis="${axis}" range="${rangeOf(joint)}" armature="0.028" damping="0.05"/>`;
 }
 
 function actuator(joint: number, name: string, stiffness: number, forceLimit: number): string {
-	const limit = JOINT_LIMITS[joint];
-	if (limit === undefined) throw new RangeError(`model: no joint ${joint}`);
-	const range = [toRadians(joint, limit.min), toRadians(joint, limit.max)].map((value) => value.toFixed(6));
-	return `<position name="${name}" joint="${name}" kp="${stiffness}" dampratio="1" ctrlrange="${range.join(" ")}" forcerange="${-forceLimit} ${forceLimit}"/>`;
+	return `<position name="${name}" joint="${name}" kp="${stiffness}" dampratio="1" ctrlrange="${rangeOf(joint)}" forcerange="${-forceLimit} ${forceLimit}"/>`;
 }
 
 function gripper(): string {
@@ -148,7 +151,7 @@ export function modelXml(timestepMs: number): string {
 <worldbody>
 	<geom name="floor" type="plane" pos="0 0 -0.4" size="3 3 0.1" ${SOLID}/>
 	<geom name="table" type="box" pos="0.2 0 -0.02" size="0.36 0.42 0.02" ${SOLID} friction="0.7 0.005 0.0001"/>
-	<camera name="top" pos="0.205 0 0.62" xyaxes="0 -1 0 1 0 0" fovy="28"/>
+	<camera name="top" pos="${TOP_CAMERA_X} 0 0.62" xyaxes="0 -1 0 1 0 0" fovy="28"/>
 	${arm()}
 	${cubes()}
 	${zones()}

@@ -1,8 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { armAngles } from "./arm.ts";
-import type { Situation } from "./expert.ts";
 import type { Layout } from "./layout.ts";
-import { isMet } from "./success.ts";
+import { isMet, type Situation } from "./success.ts";
 import { findTask } from "./tasks.ts";
 
 const LAYOUT: Layout = {

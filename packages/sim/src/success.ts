@@ -1,9 +1,17 @@
 // When a task counts as done at this moment. All lengths in metres, all positions true ones.
-import { handPose } from "./arm.ts";
-import { DIRECTION_VECTORS, type Situation } from "./expert.ts";
+import { type ArmAngles, handPose, type Point } from "./arm.ts";
 import type { Layout } from "./layout.ts";
 import { CUBE_SIZE, ZONE_RADIUS } from "./model.ts";
-import type { TaskGoal } from "./tasks.ts";
+import { DIRECTION_VECTORS, type TaskGoal } from "./tasks.ts";
+
+/** What the expert and the success test know about the moment: true positions, not the reported ones. */
+export interface Situation {
+	readonly armRad: ArmAngles;
+	/** True gripper position, 0..100. */
+	readonly gripper: number;
+	/** Centres of the cubes in the layout's order, metres. */
+	readonly cubes: readonly Point[];
+}
 
 /** How near is near enough, metres. */
 export const TOLERANCE = {

@@ -19,6 +19,13 @@ export const DIRECTIONS = ["left", "right", "forward"] as const;
 /** A push direction. */
 export type Direction = (typeof DIRECTIONS)[number];
 
+/** Unit vector (x, y) of each push direction. */
+export const DIRECTION_VECTORS: Readonly<Record<Direction, readonly [number, number]>> = {
+	left: [0, 1],
+	right: [0, -1],
+	forward: [1, 0],
+};
+
 /** What the arm has to do. */
 export type TaskGoal =
 	| { readonly kind: "reach"; readonly cube: CubeColour }
@@ -47,7 +54,7 @@ export const DEMO_SITES: readonly DemoSite[] = [
 	{ name: "site-a", taskIds: ["reach-red", "reach-blue"], domain: "site-a" },
 	{ name: "site-b", taskIds: ["push-blue-left", "push-blue-right"], domain: "site-b" },
 	{ name: "site-c", taskIds: ["above-green", "above-blue"], domain: "site-c" },
-	{ name: "site-d", taskIds: ["push-red-forward", "push-yellow-forward"], domain: "site-d" },
+	{ name: "site-d", taskIds: ["push-green-forward", "push-yellow-forward"], domain: "site-d" },
 ];
 
 const OTHER_DEMO_TASKS = ["lift-red", "place-red-on-green"];

@@ -45,8 +45,8 @@ export function drawViews(
 }
 
 function drawablesOf(simulation: Simulation, layout: Layout, domain: Domain): Drawable[] {
-	const positions = simulation.state.geomPos.slice();
-	const rotations = simulation.state.geomMat.slice();
+	const positions = simulation.state("geom_xpos").slice();
+	const rotations = simulation.state("geom_xmat").slice();
 	return simulation.geoms.flatMap((geom, index): Drawable[] => {
 		const look = lookOf(geom, layout, domain);
 		if (geom.kind === "plane" || look === undefined) return [];
@@ -84,12 +84,11 @@ function brightened(light: Light, factor: number): Light {
 /** A camera of the model, moved and turned by its mounting error. */
 function cameraOf(simulation: Simulation, name: string, offset: CameraOffset): Camera {
 	const index = simulation.indexOf("camera", name);
-	const { cameraPos, cameraMat } = simulation.state;
-	const rotation = Array.from(cameraMat.subarray(9 * index, 9 * index + 9));
+	const rotation = Array.from(simulation.state("cam_xmat").subarray(9 * index, 9 * index + 9));
 	const shift = multiply(rotation, offset.shift, 1);
 	return {
 		position: Array.from(
-			cameraPos.subarray(3 * index, 3 * index + 3),
+			simulation.state("cam_xpos").subarray(3 * index, 3 * index + 3),
 			(value, axis) => value + (shift[axis] ?? 0),
 		),
 		rotation: multiply(rotation, turn(offset.turnRad), 3),

@@ -2,7 +2,8 @@ import { rng } from "@zk0/arrays";
 import { beforeAll, describe, expect, test } from "vitest";
 import { type Engine, loadEngine } from "./engine.ts";
 import { SimError } from "./errors.ts";
-import { GRIPPER, JOINT_LIMITS, NUM_JOINTS } from "./joints.ts";
+import { GRIPPER, limitOf, NUM_JOINTS } from "./joints.ts";
+import { modelXml } from "./model.ts";
 import { CAMERA_KEYS } from "./views.ts";
 import { createWorld, type World } from "./world.ts";
 
@@ -69,7 +70,7 @@ describe("step", () => {
 		for (let frame = 0; frame < 60; frame++) {
 			world.step(Array.from({ length: NUM_JOINTS }, () => 400 * random.normal()));
 			world.state().forEach((value, joint) => {
-				const { min, max } = JOINT_LIMITS[joint] ?? { min: 0, max: 0 };
+				const { min, max } = limitOf(joint);
 				expect(value).toBeGreaterThan(min - 4);
 				expect(value).toBeLessThan(max + 4);
 			});
@@ -159,6 +160,16 @@ describe("lifetime", () => {
 			createWorld({ task: "reach-red", seed: 0, image: { height: 0, width: 4 }, engine }),
 		).rejects.toThrow(RangeError);
 		expect(engine.numLive).toBe(0);
+	});
+
+	test("disposing gives the WebAssembly memory back", () => {
+		let sizeBytes = 0;
+		for (let count = 0; count < 400; count++) {
+			using simulation = engine.createSimulation(modelXml(5));
+			const now = simulation.state("qpos").buffer.byteLength;
+			if (count < 3) sizeBytes = now;
+			expect(now).toBe(sizeBytes);
+		}
 	});
 
 	test("a model that MuJoCo refuses is a SimError with MuJoCo's message as cause", () => {

@@ -7,12 +7,12 @@ import type { RgbImage } from "@zk0/dataset";
 import type { ArmAngles, Point } from "./arm.ts";
 import { type Domain, domainOf } from "./domain.ts";
 import { type Engine, loadEngine } from "./engine.ts";
-import { createExpert, type Expert, type Situation } from "./expert.ts";
+import { createExpert, type Expert } from "./expert.ts";
 import { clampJoint, fromRadians, GRIPPER, NUM_JOINTS, toRadians } from "./joints.ts";
 import { drawLayout, type Layout } from "./layout.ts";
 import { CUBE_SIZE, modelXml, NUM_CUBES, NUM_ZONES, parkingSpot } from "./model.ts";
 import { createRenderer, type ImageSize } from "./render/renderer.ts";
-import { isMet } from "./success.ts";
+import { isMet, type Situation } from "./success.ts";
 import { findTask, type Task } from "./tasks.ts";
 import { type CameraKey, drawViews } from "./views.ts";
 
@@ -94,7 +94,7 @@ export async function createWorld(options: WorldOptions): Promise<World> {
 	const simulation = engine.createSimulation(modelXml(1000 / (fps * numSubsteps)));
 
 	const situation = (): Situation => {
-		const { qpos } = simulation.state;
+		const qpos = simulation.state("qpos");
 		const at = (index: number): number => qpos[index] ?? 0;
 		const armRad: ArmAngles = [at(0), at(1), at(2), at(3), at(4)];
 		const cubes = episode.layout.cubes.map((_, index): Point => {
@@ -105,9 +105,9 @@ export async function createWorld(options: WorldOptions): Promise<World> {
 	};
 	const begin = (): void => {
 		simulation.reset();
-		const { qpos, ctrl, mocapPos } = simulation.state;
-		place(episode.layout, qpos, mocapPos);
-		ctrl.set(qpos.subarray(0, NUM_JOINTS));
+		const qpos = simulation.state("qpos");
+		place(episode.layout, qpos, simulation.state("mocap_pos"));
+		simulation.state("ctrl").set(qpos.subarray(0, NUM_JOINTS));
 		simulation.forward();
 	};
 	const reset: World["reset"] = (seed, change = {}) => {
@@ -123,7 +123,7 @@ export async function createWorld(options: WorldOptions): Promise<World> {
 		return drawViews(simulation, renderer, episode.layout, episode.domain);
 	};
 	const state = (): Float32Array => {
-		const { qpos } = simulation.state;
+		const qpos = simulation.state("qpos");
 		return Float32Array.from({ length: NUM_JOINTS }, (_, joint) => {
 			const reported = fromRadians(joint, qpos[joint] ?? 0) + offsetOf(episode.domain, joint);
 			return joint === GRIPPER ? clampJoint(joint, reported) : reported;
@@ -150,7 +150,7 @@ export async function createWorld(options: WorldOptions): Promise<World> {
 				const wanted = clampJoint(joint, value) - offsetOf(episode.domain, joint);
 				return toRadians(joint, clampJoint(joint, wanted));
 			});
-			simulation.state.ctrl.set(targets);
+			simulation.state("ctrl").set(targets);
 			simulation.step(numSubsteps);
 		},
 		success: () => isMet(episode.task.goal, episode.layout, situation()),
