@@ -1,6 +1,9 @@
+import { once } from "node:events";
+import { existsSync } from "node:fs";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Worker } from "node:worker_threads";
 import { float32Array, type NdArray, type Shape } from "@zk0/arrays";
 import { hashTensors, openSafetensors, sha256File, writeSafetensorsFile } from "@zk0/arrays/node";
 import fc from "fast-check";
@@ -162,6 +165,32 @@ describe("aggregateFiles", () => {
 		await writeFile(file.path, whole);
 		const out = join(dir, "nowhere", "x.safetensors");
 		await expect(aggregateFiles({ updates: [file], out })).rejects.toMatchObject({ code: "storage" });
+	});
+
+	test.runIf(existsSync("/dev/full"))("a full disk is a typed error", async () => {
+		const file = await store("a", 1, update([[1]]));
+		const out = "/dev/full";
+		await expect(aggregateFiles({ updates: [file], out })).rejects.toMatchObject({ code: "disk-full" });
+	});
+
+	test("a worker reports its failure with the system's code", async () => {
+		const job = { inputs: [join(dir, "missing")], weights: [1], tensors: [], output: join(dir, "missing") };
+		const workerData = { job, share: { index: 0, count: 1 } };
+		const worker = new Worker(new URL("../dist/aggregate-worker.js", import.meta.url), {
+			workerData,
+			execArgv: [],
+		});
+		const [answer] = await once(worker, "message");
+		await worker.terminate();
+		expect(answer).toMatchObject({ ok: false, code: "ENOENT" });
+	});
+
+	test("stops its workers when cancelled in the middle", async () => {
+		const big = new Map([["w", float32Array([20_000_000], new Float32Array(20_000_000))]]);
+		const updates = [await store("a", 1, big)];
+		const out = join(dir, "cancelled-late.safetensors");
+		const signal = AbortSignal.timeout(1);
+		await expect(aggregateFiles({ updates, out, signal })).rejects.toMatchObject({ code: "cancelled" });
 	});
 
 	test("stops when cancelled", async () => {

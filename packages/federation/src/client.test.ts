@@ -10,8 +10,8 @@ import { type Fault, memoryTransport } from "./memory-transport.ts";
 import { type ObjectStore, openObjectStore } from "./object-store.ts";
 import type { TaskMessage } from "./protocol.ts";
 import { createServer, type FederationServer } from "./server.ts";
-import { type ToyOptions, temporaryDir, toyApp, toyWeights } from "./toy-app.fixture.ts";
-import { hurriedClock } from "./toy-run.fixture.ts";
+import { type ToyOptions, temporaryDir, toyApp, toyWeights } from "./testing/toy-app.ts";
+import { hurriedClock } from "./testing/toy-run.ts";
 import type { FleetCalls, Transport } from "./transport.ts";
 
 /** A promise that a test resolves. */

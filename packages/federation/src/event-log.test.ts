@@ -5,7 +5,7 @@ import { describe, expect, test } from "vitest";
 import { type EventLog, openEventLog, verifyEventLog } from "./event-log.ts";
 import type { RoundEvent } from "./events.ts";
 import { nodeFileSystem } from "./file-system.ts";
-import { temporaryDir } from "./toy-app.fixture.ts";
+import { temporaryDir } from "./testing/toy-app.ts";
 
 const at = "2026-01-01T00:00:00.000Z";
 

@@ -4,8 +4,8 @@ import { sha256Hex } from "@zk0/arrays/node";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { openObjectStore } from "./object-store.ts";
-import { smallDisk } from "./small-disk.fixture.ts";
-import { temporaryDir } from "./toy-app.fixture.ts";
+import { smallDisk } from "./testing/small-disk.ts";
+import { temporaryDir } from "./testing/toy-app.ts";
 
 async function readAll(chunks: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
 	const parts: Uint8Array[] = [];

@@ -7,8 +7,9 @@ import { TRANSIENT_KINDS } from "./events.ts";
 import type { SimulationOptions } from "./simulation.ts";
 import { fedAvg } from "./strategies/fedavg.ts";
 import { fedProx } from "./strategies/fedprox.ts";
-import { temporaryDir, toyApp } from "./toy-app.fixture.ts";
-import { hurriedClock, ofKind, SITES, simulateToy, theKind } from "./toy-run.fixture.ts";
+import { smallDisk } from "./testing/small-disk.ts";
+import { temporaryDir, toyApp } from "./testing/toy-app.ts";
+import { hurriedClock, ofKind, SITES, simulateToy, theKind } from "./testing/toy-run.ts";
 
 type Changes = Partial<Omit<SimulationOptions, "log" | "dir" | "initialWeightsPath">>;
 
@@ -136,6 +137,18 @@ describe("resume", () => {
 		expect(events.at(-1)).toMatchObject({ kind: "run.stopped", round: 1 });
 		expect(theKind(await finish(dir.path), "run.completed").weightsSha256).toBe(undisturbed);
 		expect(await finish(dir.path)).toEqual([]);
+	});
+
+	test("a full disk stops the run with its code; with space again it goes on to the same bytes", async () => {
+		for (const quotaBytes of [0, 200, 350, 600]) {
+			await using dir = await temporaryDir();
+			const fileSystem = smallDisk(quotaBytes);
+			await expect(finish(dir.path, { ...BASE, fileSystem })).rejects.toMatchObject({ code: "disk-full" });
+			fileSystem.refill(1e9);
+			expect(theKind(await finish(dir.path, { ...BASE, fileSystem }), "run.completed").weightsSha256).toBe(
+				undisturbed,
+			);
+		}
 	});
 
 	test("a recorded failure stays recorded: the accepted set is the same after resuming", async () => {

@@ -4,7 +4,7 @@ import { openSafetensors, writeSafetensorsFile } from "@zk0/arrays/node";
 import { describe, expect, test } from "vitest";
 import { applyServerStep } from "./server-step.ts";
 import type { ServerStep } from "./strategy.ts";
-import { temporaryDir } from "./toy-app.fixture.ts";
+import { temporaryDir } from "./testing/toy-app.ts";
 
 /** new = current + 0.5 * v, v = 0.9 v + (mean - current): momentum on the server. */
 const momentum: ServerStep = {

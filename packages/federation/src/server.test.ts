@@ -6,8 +6,8 @@ import type { Outcome, SiteTask } from "./grid.ts";
 import { type ObjectStore, openObjectStore } from "./object-store.ts";
 import type { NodeId, ResultStatus, TaskMessage, TaskResult } from "./protocol.ts";
 import { createServer, type FederationServer } from "./server.ts";
-import { smallDisk } from "./small-disk.fixture.ts";
-import { temporaryDir, toyWeights } from "./toy-app.fixture.ts";
+import { smallDisk } from "./testing/small-disk.ts";
+import { temporaryDir, toyWeights } from "./testing/toy-app.ts";
 
 interface Harness extends AsyncDisposable {
 	readonly server: FederationServer;

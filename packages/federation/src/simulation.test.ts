@@ -10,8 +10,8 @@ import type { SimulationOptions } from "./simulation.ts";
 import { fedAvg } from "./strategies/fedavg.ts";
 import { fedProx } from "./strategies/fedprox.ts";
 import type { Strategy } from "./strategy.ts";
-import { type ToyOptions, temporaryDir, toyApp, toyWeights } from "./toy-app.fixture.ts";
-import { hurriedClock, ofKind, SITES, simulateToy, theKind } from "./toy-run.fixture.ts";
+import { type ToyOptions, temporaryDir, toyApp, toyWeights } from "./testing/toy-app.ts";
+import { hurriedClock, ofKind, SITES, simulateToy, theKind } from "./testing/toy-run.ts";
 
 type Changes = Partial<Omit<SimulationOptions, "log" | "dir" | "initialWeightsPath">>;
 
@@ -179,6 +179,23 @@ describe("when sites fail", () => {
 		expect(ofKind(events, "site.left")).toMatchObject([{ site: "ann", reason: "offline" }]);
 		expect(ofKind(events, "round.accepted").map(({ updates }) => updates.length)).toEqual([4, 3, 3]);
 		finalHash(events);
+	});
+
+	test("`wait` keeps the task of a site that is offline for a while, and nothing is lost", async () => {
+		let numLost = 0;
+		const changes: Changes = {
+			offlineSites: "wait",
+			clock: hurriedClock(),
+			// Ann's connection is gone for long enough to be given up; then the same client comes back.
+			sites: SITES.map((site) => ({ site, app: toyApp(site) })),
+			faults: ({ site, method }) => {
+				if (site !== "ann" || method !== "pushResult" || numLost >= 3) return null;
+				numLost++;
+				return { kind: "drop-request" };
+			},
+		};
+		expect(finalHash(await run(changes))).toBe(finalHash(await run()));
+		expect(numLost).toBe(3);
 	});
 
 	test("lost, doubled and broken calls change nothing", async () => {

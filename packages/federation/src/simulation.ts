@@ -6,6 +6,7 @@ import type { ClientApp } from "./client-app.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import { toError } from "./errors.ts";
 import type { RoundEvent } from "./events.ts";
+import type { FileSystem } from "./file-system.ts";
 import { type Fault, memoryTransport } from "./memory-transport.ts";
 import { openObjectStore } from "./object-store.ts";
 import type { StreamMethod, UnaryMethod } from "./protocol.ts";
@@ -30,6 +31,8 @@ export interface SimulationOptions extends Omit<RoundsOptions, "grid" | "store" 
 	readonly concurrency?: number;
 	/** Default: the machine's clock. */
 	readonly clock?: Clock;
+	/** Where the server keeps its objects; default: the machine's file system. */
+	readonly fileSystem?: FileSystem;
 	/** Faults on the way between a site and the server; default: none. */
 	readonly faults?: (call: {
 		readonly site: string;
@@ -48,7 +51,7 @@ export async function* simulate(options: SimulationOptions): AsyncGenerator<Roun
 	if (new Set(names).size !== names.length)
 		throw new RangeError(`simulate: site names repeat: ${names.join(", ")}`);
 	const clock = options.clock ?? systemClock();
-	const store = await openObjectStore(join(options.dir, "server"));
+	const store = await openObjectStore(join(options.dir, "server"), options.fileSystem);
 	const transports = new Map<string, Transport>();
 	const traffic = (): Traffic => sumTraffic([...transports.values()].map((transport) => transport.traffic()));
 	await using server = createServer({ store, clock, traffic });

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { encodeSafetensors, float32Array, type NdArray, ndArray } from "@zk0/arrays";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { temporaryDir } from "./toy-app.fixture.ts";
+import { temporaryDir } from "./testing/toy-app.ts";
 import { inspectUpdate, inspectUpdateFile, readTensorSpecs, type TensorSpecs } from "./update-check.ts";
 
 const specs: TensorSpecs = new Map([

@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { float32Array, type NamedArrays, rng } from "@zk0/arrays";
 import { openSafetensors, writeSafetensorsFile } from "@zk0/arrays/node";
-import type { ClientApp, EvaluateTask, TrainTask } from "./client-app.ts";
+import type { ClientApp, EvaluateTask, TrainTask } from "../client-app.ts";
 
 const DIM = 3;
 const TRUE_WEIGHTS = [1.5, -2, 0.5];

@@ -2,12 +2,12 @@
 
 import { join } from "node:path";
 import { writeSafetensorsFile } from "@zk0/arrays/node";
-import { type Clock, systemClock } from "./clock.ts";
-import { openEventLog } from "./event-log.ts";
-import type { RoundEvent } from "./events.ts";
-import { type SimulationOptions, simulate } from "./simulation.ts";
-import { fedAvg } from "./strategies/fedavg.ts";
-import { toyApp, toyWeights } from "./toy-app.fixture.ts";
+import { type Clock, systemClock } from "../clock.ts";
+import { openEventLog } from "../event-log.ts";
+import type { RoundEvent } from "../events.ts";
+import { type SimulationOptions, simulate } from "../simulation.ts";
+import { fedAvg } from "../strategies/fedavg.ts";
+import { toyApp, toyWeights } from "./toy-app.ts";
 
 /** Names of the toy sites, sorted. */
 export const SITES: readonly string[] = ["ann", "bob", "cyd", "dan"];

@@ -1,5 +1,5 @@
 // A disk that can be full, for tests.
-import { type FileSystem, nodeFileSystem, type OpenFile } from "./file-system.ts";
+import { type FileSystem, nodeFileSystem, type OpenFile } from "../file-system.ts";
 
 /** A file system whose disk is full after `quotaBytes` more written bytes. */
 export function smallDisk(quotaBytes: number): FileSystem & { refill(bytes: number): void } {
