@@ -28,7 +28,7 @@ export const simulate = defineCommand({
 	summary: "Run a federation in one process: every site trains on its own data, only weights travel.",
 	options: OPTIONS,
 	notes: [
-		"The same seed gives the same weights on the same kind of machine, whatever --threads and --concurrency are. " +
+		"The same seed gives the same weights on one machine, however many sites train at the same time. " +
 			"Ctrl-C stops after writing what is finished; `zk0 runs resume` goes on from there.",
 	],
 	examples: [

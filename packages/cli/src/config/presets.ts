@@ -11,12 +11,22 @@ type Given = Required<OptionValues<typeof RUN_OPTIONS>>;
 export interface RunDefaults
 	extends Omit<
 		Given,
-		"data" | "init" | "threads" | "preset" | "learningRate" | "warmupSteps" | "keepCheckpoints"
+		| "data"
+		| "init"
+		| "threads"
+		| "preset"
+		| "concurrency"
+		| "learningRate"
+		| "warmupSteps"
+		| "keepCheckpoints"
 	> {
 	readonly data: null;
 	/** A directory, "random", or "bundled" for the small base policy that ships with zk0. */
 	readonly init: string | null;
-	readonly threads: null;
+	/** Null: as many as the machine has cores. */
+	readonly threads: number | null;
+	/** Null: one per core. */
+	readonly concurrency: number | null;
 	/** Null: all. */
 	readonly keepCheckpoints: number | null;
 	/** Null: the policy's own. */
@@ -46,8 +56,10 @@ const SMALL: RunDefaults = {
 	sampledFrames: 16,
 	keepCheckpoints: null,
 	seed: 42,
-	threads: null,
-	concurrency: 1,
+	// The last bits of a result depend on the number of threads, so that it is the same on every machine; small
+	// graphs gain more from training several sites at once.
+	threads: 1,
+	concurrency: null,
 	out: "runs",
 };
 
@@ -78,5 +90,8 @@ export const PRESETS: Readonly<Record<PresetName, RunDefaults>> = {
 		evalFrames: 64,
 		sampledFrames: 32,
 		keepCheckpoints: 2,
+		// Every site at work holds a model of its own in memory.
+		threads: null,
+		concurrency: 1,
 	},
 };

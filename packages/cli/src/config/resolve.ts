@@ -17,11 +17,13 @@ export type ConfigSource = "flag" | "file" | "preset";
 export interface RunConfig
 	extends Omit<
 		Required<Given>,
-		"data" | "init" | "threads" | "learningRate" | "warmupSteps" | "keepCheckpoints"
+		"data" | "init" | "threads" | "concurrency" | "learningRate" | "warmupSteps" | "keepCheckpoints"
 	> {
 	readonly data: Readonly<Record<string, string>> | null;
 	/** A checkpoint's directory, "random" or "bundled". */
 	readonly init: string;
+	/** Null: one site per core, at most all. */
+	readonly concurrency: number | null;
 	/** Null: as many as the machine has cores, shared by the sites at work. */
 	readonly threads: number | null;
 	/** Null: all. */

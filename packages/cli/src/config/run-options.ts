@@ -176,13 +176,13 @@ export const RUN_OPTIONS = {
 		kind: "number",
 		schema: z.number().int().min(1).max(256),
 		value: "<n>",
-		summary: "compute threads of each site that trains at the same time",
+		summary: "compute threads of each site; the same number gives the same bits",
 	},
 	concurrency: {
 		kind: "number",
 		schema: z.number().int().min(1).max(64),
 		value: "<n>",
-		summary: "sites that train at the same time; does not change the result",
+		summary: "sites that train at the same time; does not change the result (default: one per core)",
 	},
 	out: {
 		kind: "text",

@@ -31,9 +31,10 @@ export const runRecordSchema = z.strictObject({
 	learning: z.record(z.string(), z.json()),
 	/** The model that the run started from. */
 	initial: z.strictObject({ from: z.string(), modelSha256: z.string() }),
-	/** Automatic choices that do not change the result. */
+	/** Where it ran, and what was chosen for that machine. A resumed run keeps the number of threads. */
 	machine: z.strictObject({
 		threads: z.int(),
+		concurrency: z.int(),
 		zk0: z.string(),
 		node: z.string(),
 		platform: z.string(),

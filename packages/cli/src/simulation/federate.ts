@@ -117,12 +117,9 @@ async function repairCheckpoints(
 	}
 }
 
-async function createEngines(
-	model: PolicyModel,
-	{ config, record }: Federation,
-): Promise<Pool<PolicyEngine>> {
+async function createEngines(model: PolicyModel, { record }: Federation): Promise<Pool<PolicyEngine>> {
 	const engines: PolicyEngine[] = [];
-	for (let index = 0; index < config.concurrency; index++) {
+	for (let index = 0; index < record.machine.concurrency; index++) {
 		engines.push(createPolicyEngine(await createOrtRuntime({ threads: record.machine.threads }), model));
 	}
 	return createPool(engines);
@@ -147,7 +144,7 @@ function startSimulation(
 			site: site.data.name,
 			app: createFinetuneApp({ site, pool, stateDir: paths.siteState }),
 		})),
-		concurrency: config.concurrency,
+		concurrency: record.machine.concurrency,
 		minSites: config.minSites,
 		signal,
 	});

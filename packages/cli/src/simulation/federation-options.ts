@@ -34,7 +34,17 @@ export function learningOf(settings: LearningSettings, policy: SmolVLAConfig): L
 	};
 }
 
-/** Compute threads for each site at work; the result does not depend on it. */
-export function threadsOf({ threads, concurrency }: Pick<RunConfig, "threads" | "concurrency">): number {
-	return threads ?? Math.max(1, Math.floor(availableParallelism() / concurrency));
+/** What the machine at hand decides where the settings leave it open. */
+export interface MachineChoices {
+	/** Sites at work at the same time; never changes the result. */
+	readonly concurrency: number;
+	/** Compute threads of each. */
+	readonly threads: number;
+}
+
+/** The choices for this machine. */
+export function machineChoices(config: Pick<RunConfig, "threads" | "concurrency" | "sites">): MachineChoices {
+	const cores = availableParallelism();
+	const concurrency = Math.min(config.concurrency ?? cores, config.sites);
+	return { concurrency, threads: config.threads ?? Math.max(1, Math.floor(cores / concurrency)) };
 }

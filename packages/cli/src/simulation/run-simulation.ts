@@ -17,7 +17,7 @@ import { withRunLock } from "../run-directory/run-lock.ts";
 import { type RunRecord, readRunRecord, writeRunRecord } from "../run-directory/run-record.ts";
 import { VERSION } from "../version.ts";
 import { type FederationEnd, federate } from "./federate.ts";
-import { learningOf, threadsOf } from "./federation-options.ts";
+import { learningOf, machineChoices } from "./federation-options.ts";
 import { type OpenedSite, type OpenedSites, openSites } from "./open-sites.ts";
 import { planSites, type SitePlan } from "./site-plans.ts";
 import { writeStartCheckpoint } from "./start-model.ts";
@@ -185,7 +185,7 @@ async function recordOf(
 			modelSha256: await sha256File(join(base.directory, "model.safetensors")),
 		},
 		machine: {
-			threads: threadsOf(config),
+			...machineChoices(config),
 			zk0: VERSION,
 			node: process.version,
 			platform: `${platform()} ${arch()}`,

@@ -18,6 +18,14 @@ export function sampleRecord(runId: string): RunRecord {
 		})),
 		learning: { batchSize: 8 },
 		initial: { from: "bundled", modelSha256: "00" },
-		machine: { threads: 1, zk0: "0.1.0", node: "v20", platform: "linux x64", cpu: "?", cores: 2 },
+		machine: {
+			threads: 1,
+			concurrency: 1,
+			zk0: "0.1.0",
+			node: "v20",
+			platform: "linux x64",
+			cpu: "?",
+			cores: 2,
+		},
 	};
 }
