@@ -43,6 +43,13 @@ describe("rollOut", () => {
 		},
 	);
 
+	test.each([5, 30])("the expert also works at %i actions per second", async (fps) => {
+		using world = await createWorld({ task: "lift-red", seed: 1000, fps, engine });
+		const { success, numFrames } = await rollOut(world, expertPolicy);
+		expect(success).toBe(true);
+		expect(numFrames / fps).toBeLessThan(5);
+	});
+
 	test("wandering does not solve a task, and the limit ends it", async () => {
 		using world = await createWorld({ task: "reach-red", seed: 0, engine });
 		for (const task of TASKS.filter((_, index) => index % 9 === 0)) {

@@ -14,6 +14,8 @@ export interface Expert {
 	act(situation: Situation): Float64Array;
 }
 
+/** How far ahead the arm is asked to be, seconds: servos lag, so a nearer target would slow high rates down. */
+const HORIZON_S = 0.1;
 /** Fastest commanded change of a joint and of the gripper, per second. */
 const MAX_JOINT_RAD_PER_S = 1.6;
 const MAX_GRIPPER_PER_S = 110;
@@ -21,6 +23,7 @@ const MAX_GRIPPER_PER_S = 110;
 /** The expert for an episode of `goal` that starts as `layout`, asked `fps` times per second. */
 export function createExpert(goal: TaskGoal, layout: Layout, fps: number): Expert {
 	const [start = { x: 0, y: 0 }] = layout.cubes;
+	const horizonS = Math.max(HORIZON_S, 1 / fps);
 	let stages = planStages(goal, layout, start);
 	let stageIndex = 0;
 	let numFrames = 0;
@@ -40,24 +43,24 @@ export function createExpert(goal: TaskGoal, layout: Layout, fps: number): Exper
 			if (stage === undefined)
 				throw new RangeError(`expert: plan of ${goal.kind} has no stage ${stageIndex}`);
 			numFrames++;
-			return approach(now, tip, stage, fps);
+			return approach(now, tip, stage, horizonS);
 		},
 	};
 }
 
 /** The next command on the straight line from the tip to the stage's goal, within speed limits. */
-function approach(now: Situation, tip: Point, stage: Stage, fps: number): Float64Array {
+function approach(now: Situation, tip: Point, stage: Stage, horizonS: number): Float64Array {
 	const goal = stage.goal(now);
 	const distance = Math.hypot(goal.x - tip.x, goal.y - tip.y, goal.z - tip.z);
-	const share = Math.min(1, stage.speed / fps / Math.max(distance, 1e-9));
+	const share = Math.min(1, (stage.speed * horizonS) / Math.max(distance, 1e-9));
 	const x = tip.x + share * (goal.x - tip.x);
 	const y = tip.y + share * (goal.y - tip.y);
 	const z = tip.z + share * (goal.z - tip.z);
 	const wanted = armAngles(reachablePose(x, y, z));
 	const deltas = wanted.map((angle, joint) => angle - (now.armRad[joint] ?? 0));
 	const largest = Math.max(...deltas.map(Math.abs));
-	const slowDown = Math.min(1, MAX_JOINT_RAD_PER_S / fps / Math.max(largest, 1e-9));
-	const gripperStep = MAX_GRIPPER_PER_S / fps;
+	const slowDown = Math.min(1, (MAX_JOINT_RAD_PER_S * horizonS) / Math.max(largest, 1e-9));
+	const gripperStep = MAX_GRIPPER_PER_S * horizonS;
 	const gripper = now.gripper + Math.min(gripperStep, Math.max(-gripperStep, stage.gripper - now.gripper));
 	const command = new Float64Array(6);
 	deltas.forEach((delta, joint) => {

@@ -23,10 +23,8 @@ export interface SimSource {
 const DEFAULTS = { episodes: 12, seed: 0, image: DEFAULT_IMAGE, fps: 10 } as const;
 const KEYS = ["episodes", "seed", "size", "fps", "domain", "vary"] as const;
 
-/** Shortest side: video encoders refuse less. */
-const MIN_SIDE = 64;
-/** Longest side of a picture; larger ones would not fit an episode in memory. */
-const MAX_SIDE = 1920;
+/** Sides of a picture: video encoders refuse less, memory for an episode more. */
+const [MIN_SIDE, MAX_SIDE] = [64, 1920];
 /** Most episodes of one recording. */
 const MAX_EPISODES = 100_000;
 
