@@ -76,6 +76,15 @@ describe("safetensors", () => {
 		);
 	});
 
+	test("reads unaligned tensors out of a pooled Buffer", () => {
+		const arrays = new Map<string, NdArray>([
+			["a", ndArray("uint8", [1], Uint8Array.of(9))],
+			["b", ndArray("int64", [2], BigInt64Array.of(-5n, 6n))],
+		]);
+		const pooled = Buffer.concat([Buffer.of(0, 0, 0), encodeSafetensors(arrays)]).subarray(3);
+		expect(decodeSafetensors(pooled).arrays.get("b")?.data).toEqual(BigInt64Array.of(-5n, 6n));
+	});
+
 	test("the order of insertion does not change the bytes", () => {
 		const a: [string, NdArray] = ["a", float32Array([1], [1])];
 		const b: [string, NdArray] = ["b", float32Array([1], [2])];

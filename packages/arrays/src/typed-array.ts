@@ -28,7 +28,7 @@ const CONSTRUCTORS: Constructors = {
 
 /** The bytes as an array of `dtype`: a view when their offset is aligned, else a copy. */
 export function arrayFromBytes(dtype: DType, shape: Shape, bytes: Uint8Array): NdArray {
-	const aligned = bytes.byteOffset % DTYPE_BYTES[dtype] === 0 ? bytes : bytes.slice();
+	const aligned = bytes.byteOffset % DTYPE_BYTES[dtype] === 0 ? bytes : new Uint8Array(bytes); // not slice(): a Node Buffer would share memory
 	const data: TypedArray = new CONSTRUCTORS[dtype](
 		aligned.buffer,
 		aligned.byteOffset,

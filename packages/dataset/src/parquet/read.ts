@@ -83,16 +83,19 @@ async function readColumns(
 		if (!columnNames.includes(name))
 			throw badParquet(path, `it has no column "${name}" (columns: ${columnNames.join(", ")})`);
 	}
-	const values = new Map<string, unknown[]>(columns.map((name) => [name, []]));
+	const chunks = new Map<string, ColumnChunk[]>(columns.map((name) => [name, []]));
 	if (numRows > 0 && columns.length > 0) {
 		await parquetRead({
 			file,
 			metadata,
 			columns: [...columns],
 			compressors,
-			onChunk: ({ columnName, columnData }) => append(values.get(columnName), columnData),
+			onChunk: ({ columnName, columnData, rowStart }) => {
+				chunks.get(columnName)?.push({ rowStart, values: columnData });
+			},
 		});
 	}
+	const values = new Map([...chunks].map(([name, parts]) => [name, inRowOrder(parts)]));
 	for (const [name, list] of values) {
 		if (list.length !== numRows)
 			throw badParquet(path, `column "${name}" has ${list.length} of ${numRows} rows`);
@@ -110,9 +113,19 @@ async function readColumns(
 	};
 }
 
-function append(target: unknown[] | undefined, values: DecodedArray): void {
-	if (target === undefined) return;
-	for (const value of values) target.push(value);
+/** Consecutive values of a column. */
+interface ColumnChunk {
+	readonly rowStart: number;
+	readonly values: DecodedArray;
+}
+
+/** The values of a column; row groups arrive in whatever order their bytes were read. */
+export function inRowOrder(chunks: readonly ColumnChunk[]): unknown[] {
+	const list: unknown[] = [];
+	for (const { values } of [...chunks].sort((a, b) => a.rowStart - b.rowStart)) {
+		for (const value of values) list.push(value);
+	}
+	return list;
 }
 
 function topLevelNames({ schema }: FileMetaData): string[] {

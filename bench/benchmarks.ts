@@ -1,0 +1,20 @@
+// The benchmarks by name; each returns one JSON document.
+import { runAggregateBench } from "./aggregate.ts";
+import { runLearnBench } from "./learn.ts";
+import { runReaderBench } from "./reader.ts";
+import { benchSim } from "./sim.ts";
+import { runStepBench } from "./step.ts";
+
+/** Options from the command line. */
+export interface BenchmarkOptions {
+	readonly preset?: string;
+}
+
+/** Benchmarks by name. */
+export const benchmarks: Readonly<Record<string, (options: BenchmarkOptions) => Promise<unknown>>> = {
+	aggregate: () => runAggregateBench(),
+	step: (options) => runStepBench(options),
+	reader: () => runReaderBench(),
+	sim: () => benchSim(),
+	learn: () => runLearnBench(),
+};
