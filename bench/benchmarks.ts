@@ -1,6 +1,6 @@
 // The benchmarks by name; each returns one JSON document.
 import { runAggregateBench } from "./aggregate.ts";
-import { runLearnBench } from "./learn.ts";
+import { benchLearn } from "./learn.ts";
 import { runReaderBench } from "./reader.ts";
 import { benchSim } from "./sim.ts";
 import { runStepBench } from "./step.ts";
@@ -16,5 +16,5 @@ export const benchmarks: Readonly<Record<string, (options: BenchmarkOptions) => 
 	step: (options) => runStepBench(options),
 	reader: () => runReaderBench(),
 	sim: () => benchSim(),
-	learn: () => runLearnBench(),
+	learn: () => benchLearn(),
 };
