@@ -7,13 +7,13 @@ const MAX_FILE_LINES = 400;
 const BUDGET_LINES: Readonly<Record<string, number>> = {
 	arrays: 1200,
 	autodiff: 4000,
-	dataset: 4000,
-	flower: 3000,
-	policy: 4000,
-	sim: 2500,
-	federation: 4000,
-	finetune: 2500,
-	cli: 4500,
+	dataset: 5000,
+	flower: 4000,
+	policy: 4500,
+	sim: 2700,
+	federation: 5200,
+	finetune: 3000,
+	cli: 7000,
 };
 
 const lines = new Map<string, number[]>();
