@@ -1,7 +1,6 @@
 import { once } from "node:events";
 import { existsSync } from "node:fs";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
 import { float32Array, type NdArray, type Shape } from "@zk0/arrays";
@@ -9,13 +8,17 @@ import { hashTensors, openSafetensors, sha256File, writeSafetensorsFile } from "
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { aggregateFiles, normaliseWeights, type UpdateFile } from "./aggregate.ts";
+import { temporaryDir } from "./testing/toy-app.ts";
 
 let dir = "";
+let owner: AsyncDisposable | undefined;
 beforeAll(async () => {
-	dir = await mkdtemp(join(tmpdir(), "zk0-aggregate-"));
+	const made = await temporaryDir();
+	owner = made;
+	dir = made.path;
 });
 afterAll(async () => {
-	await rm(dir, { recursive: true });
+	await owner?.[Symbol.asyncDispose]();
 });
 
 type Tensors = Map<string, NdArray<"float32">>;
@@ -83,6 +86,21 @@ describe("aggregateFiles", () => {
 			}),
 			{ numRuns: 40 },
 		);
+	});
+
+	test("adds in the order of site names: where order shows, it is always the same", async () => {
+		const values: [string, number][] = [
+			["a", 1e30],
+			["b", 1],
+			["c", -1e30],
+		];
+		const files = await Promise.all(values.map(([site, value]) => store(site, 1, update([[value]]))));
+		const [a, b, c] = files;
+		for (const order of [files, [c, b, a], [a, c, b], [b, c, a]]) {
+			const given = order.filter((file) => file !== undefined);
+			// (1e30 + 1) - 1e30 is 0; in another order it would be 1/3.
+			expect((await aggregate(given)).get("t0")?.data[0]).toBe(0);
+		}
 	});
 
 	test("gives equal inputs back bit for bit, whatever the weights", async () => {

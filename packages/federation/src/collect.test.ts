@@ -45,13 +45,13 @@ const left = (site: string, reason: "left" | "offline"): Outcome => ({
 async function play(
 	outcomes: readonly Outcome[],
 	options: { offlineSites: "fail" | "wait"; online?: readonly string[] },
-): Promise<{ events: RoundEvent[]; withdrawn: string[]; numSettled: number }> {
+): Promise<{ events: RoundEvent[]; withdrawn: string[]; numLoggedAtSettle: number[] }> {
 	await using dir = await temporaryDir();
 	await using log = await openEventLog(join(dir.path, "events.jsonl"));
 	const clock = manualClock();
 	const queue = [...outcomes];
 	const withdrawn: string[] = [];
-	let numSettled = 0;
+	const numLoggedAtSettle: number[] = [];
 	const grid: Grid = {
 		sites: () =>
 			(options.online ?? ["ann", "bob"]).map((site) => ({ site, info: { numSamples: 1, details: {} } })),
@@ -61,7 +61,7 @@ async function play(
 		next: () => {
 			const outcome = queue.shift();
 			if (outcome === undefined) return Promise.reject(new RangeError("the script is over"));
-			return Promise.resolve({ outcome, settle: () => numSettled++ });
+			return Promise.resolve({ outcome, settle: () => numLoggedAtSettle.push(log.events.length) });
 		},
 		traffic: () => null,
 	};
@@ -73,12 +73,12 @@ async function play(
 		signal: undefined,
 	};
 	for await (const event of collect(phase, [task("ann", "a"), task("bob", "b")])) events.push(event);
-	return { events, withdrawn, numSettled };
+	return { events, withdrawn, numLoggedAtSettle };
 }
 
 describe("collect", () => {
 	test("records and settles each outcome; answered tasks are not withdrawn", async () => {
-		const { events, withdrawn, numSettled } = await play([update("bob", "b"), update("ann", "a")], {
+		const { events, withdrawn, numLoggedAtSettle } = await play([update("bob", "b"), update("ann", "a")], {
 			offlineSites: "fail",
 		});
 		expect(events.map(({ kind }) => kind)).toEqual([
@@ -88,7 +88,8 @@ describe("collect", () => {
 			"update.received",
 		]);
 		expect(withdrawn).toEqual([]);
-		expect(numSettled).toBe(2);
+		// Two task.sent before; each update is in the log before its site hears of it.
+		expect(numLoggedAtSettle).toEqual([3, 4]);
 	});
 
 	test("`fail`: an offline site's task ends, and its later result is not taken", async () => {
