@@ -1,5 +1,5 @@
 // Write, read back, compare: values exactly, pictures within what the codec may lose.
-import { readdirSync, readFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { openDataset } from "./dataset.ts";
@@ -172,6 +172,37 @@ describe("a recording that cannot be kept leaves nothing behind", () => {
 			await writer.addEpisode(syntheticEpisode(0, 4));
 		}
 		expect(readdirSync(folder.path)).toEqual([]);
+	});
+
+	test("its encoder process ends by SIGSEGV", async () => {
+		using folder = temporaryFolder();
+		await using writer = await createDatasetWriter(join(folder.path, "recordings"), OPTIONS);
+		await writer.addEpisode(syntheticEpisode(0, 4));
+		for (const pid of writer.processIds) process.kill(pid, "SIGSEGV");
+		await expect(writer.finish()).rejects.toMatchObject({ code: "encoder-failed" });
+		expect(readdirSync(folder.path)).toEqual([]);
+		expect(writer.processIds).toEqual([]);
+	});
+
+	test.each(["videos", "data"])("its folder %s cannot be made", async (name) => {
+		using folder = temporaryFolder();
+		await using writer = await createDatasetWriter(join(folder.path, "recordings"), OPTIONS);
+		writeFileSync(join(folder.path, readdirSync(folder.path)[0] ?? "", name), "in the way");
+		const recording = writer.addEpisode(syntheticEpisode(0, 4)).then(() => writer.finish());
+		const code = name === "videos" ? "encoder-failed" : "write-failed";
+		await expect(recording).rejects.toMatchObject({ code, file: expect.stringContaining("recordings") });
+		expect(readdirSync(folder.path)).toEqual([]);
+	});
+
+	test("its place is taken meanwhile", async () => {
+		using folder = temporaryFolder();
+		const dir = join(folder.path, "recordings");
+		await using writer = await createDatasetWriter(dir, OPTIONS);
+		await writer.addEpisode(syntheticEpisode(0, 4));
+		mkdirSync(dir);
+		writeFileSync(join(dir, "other"), "kept");
+		await expect(writer.finish()).rejects.toMatchObject({ code: "target-exists", file: dir });
+		expect(readdirSync(folder.path, { recursive: true })).toEqual(["recordings", "recordings/other"]);
 	});
 
 	test("it has no episode", async () => {

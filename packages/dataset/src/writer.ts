@@ -5,8 +5,8 @@ import { mkdirSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { DatasetError } from "./errors.ts";
-import { type CameraSpec, DATA_PATH, DEFAULT_LIMITS, type Feature, VIDEO_PATH } from "./info.ts";
-import { aggregateStats, collectImageStats, type FeatureStats, sampledFrames, vectorStats } from "./stats.ts";
+import { type CameraSpec, DEFAULT_LIMITS, type Feature, VIDEO_PATH } from "./info.ts";
+import { aggregateStats, collectImageStats, type FeatureStats, sampledFrames } from "./stats.ts";
 import { encodeStats } from "./stats-json.ts";
 import { CODECS, type VideoCodec } from "./video/codec.ts";
 import type { EpisodeVideo } from "./video/encode-protocol.ts";
@@ -21,6 +21,7 @@ import {
 	moveIntoPlace,
 	writeFailed,
 } from "./writer-checks.ts";
+import { episodeRows, infoJson } from "./writer-content.ts";
 import {
 	createDataFiles,
 	type DataFiles,
@@ -78,6 +79,8 @@ export interface DatasetWriter extends AsyncDisposable {
 	 * @throws DatasetError "bad-episode" (nothing of it is kept and the writer is aborted), "encoder-failed", "write-failed".
 	 */
 	addEpisode(episode: EpisodeInput): Promise<void>;
+	/** Ids of the running encoder processes. */
+	readonly processIds: readonly number[];
 	/**
 	 * Writes metadata and moves the dataset to its place.
 	 * @throws DatasetError "no-episodes" when nothing was added, "target-exists", "encoder-failed", "write-failed".
@@ -154,13 +157,20 @@ class Recording implements DatasetWriter {
 		options.signal?.addEventListener("abort", this.#onAbort, { once: true });
 	}
 
+	get processIds(): readonly number[] {
+		return [this.#encoder?.pid ?? []].flat();
+	}
+
 	async addEpisode(episode: EpisodeInput): Promise<void> {
 		await this.#exclusive(async () => {
 			const episodeIndex = this.#episodes.length;
 			const length = checkEpisode(episode, episodeIndex, this.#options);
 			const fromIndex = this.#numFrames;
 			const imageStats = await this.#encode(episode, episodeIndex, length);
-			const { rows, stats } = this.#rows(episode, { episodeIndex, fromIndex, length });
+			if (!this.#tasks.includes(episode.task)) this.#tasks.push(episode.task);
+			const taskIndex = this.#tasks.indexOf(episode.task);
+			const place = { episodeIndex, fromIndex, length, taskIndex, fps: this.#options.fps };
+			const { rows, stats } = episodeRows(episode, place);
 			const data = this.#data.append(rows, length);
 			this.#episodes.push({
 				episodeIndex,
@@ -186,9 +196,17 @@ class Recording implements DatasetWriter {
 			await this.#encoder?.finish();
 			this.#data.finish();
 			const episodes = this.#episodes.map((episode, index) => ({ ...episode, videos: videos[index] ?? [] }));
+			const counts = {
+				numEpisodes: episodes.length,
+				numFrames: this.#numFrames,
+				numTasks: this.#tasks.length,
+			};
 			writeTasks(this.#temporary, this.#tasks);
 			writeEpisodes(this.#temporary, episodes);
-			await writeFile(join(this.#temporary, "meta/info.json"), this.#infoJson());
+			await writeFile(
+				join(this.#temporary, "meta/info.json"),
+				infoJson(this.#options, this.#features, this.#limits, counts),
+			);
 			await writeFile(
 				join(this.#temporary, "meta/stats.json"),
 				encodeStats(aggregateStats(episodes.map(({ stats }) => stats))),
@@ -279,58 +297,5 @@ class Recording implements DatasetWriter {
 		}
 		this.#videos.push(encoder.end());
 		return Object.fromEntries(cameras.map(({ camera, stats }) => [camera.key, stats.finish()]));
-	}
-
-	#rows(
-		{ task, states, actions }: EpisodeInput,
-		{ episodeIndex, fromIndex, length }: { episodeIndex: number; fromIndex: number; length: number },
-	): { rows: Record<string, readonly unknown[]>; stats: Record<string, FeatureStats> } {
-		if (!this.#tasks.includes(task)) this.#tasks.push(task);
-		const taskIndex = this.#tasks.indexOf(task);
-		const numbers = (value: (frame: number) => number): number[] =>
-			Array.from({ length }, (_, frame) => value(frame));
-		const scalars = {
-			timestamp: numbers((frame) => Math.fround(frame / this.#options.fps)),
-			frame_index: numbers((frame) => frame),
-			episode_index: numbers(() => episodeIndex),
-			index: numbers((frame) => fromIndex + frame),
-			task_index: numbers(() => taskIndex),
-		};
-		const rows: Record<string, readonly unknown[]> = {};
-		const stats: Record<string, FeatureStats> = {};
-		const vectors = { action: actions, "observation.state": states };
-		for (const [key, values] of Object.entries(vectors)) {
-			const dim = values.length / length;
-			const list = Array.from({ length }, (_, frame) =>
-				Array.from(values.subarray(frame * dim, (frame + 1) * dim)),
-			);
-			rows[key] = dim === 1 ? list.flat() : list;
-			stats[key] = vectorStats(values, dim);
-		}
-		for (const [key, values] of Object.entries(scalars)) {
-			rows[key] = key === "timestamp" ? values : values.map(BigInt);
-			stats[key] = vectorStats(values, 1);
-		}
-		return { rows, stats };
-	}
-
-	#infoJson(): string {
-		const { fps, robotType } = this.#options;
-		const info = {
-			codebase_version: "v3.0",
-			fps,
-			features: this.#features,
-			total_episodes: this.#episodes.length,
-			total_frames: this.#numFrames,
-			total_tasks: this.#tasks.length,
-			chunks_size: this.#limits.filesPerChunk,
-			data_files_size_in_mb: this.#limits.dataFileSizeMb,
-			video_files_size_in_mb: this.#limits.videoFileSizeMb,
-			data_path: DATA_PATH,
-			video_path: this.#options.cameras.length === 0 ? null : VIDEO_PATH,
-			robot_type: robotType,
-			splits: { train: `0:${this.#episodes.length}` },
-		};
-		return `${JSON.stringify(info, null, 4)}\n`;
 	}
 }

@@ -26,7 +26,7 @@ export interface ParquetSink {
 }
 
 class FileSink extends ByteWriter {
-	readonly #fd: number;
+	#fd: number | null;
 
 	constructor(fd: number) {
 		super(1 << 16);
@@ -34,6 +34,7 @@ class FileSink extends ByteWriter {
 	}
 
 	flush(): void {
+		if (this.#fd === null) throw new TypeError("parquet file: it was closed");
 		const bytes = this.getBytes();
 		for (let done = 0; done < bytes.length; ) done += writeSync(this.#fd, bytes, done);
 		this.index = 0;
@@ -41,6 +42,13 @@ class FileSink extends ByteWriter {
 
 	override finish(): void {
 		this.flush();
+		if (this.#fd !== null) fsyncSync(this.#fd);
+		this.close();
+	}
+
+	close(): void {
+		if (this.#fd !== null) closeSync(this.#fd);
+		this.#fd = null;
 	}
 }
 
@@ -67,8 +75,7 @@ export function createParquetFile(
 			);
 		}
 	};
-	let fd: number | null = guarded(() => openSync(path, "wx"));
-	const sink = new FileSink(fd);
+	const sink = new FileSink(guarded(() => openSync(path, "wx")));
 	const writer = new ParquetWriter({
 		writer: sink,
 		schema: tableSchema(columns),
@@ -76,10 +83,6 @@ export function createParquetFile(
 		kvMetadata: [...metadata],
 		createdBy: "zk0 version 0.1.0",
 	});
-	const close = (): void => {
-		if (fd !== null) closeSync(fd);
-		fd = null;
-	};
 	return {
 		path,
 		get sizeBytes() {
@@ -95,13 +98,11 @@ export function createParquetFile(
 			guarded(() => void writer.write({ columnData, rowGroupSize }));
 		},
 		finish() {
-			guarded(() => {
-				void writer.finish();
-				if (fd !== null) fsyncSync(fd);
-				close();
-			});
+			guarded(() => void writer.finish());
 		},
-		[Symbol.dispose]: close,
+		[Symbol.dispose]() {
+			sink.close();
+		},
 	};
 }
 

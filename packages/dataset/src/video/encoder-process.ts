@@ -10,6 +10,8 @@ const MAX_IN_FLIGHT_BYTES = 32 << 20;
 
 /** An encoder process for all cameras of one dataset. */
 export interface EncoderProcess extends AsyncDisposable {
+	/** Its process id; undefined when it has none (any more). */
+	readonly pid: number | undefined;
 	/** Starts an episode; frames follow. */
 	begin(numFrames: number): void;
 	/** Hands over one frame of camera number `camera`; `rgb` may be reused at once. Waits while too much is queued. */
@@ -54,7 +56,7 @@ export function startEncoder(setup: EncodeSetup): EncoderProcess {
 			case "failed":
 				fail(
 					new DatasetError("encoder-failed", `encoding ${reply.file} failed: ${reply.message}`, {
-						file: reply.file,
+						file: setup.root,
 					}),
 				);
 		}
@@ -79,6 +81,9 @@ export function startEncoder(setup: EncodeSetup): EncoderProcess {
 	};
 	sendToChild(child, setup);
 	return {
+		get pid() {
+			return closing || failure !== null ? undefined : child.process.pid;
+		},
 		begin(numFrames) {
 			ensure();
 			sendToChild(child, { kind: "begin", numFrames });
