@@ -12,7 +12,7 @@ import {
 	wireError,
 	wireMetadata,
 } from "./message.ts";
-import { encodeObject, type ObjectType } from "./object.ts";
+import { encodeObject, type ObjectType, objectHead } from "./object.ts";
 import { buildTree, type ObjectTreeInit } from "./object-tree.ts";
 import { pythonJsonIndex } from "./python-json.ts";
 import type { ArrayRecord, FlowerArray, FlowerRecord, RecordDict } from "./record.ts";
@@ -123,9 +123,10 @@ async function addArray(
 ): Promise<ObjectId> {
 	const chunkIds: ObjectId[] = [];
 	for (let index = 0; index < data.numChunks; index++) {
+		const body = await data.readChunk(index, options);
+		const id = objectIdOf(objectHead("ArrayChunk", [], body.length), body);
 		const read = async (readOptions?: ReadOptions): Promise<Uint8Array> =>
 			encodeObject("ArrayChunk", [], await data.readChunk(index, readOptions));
-		const id = objectIdOf(await read(options));
 		if (!objects.has(id)) objects.set(id, { id, type: "ArrayChunk", children: [], read });
 		chunkIds.push(id);
 	}

@@ -21,7 +21,9 @@ export function parseObjectId(text: string): ObjectId {
 	throw new FlowerError("invalid-argument", `"${text.slice(0, 80)}" is not an object id (64 hex digits).`);
 }
 
-/** The id of an object's bytes, head included. */
-export function objectIdOf(bytes: Uint8Array): ObjectId {
-	return parseObjectId(createHash("sha256").update(bytes).digest("hex"));
+/** The id of an object's bytes, head included; they may come in parts. */
+export function objectIdOf(...parts: readonly Uint8Array[]): ObjectId {
+	const hash = createHash("sha256");
+	for (const part of parts) hash.update(part);
+	return parseObjectId(hash.digest("hex"));
 }

@@ -10,7 +10,14 @@ import {
 	sameShape,
 	sizeBytes,
 } from "@zk0/arrays";
-import { type ByteSource, chunked, concatBytes, memoryBytes, type ReadOptions } from "./chunk-source.ts";
+import {
+	allocateBytes,
+	type ByteSource,
+	chunked,
+	concatBytes,
+	memoryBytes,
+	type ReadOptions,
+} from "./chunk-source.ts";
 import { FlowerError } from "./errors.ts";
 import { ARRAY_CHUNK_BYTES, MAX_ARRAY_BYTES } from "./limits.ts";
 import { type NumpyHeader, parseNumpyHeader } from "./numpy-header.ts";
@@ -83,7 +90,7 @@ export async function toNdArray(
 			"resource-exhausted",
 			`An array of ${header.sizeBytes} bytes; at most ${maxBytes} are read into memory.`,
 		);
-	const bytes = new Uint8Array(header.sizeBytes);
+	const bytes = allocateBytes(header.sizeBytes);
 	let offset = 0;
 	for await (const piece of dataPieces(array, header, rest, nextChunk, options)) {
 		bytes.set(piece, offset);
@@ -157,7 +164,7 @@ function swapBytes(bytes: Uint8Array, itemBytes: number): void {
 
 /** Copies elements whose first axis varies fastest into the order where the last one does. */
 function toCOrder(bytes: Uint8Array, shape: Shape, itemBytes: number): Uint8Array {
-	const out = new Uint8Array(bytes.length);
+	const out = allocateBytes(bytes.length);
 	const position = shape.map(() => 0);
 	const strides = shape.map(
 		(_, axis) => itemBytes * shape.slice(0, axis).reduce((size, dim) => size * dim, 1),

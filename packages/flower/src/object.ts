@@ -1,4 +1,5 @@
 // One content-addressed object: `TYPE SP CHILDREN SP BODYLEN NUL BODY`. The id is the SHA-256 of all of it.
+import { allocateBytes } from "./chunk-source.ts";
 import { FlowerError } from "./errors.ts";
 import { isObjectId, type ObjectId } from "./ids.ts";
 import { MAX_INDEX_BODY_BYTES, MAX_OBJECT_HEAD_BYTES } from "./limits.ts";
@@ -24,14 +25,19 @@ export interface ParsedObject {
 	readonly body: Uint8Array;
 }
 
+/** What comes before an object's body; `children` must be free of repetitions. */
+export function objectHead(type: ObjectType, children: readonly ObjectId[], bodyBytes: number): Uint8Array {
+	return new TextEncoder().encode(`${type} ${children.join(",")} ${bodyBytes}\0`);
+}
+
 /** An object's bytes; `children` must be free of repetitions. */
 export function encodeObject(
 	type: ObjectType,
 	children: readonly ObjectId[],
 	body: Uint8Array,
 ): Uint8Array<ArrayBuffer> {
-	const head = new TextEncoder().encode(`${type} ${children.join(",")} ${body.length}\0`);
-	const bytes = new Uint8Array(head.length + body.length);
+	const head = objectHead(type, children, body.length);
+	const bytes = allocateBytes(head.length + body.length);
 	bytes.set(head);
 	bytes.set(body, head.length);
 	return bytes;

@@ -192,8 +192,9 @@ describe("round trips", () => {
 			fc.property(fc.uniqueArray(entry, { selector: ([name]) => name }), (entries) => {
 				const text = pythonJsonIndex(entries);
 				expect([...parseJsonIndex(text)]).toEqual(entries);
-				// Comparison with the platform's parser; a Map so that __proto__ is a name like any other.
-				expect(new Map(Object.entries(JSON.parse(text)))).toEqual(new Map(entries));
+				const byName = (a: string[], b: string[]): number => ((a[0] ?? "") < (b[0] ?? "") ? -1 : 1);
+				const parsed: Record<string, string> = JSON.parse(text);
+				expect(Object.entries(parsed).sort(byName)).toEqual([...entries].sort(byName));
 				expect(/^[ -~]*$/.test(text)).toBe(true);
 			}),
 			{ numRuns: 40 },

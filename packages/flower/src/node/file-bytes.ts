@@ -1,6 +1,6 @@
 // A part of a file as a byte source, e.g. one tensor of a safetensors file.
 import { type FileHandle, open } from "node:fs/promises";
-import { type ByteSource, type ReadOptions } from "../chunk-source.ts";
+import { allocateBytes, type ByteSource, type ReadOptions } from "../chunk-source.ts";
 import { FlowerError, throwIfCancelled } from "../errors.ts";
 
 /** A file that is open for reading. */
@@ -35,7 +35,7 @@ async function readExactly(
 	length: number,
 	options: ReadOptions = {},
 ): Promise<Uint8Array> {
-	const bytes = new Uint8Array(length);
+	const bytes = allocateBytes(length);
 	let numRead = 0;
 	while (numRead < length) {
 		throwIfCancelled(options.signal);
