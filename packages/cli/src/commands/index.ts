@@ -1,10 +1,22 @@
 // Every command, in the order of the help.
 import type { Command } from "../command.ts";
 import { dataSynth } from "./data-synth.ts";
+import { evaluate } from "./eval.ts";
+import { modelBind } from "./model-bind.ts";
 import { runsList } from "./runs-list.ts";
 import { runsResume } from "./runs-resume.ts";
 import { runsShow } from "./runs-show.ts";
 import { simulate } from "./simulate.ts";
+import { train } from "./train.ts";
 
 /** The commands of zk0. */
-export const COMMANDS: readonly Command[] = [simulate, dataSynth, runsList, runsShow, runsResume];
+export const COMMANDS: readonly Command[] = [
+	simulate,
+	train,
+	evaluate,
+	modelBind,
+	dataSynth,
+	runsList,
+	runsShow,
+	runsResume,
+];

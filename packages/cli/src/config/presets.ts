@@ -7,35 +7,31 @@ export type PresetName = "tiny" | "small" | "full";
 
 type Given = Required<OptionValues<typeof RUN_OPTIONS>>;
 
-/** What a setting may be left at: null means "not set", and the automatic choice is recorded beside it. */
-export interface RunDefaults
-	extends Omit<
-		Given,
-		| "data"
-		| "init"
-		| "threads"
-		| "preset"
-		| "concurrency"
-		| "learningRate"
-		| "warmupSteps"
-		| "keepCheckpoints"
-	> {
-	readonly data: null;
-	/** A directory, "random", or "bundled" for the small base policy that ships with zk0. */
-	readonly init: string | null;
-	/** Null: as many as the machine has cores. */
-	readonly threads: number | null;
-	/** Null: one per core. */
-	readonly concurrency: number | null;
-	/** Null: all. */
-	readonly keepCheckpoints: number | null;
-	/** Null: the policy's own. */
-	readonly learningRate: number | null;
-	readonly warmupSteps: number | null;
-}
+/**
+ * Settings that may stay open (null): no data is made up by `sites`, cameras go by equal names, every checkpoint is
+ * kept, learning rate and warm-up are the policy's own, one site per core works at a time, with as many threads as
+ * cores are left for it.
+ */
+export type OpenSetting =
+	| "data"
+	| "camera"
+	| "keepCheckpoints"
+	| "learningRate"
+	| "warmupSteps"
+	| "concurrency"
+	| "threads";
+
+/** A complete configuration of a federated run. */
+export type RunConfig = {
+	readonly [Key in keyof Given]: Key extends OpenSetting ? Given[Key] | null : Given[Key];
+};
+
+/** A preset's values; `init` is a directory, "random", "bundled" for the small base policy, or null: must be given. */
+export type RunDefaults = Omit<RunConfig, "preset" | "init"> & { readonly init: string | null };
 
 const SMALL: RunDefaults = {
 	data: null,
+	camera: null,
 	sites: 4,
 	episodes: 12,
 	imageSize: [96, 96],

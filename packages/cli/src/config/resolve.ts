@@ -5,33 +5,13 @@ import { z } from "zod";
 import type { OptionTable, OptionValues } from "../arguments/option.ts";
 import { CliError } from "../cli-error.ts";
 import { nearest } from "../suggest.ts";
-import { PRESETS, type PresetName, type RunDefaults } from "./presets.ts";
+import { PRESETS, type PresetName, type RunConfig, type RunDefaults } from "./presets.ts";
 import { RUN_OPTIONS, type RunOptionName } from "./run-options.ts";
 
 type Given = OptionValues<typeof RUN_OPTIONS>;
 
 /** Where a value came from. */
 export type ConfigSource = "flag" | "file" | "preset";
-
-/** A complete configuration of a federated run. */
-export interface RunConfig
-	extends Omit<
-		Required<Given>,
-		"data" | "init" | "threads" | "concurrency" | "learningRate" | "warmupSteps" | "keepCheckpoints"
-	> {
-	readonly data: Readonly<Record<string, string>> | null;
-	/** A checkpoint's directory, "random" or "bundled". */
-	readonly init: string;
-	/** Null: one site per core, at most all. */
-	readonly concurrency: number | null;
-	/** Null: as many as the machine has cores, shared by the sites at work. */
-	readonly threads: number | null;
-	/** Null: all. */
-	readonly keepCheckpoints: number | null;
-	/** Null: the policy's own. */
-	readonly learningRate: number | null;
-	readonly warmupSteps: number | null;
-}
 
 /** A configuration and the source of each of its values. */
 export interface ResolvedConfig {

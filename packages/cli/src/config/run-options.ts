@@ -53,6 +53,14 @@ export const RUN_OPTIONS = {
 			"a site and its recordings, repeatable: a LeRobot dataset's directory, or sim:<task>[?episodes=n&seed=n]; " +
 			"without it, --sites simulated sites record their own",
 	},
+	camera: {
+		kind: "pairs",
+		schema: z.record(z.string().min(1), z.string().min(1)),
+		value: "[<site>/]<dataset camera>=<policy camera>",
+		summary:
+			"which camera of a site (of every site, when none is named) is which of the policy, repeatable; " +
+			"without it, cameras of equal names",
+	},
 	sites: {
 		kind: "number",
 		schema: z.number().int().min(1).max(MAX_SITES),

@@ -90,6 +90,9 @@ describe("createReporter", () => {
 			reporter.recording("kitchen", 5, 12);
 			reporter.recording("kitchen", 12, 12);
 			for (const event of [...events.slice(0, 12), failed, ...events.slice(12)]) reporter.event(event);
+			for (let step = 1; step <= 20; step++) {
+				reporter.training("kitchen", { step, numSteps: 20, loss: 0.5, samplesPerSecond: 30 });
+			}
 			reporter.note("bye");
 		}
 		const lines = host.out().trimEnd().split("\n");
@@ -99,6 +102,8 @@ describe("createReporter", () => {
 			/round 2\/2 {2}loss 0\.\d+ {2}−\d+ % {2}\[kitchen 0\.\d+, workshop 0\.\d+\] {2}8\.0 MB up/,
 		);
 		expect(lines).toContain("round 1: kitchen failed to train, client-app: disk full");
+		expect(lines.filter((line) => line.startsWith("kitchen: step"))).toHaveLength(10);
+		expect(lines).toContain("kitchen: step 20/20  loss 0.5000  30.0 samples/s");
 		expect(lines.at(-1)).toBe("bye");
 	});
 
@@ -107,6 +112,7 @@ describe("createReporter", () => {
 		{
 			using reporter = createReporter({ stream: host.stdout, host, sites: SITES, rounds: 2 });
 			reporter.recording("kitchen", 1, 12);
+			reporter.training("kitchen", { step: 3, numSteps: 20, loss: 0.5, samplesPerSecond: 30 });
 			reporter.event(failed);
 		}
 		expect(host.out()).toContain("Preparing");

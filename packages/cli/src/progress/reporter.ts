@@ -3,7 +3,7 @@ import type { RoundEvent } from "@zk0/federation";
 import type { Host, TextStream } from "../host.ts";
 import { incidentText } from "../run-directory/run-summary.ts";
 import { applyEvent } from "./apply-event.ts";
-import { formatBytes, formatChange, formatDuration, formatLoss } from "./format.ts";
+import { formatBytes, formatChange, formatDuration, formatLoss, formatRate } from "./format.ts";
 import { createLiveRegion, type LiveRegion, renderLive } from "./live.ts";
 import { createPaint, type Paint, wantsColour } from "./paint.ts";
 import { type RunProgress, startProgress, updateSite } from "./run-progress.ts";
@@ -15,8 +15,18 @@ export interface RunReporter extends Disposable {
 	/** A site records its demonstrations. */
 	recording(site: string, done: number, total: number): void;
 	event(event: RoundEvent): void;
+	/** A site takes a step without a federation. */
+	training(site: string, progress: TrainingStep): void;
 	/** A line that stays. */
 	note(text: string): void;
+}
+
+/** A step that was taken. */
+export interface TrainingStep {
+	readonly step: number;
+	readonly numSteps: number;
+	readonly loss: number;
+	readonly samplesPerSecond: number;
 }
 
 /** What a reporter needs to know. */
@@ -35,6 +45,7 @@ export function createReporter(options: ReporterOptions): RunReporter {
 		return {
 			recording: () => undefined,
 			event: () => undefined,
+			training: () => undefined,
 			note: () => undefined,
 			[Symbol.dispose]: () => undefined,
 		};
@@ -64,6 +75,10 @@ function liveReporter(stream: TextStream, { host, sites, rounds }: ReporterOptio
 			progress = applyEvent(progress, event, host.now());
 			const incident = incidentText(event);
 			if (incident !== null) region.print(`  ${paint.warn(incident)}`);
+		},
+		training(site, { step, numSteps, loss, samplesPerSecond }) {
+			const line = { phase: "training" as const, done: step, total: numSteps, loss, samplesPerSecond };
+			progress = updateSite({ ...progress, round: 1 }, site, { ...line, nowMs: host.now() });
 		},
 		note: (text) => region.print(text),
 		[Symbol.dispose]() {
@@ -95,6 +110,14 @@ function plainReporter(stream: TextStream, { host, sites, rounds }: ReporterOpti
 			const time = `  ${formatDuration(host.now() - roundStartedMs)}`;
 			print(
 				`round ${event.round}/${rounds}  loss ${formatLoss(event.loss)}${change}  [${each.join(", ")}]${traffic}${time}`,
+			);
+		},
+		training(site, { step, numSteps, loss, samplesPerSecond }) {
+			// A line at every tenth of the way.
+			const tenth = (done: number): number => Math.floor((10 * done) / numSteps);
+			if (tenth(step) === tenth(step - 1)) return;
+			print(
+				`${site}: step ${step}/${numSteps}  loss ${formatLoss(loss)}  ${formatRate(samplesPerSecond)} samples/s`,
 			);
 		},
 		note: print,

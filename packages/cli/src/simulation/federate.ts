@@ -13,7 +13,7 @@ import {
 } from "@zk0/finetune";
 import { type Checkpoint, type PolicyModel, trainableNames } from "@zk0/policy";
 import { CliError } from "../cli-error.ts";
-import type { RunConfig } from "../config/resolve.ts";
+import type { RunConfig } from "../config/presets.ts";
 import type { RunReporter } from "../progress/reporter.ts";
 import type { RunPaths } from "../run-directory/paths.ts";
 import type { RunRecord } from "../run-directory/run-record.ts";

@@ -3,7 +3,7 @@ import { availableParallelism } from "node:os";
 import { fedAvg, fedProx, type Strategy } from "@zk0/federation";
 import { defaultLearning, type Learning } from "@zk0/finetune";
 import type { SmolVLAConfig } from "@zk0/policy";
-import type { RunConfig } from "../config/resolve.ts";
+import type { RunConfig } from "../config/presets.ts";
 
 /** The strategy of a run. */
 export function strategyOf(

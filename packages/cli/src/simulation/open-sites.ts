@@ -1,7 +1,7 @@
 // The sites of a run, opened on their data: recordings made or found, datasets checked against the policy.
 import { datasetFingerprint, openDataset } from "@zk0/dataset";
 import { createSite, type PolicyInputs, type Site } from "@zk0/finetune";
-import type { RunConfig } from "../config/resolve.ts";
+import type { RunConfig } from "../config/presets.ts";
 import type { RunReporter } from "../progress/reporter.ts";
 import { recordSites } from "../recordings/record-sites.ts";
 import type { SitePlan } from "./site-plans.ts";
@@ -21,7 +21,7 @@ export interface OpenedSites extends AsyncDisposable {
 
 /** What opening needs. */
 export interface OpenSitesOptions {
-	readonly config: Pick<RunConfig, "codec" | "heldOut" | "evalFrames" | "sampledFrames" | "seed">;
+	readonly config: Pick<RunConfig, "camera" | "codec" | "heldOut" | "evalFrames" | "sampledFrames" | "seed">;
 	readonly policy: PolicyInputs;
 	readonly cacheDir: string;
 	readonly reporter: RunReporter;
@@ -65,6 +65,7 @@ async function openSite(plan: SitePlan, dir: string, options: OpenSitesOptions):
 		name: plan.name,
 		dataset,
 		policy,
+		cameraMap: camerasOf(plan.name, config.camera),
 		heldOutFraction: config.heldOut,
 		splitSeed: config.seed,
 		evalFrames: config.evalFrames,
@@ -72,4 +73,14 @@ async function openSite(plan: SitePlan, dir: string, options: OpenSitesOptions):
 		signal,
 	});
 	return { plan, site, fingerprint };
+}
+
+/** The cameras that the settings name for a site: its own entries win over those for every site. */
+export function camerasOf(site: string, camera: RunConfig["camera"]): Record<string, string> | undefined {
+	const entries = Object.entries(camera ?? {});
+	const shared = entries.filter(([key]) => !key.includes("/"));
+	const own = entries.flatMap(([key, to]): [string, string][] =>
+		key.startsWith(`${site}/`) ? [[key.slice(site.length + 1), to]] : [],
+	);
+	return shared.length + own.length === 0 ? undefined : Object.fromEntries([...shared, ...own]);
 }

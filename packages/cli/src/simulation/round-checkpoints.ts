@@ -60,7 +60,8 @@ export function roundCheckpoints({ paths, base, sites, numKept }: CheckpointSour
 	};
 }
 
-async function bindToSite(globalDir: string, siteDir: string, { data }: Site): Promise<void> {
+/** Writes the checkpoint of a site, unless it is there. */
+export async function bindToSite(globalDir: string, siteDir: string, { data }: Site): Promise<void> {
 	if (existsSync(siteDir)) return;
 	await bindCheckpoint(globalDir, siteDir, {
 		stats: data.context.stats,

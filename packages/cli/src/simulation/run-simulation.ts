@@ -7,7 +7,8 @@ import { sha256File } from "@zk0/arrays/node";
 import { openDataset } from "@zk0/dataset";
 import { type Checkpoint, openCheckpoint } from "@zk0/policy";
 import { CliError } from "../cli-error.ts";
-import { parseConfig, type ResolvedConfig, type RunConfig, resolveConfig } from "../config/resolve.ts";
+import type { RunConfig } from "../config/presets.ts";
+import { parseConfig, type ResolvedConfig, resolveConfig } from "../config/resolve.ts";
 import type { Host } from "../host.ts";
 import type { Output } from "../output.ts";
 import { createReporter, type RunReporter } from "../progress/reporter.ts";
@@ -39,7 +40,7 @@ export async function startRun(resolved: ResolvedConfig, context: SimulationCont
 	const { config } = resolved;
 	const plans = planSites(config, host.cwd);
 	for (const { source, uri } of plans) if (source === null) await openDataset(uri);
-	const paths = runPaths(resolve(host.cwd, config.out), runId(host));
+	const paths = runPaths(resolve(host.cwd, config.out), newRunId(host));
 	await mkdir(paths.root, { recursive: true });
 	return await withRunLock(paths.lock, async () => {
 		try {
@@ -150,7 +151,7 @@ function openAll(
 }
 
 /** `20261123-1244-beef`: sorts by time. */
-function runId(host: Host): string {
+export function newRunId(host: Host): string {
 	const stamp = new Date(host.now()).toISOString().replaceAll(/[-:]/g, "");
 	return `${stamp.slice(0, 8)}-${stamp.slice(9, 13)}-${host.randomId()}`;
 }

@@ -1,7 +1,7 @@
 // Who takes part in a simulation and with which data: from --data, or made up from the demonstration sites.
 import { resolve } from "node:path";
 import { DEMO_SITES, isSimUri, parseSimUri, type SimSource } from "@zk0/sim";
-import type { RunConfig } from "../config/resolve.ts";
+import type { RunConfig } from "../config/presets.ts";
 
 /** A site and where its data come from. */
 export interface SitePlan {

@@ -5,12 +5,12 @@ import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { initWeights, memoryTensors, openCheckpoint, smallPreset, writeCheckpoint } from "@zk0/policy";
 import { CliError } from "../cli-error.ts";
-import type { RunConfig } from "../config/resolve.ts";
+import type { RunConfig } from "../config/presets.ts";
 
 /** What comes with zk0 for the small presets: a tokenizer, and a policy pretrained on other simulated tasks. */
-const ASSETS = new URL("../../../../assets/small/", import.meta.url);
-const BASE_DIR: string = fileURLToPath(new URL("base", ASSETS));
-const TOKENIZER_DIR: string = fileURLToPath(new URL("tokenizer", ASSETS));
+const ASSETS = new URL("../../../../assets/", import.meta.url);
+const BASE_DIR: string = fileURLToPath(new URL("small-base", ASSETS));
+const TOKENIZER_DIR: string = fileURLToPath(new URL("small/tokenizer", ASSETS));
 
 /** The settings that choose the start. */
 export type StartSettings = Pick<RunConfig, "init" | "preset" | "seed">;

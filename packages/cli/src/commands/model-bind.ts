@@ -1,0 +1,94 @@
+// `zk0 model bind <checkpoint> <dataset> --out <dir>`: joins a global checkpoint with a site's statistics and cameras.
+import { existsSync } from "node:fs";
+import { resolve } from "node:path";
+import { computeStats, openDataset, splitEpisodes } from "@zk0/dataset";
+import { resolveCameraMap } from "@zk0/finetune";
+import { bindCheckpoint, cameraKeys } from "@zk0/policy";
+import { z } from "zod";
+import type { OptionTable } from "../arguments/option.ts";
+import { CliError } from "../cli-error.ts";
+import { defineCommand } from "../command.ts";
+import { RUN_OPTIONS } from "../config/run-options.ts";
+import { openModel } from "../evaluation/open-policy.ts";
+
+const OPTIONS = {
+	out: {
+		kind: "text",
+		schema: z.string().min(1),
+		value: "<dir>",
+		summary: "where the bound checkpoint is written; must not exist",
+	},
+	camera: {
+		kind: "pairs",
+		schema: z.record(z.string(), z.string()),
+		value: "<dataset camera>=<policy camera>",
+		summary: "which camera is which, repeatable (default: cameras of equal names)",
+	},
+	heldOut: {
+		...RUN_OPTIONS.heldOut,
+		summary:
+			"leave this fraction of the episodes out of the statistics, as a run with the same value did (default: none)",
+	},
+	seed: { ...RUN_OPTIONS.seed, summary: "with --held-out: the run's seed (default: 42)" },
+} satisfies OptionTable;
+
+/** The command. */
+export const modelBind = defineCommand({
+	path: ["model", "bind"],
+	summary: "Join a checkpoint with a site's statistics and cameras; the result runs on that site's robot.",
+	positionals: [
+		{ name: "checkpoint", summary: "a global checkpoint, or any SmolVLA checkpoint" },
+		{ name: "dataset", summary: "a LeRobot dataset of the site" },
+	],
+	options: OPTIONS,
+	examples: ["zk0 model bind runs/<id>/checkpoints/round_5/global data/kitchen --out models/kitchen"],
+	async run({ values, named, host, output }) {
+		if (values.out === undefined) {
+			throw new CliError("missing-argument", "missing --out <dir>: where the bound checkpoint is written", {
+				cure: "see `zk0 help model bind`",
+			});
+		}
+		const out = resolve(host.cwd, values.out);
+		if (existsSync(out)) {
+			throw new CliError("bad-flag", `--out ${out} exists`, {
+				cure: "name a directory that does not exist yet",
+			});
+		}
+		using checkpoint = await openModel(named["checkpoint"] ?? "", host.cwd);
+		const dataset = await openDataset(resolve(host.cwd, named["dataset"] ?? ""));
+		const { heldOut } = values;
+		const cameras = resolveCameraMap({
+			datasetCameras: dataset.cameraKeys,
+			policyCameras: cameraKeys(checkpoint.config),
+			...(values.camera === undefined ? {} : { wanted: values.camera }),
+		});
+		const train =
+			heldOut === undefined
+				? undefined
+				: splitEpisodes(dataset.episodes, { heldOutFraction: heldOut, seed: values.seed ?? 42 }).train;
+		const stats = await computeStats(dataset, train, { signal: host.signal });
+		await bindCheckpoint(checkpoint.directory, out, {
+			stats: numericStats(stats),
+			renameMap: Object.fromEntries([...cameras].filter(([from, to]) => from !== to)),
+			stateLength: dataset.stateDim,
+			actionLength: dataset.actionDim,
+		});
+		output.result(
+			{ checkpoint: out, dataset: dataset.root, cameras: Object.fromEntries(cameras) },
+			() => `bound to ${dataset.root}: ${out}`,
+		);
+	},
+});
+
+/** Statistics that have one number per dimension; `count` and the like have not. */
+function numericStats(stats: Awaited<ReturnType<typeof computeStats>>) {
+	return Object.fromEntries(
+		Object.entries(stats).map(([feature, { mean, std, min, max, q01, q10, q50, q90, q99 }]) => {
+			const all = Object.entries({ mean, std, min, max, q01, q10, q50, q90, q99 });
+			return [
+				feature,
+				Object.fromEntries(all.flatMap(([name, values]) => (values === undefined ? [] : [[name, values]]))),
+			];
+		}),
+	);
+}
