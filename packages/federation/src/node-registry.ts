@@ -13,6 +13,8 @@ export interface NodeRegistry {
 	touch(id: NodeId, nowMs: number): string;
 	/** Forgets a site; false when it was not there. */
 	remove(site: string): boolean;
+	/** Takes every node for alive now. */
+	forgive(nowMs: number): void;
 	/** Sites that showed no life since `limitMs`. */
 	silentSince(limitMs: number): string[];
 	/** Sorted by name. */
@@ -69,6 +71,9 @@ export function createNodeRegistry(): NodeRegistry {
 			throw new FederationError("unknown-node", `node ${id} is not registered; register again`);
 		},
 		remove,
+		forgive(nowMs) {
+			for (const member of members.values()) member.lastSeenMs = nowMs;
+		},
 		silentSince: (limitMs) =>
 			[...members].filter(([, member]) => member.lastSeenMs < limitMs).map(([site]) => site),
 		sites: () =>

@@ -307,6 +307,19 @@ describe("nodes", () => {
 		expect(server.grid.sites()).toEqual([]);
 	});
 
+	test("a server that was suspended itself takes nobody for offline", async () => {
+		await using harness = await start();
+		await harness.join("ann");
+		harness.clock.advance(10_000);
+		await new Promise(setImmediate);
+		expect(harness.server.grid.sites()).toHaveLength(1);
+		for (let tick = 0; tick < 4; tick++) {
+			harness.clock.advance(100);
+			await new Promise(setImmediate);
+		}
+		expect(harness.server.grid.sites()).toEqual([]);
+	});
+
 	test("heartbeats carry progress and learn what is no longer wanted", async () => {
 		await using harness = await start();
 		const { server, outcomes } = harness;

@@ -207,9 +207,13 @@ class Server implements FederationServer {
 
 	async #watchNodes(): Promise<void> {
 		const { signal } = this.#closing;
+		const intervalMs = this.#offlineAfterMs / 3;
 		try {
 			for (;;) {
-				await this.#clock.sleep(this.#offlineAfterMs / 3, { signal });
+				const startMs = this.#clock.now();
+				await this.#clock.sleep(intervalMs, { signal });
+				// This process was suspended or busy, so nobody could reach it: nobody is to blame for silence.
+				if (this.#clock.now() - startMs > 2 * intervalMs) this.#registry.forgive(this.#clock.now());
 				const limitMs = this.#clock.now() - this.#offlineAfterMs;
 				const why = `no sign of life for ${this.#offlineAfterMs} ms`;
 				for (const site of this.#registry.silentSince(limitMs)) this.#drop(site, "offline", why);

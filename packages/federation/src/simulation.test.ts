@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { float32Array, type NamedArrays } from "@zk0/arrays";
 import { openSafetensors, writeSafetensorsFile } from "@zk0/arrays/node";
 import { describe, expect, test } from "vitest";
+import { systemClock } from "./clock.ts";
 import { openEventLog } from "./event-log.ts";
 import type { RoundEvent } from "./events.ts";
 import type { SimulationOptions } from "./simulation.ts";
@@ -240,20 +241,40 @@ describe("when sites fail", () => {
 		expect(finalHash(resumed)).toBe(finalHash(await run({ numRounds: 1 })));
 	});
 
+	/** Time to join runs out as soon as `numSites` have joined. */
+	function joiningEndsAfter(numSites: number): { changes: Changes; onEvent: (event: RoundEvent) => void } {
+		const joinTimeoutMs = 123_456;
+		const clock = systemClock();
+		let numJoined = 0;
+		let expire = (): void => undefined;
+		const expired = new Promise<void>((resolve) => {
+			expire = resolve;
+		});
+		return {
+			changes: {
+				joinTimeoutMs,
+				clock: {
+					now: () => clock.now(),
+					sleep: (ms, options) => (ms === joinTimeoutMs ? expired : clock.sleep(ms, options)),
+				},
+			},
+			onEvent: ({ kind }) => {
+				if (kind === "site.joined") numJoined++;
+				if (numJoined >= numSites) expire();
+			},
+		};
+	}
+
 	test("too few sites: waits, then a typed failure", async () => {
-		const options: Changes = { clock: hurriedClock(), minSites: 5, minSitesToStart: 5, joinTimeoutMs: 2000 };
-		const events = await run(options);
+		const { changes, onEvent } = joiningEndsAfter(4);
+		const events = await run({ ...changes, minSites: 5, minSitesToStart: 5 }, onEvent);
 		expect(ofKind(events, "run.waiting").at(-1)).toMatchObject({ numOnline: 4, numNeeded: 5 });
 		expect(events.at(-1)).toMatchObject({ kind: "run.failed", code: "too-few-sites" });
 	});
 
 	test("fewer sites than hoped for, but enough: goes on when the time is up", async () => {
-		const events = await run({
-			clock: hurriedClock(),
-			minSitesToStart: 5,
-			joinTimeoutMs: 2000,
-			numRounds: 1,
-		});
+		const { changes, onEvent } = joiningEndsAfter(4);
+		const events = await run({ ...changes, minSitesToStart: 5, numRounds: 1 }, onEvent);
 		finalHash(events);
 		expect(theKind(events, "round.started").sites).toEqual(SITES);
 	});
