@@ -145,7 +145,7 @@ describe("a decoder process that ends", () => {
 	});
 
 	test("or hangs is killed after a while and replaced", async () => {
-		await using reader = createFrameReader(dataset, { processes: 1, stallTimeoutMs: 300 });
+		await using reader = createFrameReader(dataset, { processes: 1, stallTimeoutMs: 1000, maxRetries: 5 });
 		await reader.read(allFrames().slice(0, 1));
 		for (const pid of reader.processIds) process.kill(pid, "SIGSTOP");
 		const images = await reader.read(allFrames().slice(0, 10));

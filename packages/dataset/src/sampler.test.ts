@@ -89,6 +89,13 @@ test("adding or leaving out episodes moves none of the others", () => {
 	);
 });
 
+test("one episode is for training, of two the second is held out", () => {
+	for (const seed of [1, 2, 3]) {
+		expect(splitEpisodes([0], { heldOutFraction: 0.2, seed })).toEqual({ train: [0], heldOut: [] });
+		expect(splitEpisodes([0, 1], { heldOutFraction: 0.2, seed })).toEqual({ train: [0], heldOut: [1] });
+	}
+});
+
 test("a seed chooses which episodes; no fraction holds out none; half is the most", () => {
 	const all = Array.from({ length: 50 }, (_, index) => index);
 	const heldOut = (seed: number): string => splitEpisodes(all, { heldOutFraction: 0.2, seed }).heldOut.join();
