@@ -310,6 +310,11 @@ describe("limits and malformed input", () => {
 		await expect(toNdArray({ ...array, stype: "pickle" })).rejects.toMatchObject({ code: "unimplemented" });
 		const short = { ...array, data: chunked(memoryBytes(new Uint8Array(10))) };
 		await expect(toNdArray(short)).rejects.toThrow(/magic/);
+		const npy = await readAllChunks(array.data, { maxBytes: 1000 });
+		const cut = (bytes: Uint8Array) => ({ ...array, data: chunked(memoryBytes(bytes), 50) });
+		await expect(toNdArray(cut(npy.subarray(0, -1)))).rejects.toThrow(/not the 8 bytes/);
+		await expect(toNdArray(cut(Uint8Array.from([...npy, 0])))).rejects.toThrow(/not the 8 bytes/);
+		await expect(toNdArray(cut(npy.subarray(0, 60)))).rejects.toThrow(/inside its .npy header/);
 		expect(() => flowerArray(ndArray("bfloat16", [1], new Uint16Array(1)))).toThrow(RangeError);
 	});
 

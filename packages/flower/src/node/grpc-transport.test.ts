@@ -207,6 +207,15 @@ describe("connections", () => {
 		expect(server.numConnections).toBe(0);
 	});
 
+	test("the server bounds messages whatever the client allows", async () => {
+		await using server = await serve({ security: "plaintext", maxMessageBytes: 10_000 });
+		await using transport = grpcTransport({ host, port: server.port, security: "plaintext" });
+		const push = (length: number) =>
+			transport.unary(Fleet.method.pushObject, { objectContent: new Uint8Array(length) });
+		expect((await push(9_000)).stored).toBe(true);
+		await expect(push(20_000)).rejects.toMatchObject({ code: "resource-exhausted" });
+	});
+
 	test("a body that never comes, comes broken or is no gRPC ends with a status", async () => {
 		await using server = await serve({ security: "plaintext", bodyTimeoutMs: 100 });
 		const session = connectHttp2(`http://${host}:${server.port}`);
