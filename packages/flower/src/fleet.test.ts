@@ -2,7 +2,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import type { MessageInitShape } from "@bufbuild/protobuf";
 import { float32Array, rng } from "@zk0/arrays";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { chunked } from "./chunk-source.ts";
@@ -12,7 +12,7 @@ import { FlowerError } from "./errors.ts";
 import { authenticated, type FleetCaller, type FleetHandlers, fleetRoutes } from "./fleet.ts";
 import { pullMessage, pushMessage } from "./fleet-client.ts";
 import { Fleet } from "./gen/flwr/proto/fleet_pb.ts";
-import { type MessageSchema, ObjectTreeSchema } from "./gen/flwr/proto/message_pb.ts";
+import type { MessageSchema } from "./gen/flwr/proto/message_pb.ts";
 import { parseObjectId } from "./ids.ts";
 import { inflateMessage } from "./inflate.ts";
 import { memoryTransport } from "./memory-transport.ts";
@@ -22,6 +22,7 @@ import { createNodeIdentity, type NodeIdentity } from "./node-auth.ts";
 import { flowerArray, openArray, streamedArray, toNdArray } from "./numpy.ts";
 import { createObjectRegistry } from "./object-registry.ts";
 import { memoryObjects, type ObjectStore } from "./object-store.ts";
+import { treeNodes } from "./object-tree.ts";
 import { arrayRecord, type FlowerRecord, metricRecord, type RecordDict } from "./record.ts";
 import type { RetryPolicy } from "./retry.ts";
 import { partialFleet } from "./transport.contract.ts";
@@ -58,7 +59,7 @@ const retry = (): RetryPolicy => ({
 function serve(instruction: DeflatedMessage, store: ObjectStore = memoryObjects()) {
 	const registry = createObjectRegistry(store);
 	const queue: MessageInitShape<typeof MessageSchema>[] = [instruction.wire];
-	registry.announce(create(ObjectTreeSchema, instruction.tree));
+	registry.announce([...instruction.objects.values()]);
 	const replies: string[] = [];
 	const pushed: string[] = [];
 	const handlers: FleetHandlers = partialFleet<FleetCaller>({
@@ -85,7 +86,7 @@ function serve(instruction: DeflatedMessage, store: ObjectStore = memoryObjects(
 			const [message] = messagesList;
 			if (tree === undefined || message?.content === undefined) return {};
 			replies.push(tree.objectId);
-			return { results: { [tree.objectId]: 0 }, objectsToPush: registry.announce(tree) };
+			return { results: { [tree.objectId]: 0 }, objectsToPush: registry.announce(treeNodes(tree)) };
 		},
 		pushObject: async ({ objectId, objectContent }) => {
 			pushed.push(objectId);
@@ -149,7 +150,7 @@ describe("an exchange", () => {
 
 		const metadata = replyMetadata(pulled.message.metadata, pulled.id, nowMs / 1000 + 1);
 		const reply = deflateMessage(metadata, await deflateContent(content(arrayRecord([["w", received]]))));
-		server.registry.announce(create(ObjectTreeSchema, instruction.tree));
+		server.registry.announce([...instruction.objects.values()]);
 		for (const [id, object] of instruction.objects) await server.registry.put(id, await object.read());
 		await pushMessage(transport, NODE_ID, reply, { runId: RUN_ID, runtimeSeconds: 1.5 });
 		expect(server.replies).toEqual([reply.id]);

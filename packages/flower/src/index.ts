@@ -1,12 +1,5 @@
 // Public names of @zk0/flower (gRPC, certificates and files are in @zk0/flower/node).
-export {
-	type ByteSource,
-	type ChunkSource,
-	chunked,
-	concatBytes,
-	memoryBytes,
-	readAllChunks,
-} from "./chunk-source.ts";
+export { type ByteSource, type ChunkSource, chunked, memoryBytes } from "./chunk-source.ts";
 export { type Clock, systemClock } from "./clock.ts";
 export type { ObjectSource, ObjectSources } from "./deflate.ts";
 export { type DeflatedContent, type DeflatedMessage, deflateContent, deflateMessage } from "./deflate.ts";

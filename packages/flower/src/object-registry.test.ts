@@ -5,6 +5,7 @@ import { type ObjectId, objectIdOf } from "./ids.ts";
 import { encodeObject, type ObjectType } from "./object.ts";
 import { createObjectRegistry } from "./object-registry.ts";
 import { memoryObjects } from "./object-store.ts";
+import { treeNodes } from "./object-tree.ts";
 
 type Tree = MessageInitShape<typeof ObjectTreeSchema>;
 interface Made {
@@ -28,7 +29,7 @@ const shared = make("ArrayChunk", "shared");
 const own = make("ArrayChunk", "own");
 const first = make("Message", "first", make("RecordDict", "{}", shared, own));
 const second = make("Message", "second", make("RecordDict", "{ }", shared));
-const treeOf = ({ tree }: Made) => create(ObjectTreeSchema, tree);
+const treeOf = ({ tree }: Made) => treeNodes(create(ObjectTreeSchema, tree));
 
 describe("registry of objects", () => {
 	test("asks for what is missing, and only for that", async () => {

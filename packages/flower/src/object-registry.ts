@@ -2,11 +2,10 @@
 // an object lives until nothing refers to it). The bytes are in an ObjectStore; this is bookkeeping, in memory.
 import type { ReadOptions } from "./chunk-source.ts";
 import { FlowerError } from "./errors.ts";
-import type { ObjectTree } from "./gen/flwr/proto/message_pb.ts";
 import type { ObjectId } from "./ids.ts";
 import { parseObject } from "./object.ts";
 import type { ObjectStore } from "./object-store.ts";
-import { treeNodes } from "./object-tree.ts";
+import type { TreeNode } from "./object-tree.ts";
 
 /** Answer to a request for an object. */
 export type StoredObject =
@@ -19,10 +18,10 @@ export type StoredObject =
 export interface ObjectRegistry {
 	/**
 	 * Announces the objects of a message, which stay until its `release`; announcing again has no further effect.
+	 * @param nodes children first, the message last: `treeNodes` of a received tree, or the objects of a DeflatedMessage.
 	 * @returns ids whose bytes are missing.
-	 * @throws FlowerError as `treeNodes`.
 	 */
-	announce(tree: ObjectTree): ObjectId[];
+	announce(nodes: readonly TreeNode[]): ObjectId[];
 	/**
 	 * Takes the bytes of an announced object; a second time has no effect.
 	 * @returns false when the object was not announced or the bytes do not hash to its id.
@@ -61,8 +60,7 @@ export function createObjectRegistry(store: ObjectStore): ObjectRegistry {
 		get numObjects() {
 			return entries.size;
 		},
-		announce(tree) {
-			const nodes = treeNodes(tree);
+		announce(nodes) {
 			for (const { id, children } of nodes) {
 				if (entries.has(id)) continue;
 				entries.set(id, { children, numReferences: 0, isAvailable: false });
