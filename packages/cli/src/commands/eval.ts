@@ -5,7 +5,7 @@ import type { SuccessRate } from "@zk0/finetune";
 import type { Checkpoint } from "@zk0/policy";
 import { isSimUri, parseSimUri, type SimSource } from "@zk0/sim";
 import { z } from "zod";
-import type { OptionTable, OptionValues } from "../arguments/option.ts";
+import { flagOf, type OptionTable, type OptionValues } from "../arguments/option.ts";
 import { CliError } from "../cli-error.ts";
 import { defineCommand, type Invocation } from "../command.ts";
 import { RUN_OPTIONS } from "../config/run-options.ts";
@@ -65,9 +65,12 @@ export const evaluate = defineCommand({
 		"zk0 eval outputs/train/checkpoints/last/pretrained_model data/kitchen",
 	],
 	async run(invocation) {
-		const { named, host } = invocation;
+		const { values, named, host } = invocation;
 		const data = named["data"] ?? "";
-		if (isSimUri(data)) parseSimUri(data);
+		if (isSimUri(data)) {
+			parseSimUri(data);
+			refuse(values, ["frames", "heldOut", "allEpisodes"], "a simulated task");
+		} else refuse(values, values.allEpisodes === true ? ["episodes", "heldOut"] : ["episodes"], "these data");
 		using checkpoint = await openBoundModel(named["checkpoint"] ?? "", host.cwd);
 		await (isSimUri(data)
 			? runInSim(checkpoint, data, invocation)
@@ -82,8 +85,6 @@ async function runOnDataset(
 	data: string,
 	{ values, host, output }: Context,
 ): Promise<void> {
-	refuse(values, ["episodes"], "a dataset");
-	if (values.allEpisodes === true) refuse(values, ["heldOut"], "--all-episodes");
 	const startedMs = host.now();
 	const dataset = await openDataset(resolve(host.cwd, data));
 	const found = await evaluateOnDataset(checkpoint, {
@@ -134,7 +135,6 @@ async function runInSim(
 	uri: string,
 	{ values, host, output }: Context,
 ): Promise<void> {
-	refuse(values, ["frames", "heldOut", "allEpisodes"], "a simulated task");
 	const startedMs = host.now();
 	const source = simSourceFor(uri, checkpoint);
 	const found = await evaluateInSim(checkpoint, {
@@ -185,6 +185,5 @@ function renderSimFrame(found: SimEvaluation, paint: ReturnType<typeof createPai
 function refuse(values: Values, keys: readonly (keyof Values)[], where: string): void {
 	const given = keys.find((key) => values[key] !== undefined);
 	if (given === undefined) return;
-	const flag = `--${given.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
-	throw new CliError("bad-flag", `${flag} has no meaning with ${where}`, { cure: "leave it out" });
+	throw new CliError("bad-flag", `${flagOf(given)} has no meaning with ${where}`, { cure: "leave it out" });
 }

@@ -64,12 +64,13 @@ export const PRESETS: Readonly<Record<PresetName, RunDefaults>> = {
 	tiny: {
 		...SMALL,
 		sites: 2,
-		episodes: 3,
+		episodes: 5,
 		rounds: 2,
 		localSteps: 2,
 		batchSize: 4,
 		warmupSteps: 1,
 		evalFrames: 8,
+		sampledFrames: 4,
 	},
 	small: SMALL,
 	// SmolVLA's own fine-tuning settings (LeRobot's preset) on full-size camera frames.
