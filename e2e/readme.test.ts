@@ -8,7 +8,7 @@ const SHOWN = [...README.matchAll(/`zk0 ([^`]+)`/g)].map(([, words = ""]) => wor
 
 async function help(words: readonly string[]): Promise<string> {
 	const written: string[] = [];
-	const stream = { isTTY: false, columns: 80, write: (text: string) => void written.push(text) };
+	const stream = { isTTY: false, columns: 80, rows: 24, write: (text: string) => void written.push(text) };
 	const host = {
 		cwd: ".",
 		env: {},

@@ -6,6 +6,8 @@ export interface TextStream {
 	readonly isTTY: boolean;
 	/** Width in characters; 80 when unknown. */
 	readonly columns: number;
+	/** Height in lines; 24 when unknown. */
+	readonly rows: number;
 	write(text: string): void;
 }
 

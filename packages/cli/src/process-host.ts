@@ -5,6 +5,7 @@ import { EXIT_CODES } from "./exit-codes.ts";
 import type { Host, TextStream } from "./host.ts";
 
 const DEFAULT_COLUMNS = 80;
+const DEFAULT_ROWS = 24;
 
 function textStream(stream: NodeJS.WriteStream): TextStream {
 	return {
@@ -13,6 +14,9 @@ function textStream(stream: NodeJS.WriteStream): TextStream {
 		},
 		get columns() {
 			return stream.columns ?? DEFAULT_COLUMNS;
+		},
+		get rows() {
+			return stream.rows ?? DEFAULT_ROWS;
 		},
 		write: (text) => void stream.write(text),
 	};
@@ -25,8 +29,11 @@ function textStream(stream: NodeJS.WriteStream): TextStream {
 export function processHost(): Host {
 	const controller = new AbortController();
 	const stop = (): void => {
-		if (controller.signal.aborted) process.exit(EXIT_CODES.interrupted.code);
-		process.stderr.write("\nstopping; press Ctrl-C again to stop at once\n");
+		if (controller.signal.aborted) {
+			// Live lines hide the cursor; nobody is left to show it again.
+			for (const stream of [process.stdout, process.stderr]) if (stream.isTTY) stream.write("\u001B[?25h\n");
+			process.exit(EXIT_CODES.interrupted.code);
+		}
 		controller.abort(new CliError("interrupted", "stopped by Ctrl-C"));
 	};
 	process.on("SIGINT", stop);

@@ -5,7 +5,8 @@ import { cutVisible, type Paint, padVisible } from "./paint.ts";
 import { type RunProgress, runEtaMs, type SiteProgress, siteEtaMs } from "./run-progress.ts";
 
 const MAX_NAME_WIDTH = 24;
-const MAX_SITE_LINES = 24;
+/** Lines of the region that are not sites. */
+const OTHER_LINES = 6;
 const BAR_WIDTH = 24;
 
 /** A bar of `width` cells, of which `fraction` is filled. */
@@ -14,15 +15,15 @@ export function renderBar(fraction: number, width: number, paint: Paint): string
 	return paint.accent("━".repeat(filled)) + paint.dim("─".repeat(width - filled));
 }
 
-/** The lines of the live region. */
+/** The lines of the live region, no more than `rows`: a taller one could not be redrawn in place. */
 export function renderLive(
 	progress: RunProgress,
-	options: { readonly nowMs: number; readonly paint: Paint },
+	options: { readonly nowMs: number; readonly paint: Paint; readonly rows: number },
 ): string[] {
 	const { nowMs, paint } = options;
 	const sites = [...progress.sites.values()];
 	const nameWidth = Math.min(MAX_NAME_WIDTH, Math.max(...sites.map(({ site }) => site.length)));
-	const shown = sites.slice(0, MAX_SITE_LINES);
+	const shown = sites.slice(0, Math.max(1, options.rows - OTHER_LINES));
 	const lines = [
 		renderHeadline(progress, options),
 		...shown.map((site) => renderSite(site, { ...options, nameWidth })),

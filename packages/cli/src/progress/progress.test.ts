@@ -82,7 +82,7 @@ describe("live lines", () => {
 			nowMs: 5000,
 		});
 		const failed = updateSite(running, "workshop", { phase: "failed", reason: "disk full", nowMs: 5000 });
-		expect(renderLive(failed, { nowMs: 6000, paint: plain })).toEqual([
+		expect(renderLive(failed, { nowMs: 6000, paint: plain, rows: 24 })).toEqual([
 			"Round 2 of 4  ━━━━━━──────────────────  about 0:12 left",
 			"  kitchen   training       5/20  loss 0.5000   40.0 samples/s    eta 0:06",
 			"  workshop  failed  disk full",
@@ -92,10 +92,20 @@ describe("live lines", () => {
 	});
 
 	test("before the first round it says what it does", () => {
-		expect(renderLive(start, { nowMs: 1000, paint: plain })[0]).toBe("Preparing");
-		expect(renderLive({ ...start, round: 0 }, { nowMs: 1000, paint: plain })[0]).toBe(
+		expect(renderLive(start, { nowMs: 1000, paint: plain, rows: 24 })[0]).toBe("Preparing");
+		expect(renderLive({ ...start, round: 0 }, { nowMs: 1000, paint: plain, rows: 24 })[0]).toBe(
 			"Measuring the initial model",
 		);
+	});
+
+	test("no more lines than the terminal has", () => {
+		const many = startProgress(
+			Array.from({ length: 50 }, (_, index) => `site-${index}`),
+			{ rounds: 4, nowMs: 0 },
+		);
+		const lines = renderLive(many, { nowMs: 1000, paint: plain, rows: 12 });
+		expect(lines.length).toBeLessThan(12);
+		expect(lines).toContain("  and 44 more sites");
 	});
 
 	test("estimates are unknown until something was done", () => {
@@ -107,7 +117,7 @@ describe("live lines", () => {
 
 	test("the region redraws in place and gives the cursor back", () => {
 		const written: string[] = [];
-		const stream = { isTTY: true, columns: 10, write: (text: string) => void written.push(text) };
+		const stream = { isTTY: true, columns: 10, rows: 24, write: (text: string) => void written.push(text) };
 		{
 			using region = createLiveRegion(stream);
 			region.draw(["one", "a line that is too long"]);

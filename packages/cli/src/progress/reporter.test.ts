@@ -120,6 +120,16 @@ describe("createReporter", () => {
 		expect(host.out().endsWith("\u001B[?25h")).toBe(true);
 	});
 
+	test("a stop is acknowledged, once", () => {
+		const host = captureHost();
+		{
+			using reporter = createReporter({ stream: host.stdout, host, sites: SITES, rounds: 2 });
+			reporter.note("x");
+			host.interrupt(new RangeError("stop"));
+		}
+		expect(host.out()).toBe("x\nstopping; press Ctrl-C again to stop at once\n");
+	});
+
 	test("quiet: nothing", () => {
 		const host = captureHost();
 		using reporter = createReporter({ stream: undefined, host, sites: SITES, rounds: 2 });

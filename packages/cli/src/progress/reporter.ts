@@ -51,14 +51,23 @@ export function createReporter(options: ReporterOptions): RunReporter {
 		};
 	}
 	const isLive = stream.isTTY && host.env["TERM"] !== "dumb";
-	return isLive ? liveReporter(stream, options) : plainReporter(stream, options);
+	const reporter = isLive ? liveReporter(stream, options) : plainReporter(stream, options);
+	const stopping = (): void => reporter.note("stopping; press Ctrl-C again to stop at once");
+	host.signal.addEventListener("abort", stopping, { once: true });
+	return {
+		...reporter,
+		[Symbol.dispose]() {
+			host.signal.removeEventListener("abort", stopping);
+			reporter[Symbol.dispose]();
+		},
+	};
 }
 
 function liveReporter(stream: TextStream, { host, sites, rounds }: ReporterOptions): RunReporter {
 	const paint = createPaint(wantsColour(stream.isTTY, host.env));
 	const region: LiveRegion = createLiveRegion(stream);
 	let progress = startProgress(sites, { rounds, nowMs: host.now() });
-	const draw = (): void => region.draw(renderLive(progress, { nowMs: host.now(), paint }));
+	const draw = (): void => region.draw(renderLive(progress, { nowMs: host.now(), paint, rows: stream.rows }));
 	// Redraws at its own pace, so that a thousand sites cost no more than one.
 	const timer = setInterval(draw, REDRAW_MS).unref();
 	draw();

@@ -8,6 +8,12 @@ function send(message: RecordMessage): void {
 	process.send?.(message);
 }
 
+/** Says how it ended and ends, whatever handles are still open. */
+function end(message: RecordMessage, exitCode: number): void {
+	if (!process.connected) process.exit(exitCode);
+	process.send?.(message, () => process.exit(exitCode));
+}
+
 // Without its parent nobody wants the recording.
 const controller = new AbortController();
 process.on("disconnect", () => controller.abort());
@@ -22,10 +28,8 @@ try {
 		onEpisode: (numDone) => send({ kind: "episode", numDone }),
 		signal: controller.signal,
 	});
-	send({ kind: "done" });
+	end({ kind: "done" }, 0);
 } catch (error) {
 	const message = error instanceof Error ? error.message : String(error);
-	send({ kind: "failed", message, code: codeOf(error) ?? "unknown" });
-	process.exitCode = 1;
+	end({ kind: "failed", message, code: codeOf(error) ?? "unknown" }, 1);
 }
-if (process.connected) process.disconnect();

@@ -19,6 +19,7 @@ export function captureHost(
 	const stream = (name: "out" | "err") => ({
 		isTTY: options.isTTY ?? false,
 		columns: 100,
+		rows: 30,
 		write: (text: string) => {
 			written[name] += text;
 		},
