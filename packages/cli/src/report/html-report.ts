@@ -189,7 +189,7 @@ function renderPreviews(previews: readonly Preview[]): string {
 		'<p class="muted key"><span><i class="recorded-key"></i>recorded</span><span><i class="predicted-key"></i>predicted</span></p>';
 	return element(
 		"section",
-		{},
+		{ class: "previews" },
 		element("h2", {}, "Held-out frames"),
 		element("p", { class: "muted" }, "What the demonstrator did next, and what the final model would do."),
 		key,

@@ -17,6 +17,7 @@ export const REPORT_CSS: string = [
 	".muted,header p{color:var(--muted)}",
 	"code{font:13px/1.4 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;overflow-wrap:anywhere}",
 	"section{background:var(--card);border:1px solid var(--line);border-radius:10px;padding:20px 22px;margin:0 0 20px;break-inside:avoid}",
+	"section.previews{break-inside:auto}",
 	".figures{display:grid;grid-template-columns:repeat(auto-fit,minmax(160px,1fr));gap:12px;margin:0 0 20px}",
 	".figure{background:var(--card);border:1px solid var(--line);border-radius:10px;padding:14px 16px}",
 	".figure b{display:block;font-size:24px;line-height:1.2;font-weight:650;letter-spacing:-.01em}",

@@ -41,8 +41,7 @@ async function previewSite(
 	runtime: Awaited<ReturnType<typeof createOrtRuntime>>,
 	{ seed, signal }: PreviewOptions,
 ): Promise<Preview[]> {
-	// A third into the held-out frames something is going on; the last frames of an episode are at rest.
-	const item = site.sampledItems[Math.floor(site.sampledItems.length / 3)];
+	const item = liveliestItem(site);
 	if (item === undefined) return [];
 	const [recorded] = await site.observations.framesFor([item], { signal });
 	if (recorded === undefined) return [];
@@ -90,4 +89,25 @@ async function previewSite(
 			})),
 		},
 	];
+}
+
+/** The held-out frame after which the recorded arm moves most: at rest there is nothing to see. */
+export function liveliestItem({
+	sampledItems,
+	chunkOf,
+}: Pick<Site, "sampledItems" | "chunkOf">): number | undefined {
+	let best: { readonly item: number; readonly motion: number } | undefined;
+	for (const item of sampledItems) {
+		const { actions, actionIsPad } = chunkOf(item);
+		const numJoints = actions.length / actionIsPad.length;
+		let motion = 0;
+		for (let step = 1; step < actionIsPad.length && actionIsPad[step] === 0; step++) {
+			for (let joint = 0; joint < numJoints; joint++) {
+				const place = step * numJoints + joint;
+				motion += Math.abs((actions[place] ?? 0) - (actions[place - numJoints] ?? 0));
+			}
+		}
+		if (best === undefined || motion > best.motion) best = { item, motion };
+	}
+	return best?.item;
 }
