@@ -4,6 +4,7 @@ export { assertDeployable, type Checkpoint, type OpenOptions, openCheckpoint } f
 export type { RenameMap } from "./checkpoint/processors.ts";
 export type { CheckpointKind } from "./checkpoint/sidecar.ts";
 export { type CheckpointContent, writeCheckpoint } from "./checkpoint/write.ts";
+export { smolvlaBasePreset } from "./config/base-preset.ts";
 export { type ModelDims, modelDims } from "./config/dims.ts";
 export {
 	actionLength,
@@ -58,7 +59,7 @@ export {
 	openStages,
 	type StageContext,
 } from "./model/smolvla.ts";
-export { initWeights } from "./weights/init-weights.ts";
+export { initTensors, initWeights } from "./weights/init-weights.ts";
 export { tensorShapes, trainableNames } from "./weights/tensor-shapes.ts";
 export {
 	checkTensors,

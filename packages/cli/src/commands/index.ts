@@ -3,6 +3,7 @@ import type { Command } from "../command.ts";
 import { dataSynth } from "./data-synth.ts";
 import { evaluate } from "./eval.ts";
 import { modelBind } from "./model-bind.ts";
+import { modelInit } from "./model-init.ts";
 import { runsList } from "./runs-list.ts";
 import { runsResume } from "./runs-resume.ts";
 import { runsShow } from "./runs-show.ts";
@@ -14,6 +15,7 @@ export const COMMANDS: readonly Command[] = [
 	simulate,
 	train,
 	evaluate,
+	modelInit,
 	modelBind,
 	dataSynth,
 	runsList,

@@ -10,7 +10,8 @@ import type { RunConfig } from "../config/presets.ts";
 /** What comes with zk0 for the small presets: a tokenizer, and a policy pretrained on other simulated tasks. */
 const ASSETS = new URL("../../../../assets/", import.meta.url);
 const BASE_DIR: string = fileURLToPath(new URL("small-base", ASSETS));
-const TOKENIZER_DIR: string = fileURLToPath(new URL("small/tokenizer", ASSETS));
+/** The bundled tokenizer of the small presets, with the names of SmolVLM2's special tokens. */
+export const TOKENIZER_DIR: string = fileURLToPath(new URL("small/tokenizer", ASSETS));
 
 /** The settings that choose the start. */
 export type StartSettings = Pick<RunConfig, "init" | "preset" | "seed">;

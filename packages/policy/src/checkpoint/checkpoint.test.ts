@@ -303,6 +303,22 @@ describe("writeCheckpoint", () => {
 		expect(readdirSync(root).sort()).toEqual(beside);
 	});
 
+	test("leaves the old one whole, and nothing beside it, when it is interrupted between two tensors", async () => {
+		const directory = copyOf(globalDir, "interrupted");
+		const before = fingerprint(directory);
+		const beside = readdirSync(root).sort();
+		const stop = new AbortController();
+		const reason = new DOMException("enough", "AbortError");
+		const read = (name: string): NdArray => {
+			stop.abort(reason);
+			return global.tensors.read(name);
+		};
+		const content = { ...global, tensors: { ...global.tensors, read } };
+		await expect(writeCheckpoint(directory, content, { signal: stop.signal })).rejects.toBe(reason);
+		expect(fingerprint(directory)).toEqual(before);
+		expect(readdirSync(root).sort()).toEqual(beside);
+	});
+
 	test("leaves the old one whole when the disk takes no more", () => {
 		const directory = copyOf(globalDir, "full-disk");
 		const before = fingerprint(directory);

@@ -41,7 +41,11 @@ function jsonText(content: unknown): string {
 }
 
 /** Tensors sorted by name as LeRobot's safetensors writer does, read one at a time. */
-async function writeModel(path: string, { config, vlm, tensors }: CheckpointContent): Promise<void> {
+async function writeModel(
+	path: string,
+	{ config, vlm, tensors }: CheckpointContent,
+	signal: AbortSignal | undefined,
+): Promise<void> {
 	const names = [...tensorShapes(config, vlm).keys()].filter(
 		(name) => name !== LM_HEAD || tensors.shapeOf(name) !== undefined,
 	);
@@ -56,7 +60,10 @@ async function writeModel(path: string, { config, vlm, tensors }: CheckpointCont
 	}
 	function* parts(): Generator<Uint8Array> {
 		yield encodeSafetensorsHeader(infos, METADATA);
-		for (const name of infos.keys()) yield bytesOf(tensors.read(name).data);
+		for (const name of infos.keys()) {
+			signal?.throwIfAborted();
+			yield bytesOf(tensors.read(name).data);
+		}
 	}
 	await writePartsAtomic(path, parts());
 }
@@ -75,7 +82,11 @@ async function copyTokenizer(from: string, to: string): Promise<void> {
 	}
 }
 
-async function fill(directory: string, content: CheckpointContent): Promise<void> {
+async function fill(
+	directory: string,
+	content: CheckpointContent,
+	signal: AbortSignal | undefined,
+): Promise<void> {
 	const { config, vlm, tokenizerDir, site } = content;
 	const tokenizer = loadTokenizer(tokenizerDir);
 	await copyTokenizer(tokenizerDir, join(directory, TOKENIZER_FOLDER));
@@ -96,14 +107,25 @@ async function fill(directory: string, content: CheckpointContent): Promise<void
 	for (const [name, arrays] of Object.entries<NamedArrays>(processors.arrays)) {
 		await writeSafetensorsFile(join(directory, name), arrays);
 	}
-	await writeModel(join(directory, MODEL_FILE), content);
+	await writeModel(join(directory, MODEL_FILE), content, signal);
 }
 
 /**
- * Writes `directory`, replacing an older one as a whole; on failure the older one stays.
- * @throws PolicyError missing-tensor | wrong-shape | bad-tokenizer | write-failed
+ * Writes `directory`, replacing an older one as a whole; on failure, and when `signal` aborts, the older one stays.
+ * Tensors are read one at a time.
+ * @throws PolicyError missing-tensor | wrong-shape | bad-tokenizer | write-failed; the signal's reason
  */
-export async function writeCheckpoint(directory: string, content: CheckpointContent): Promise<void> {
+export async function writeCheckpoint(
+	directory: string,
+	content: CheckpointContent,
+	options: { readonly signal?: AbortSignal } = {},
+): Promise<void> {
+	const { signal } = options;
 	checkTensors(content.tensors, content.config, content.vlm);
-	await replaceDirectory(directory, (temporary) => fill(temporary, content));
+	try {
+		await replaceDirectory(directory, (temporary) => fill(temporary, content, signal));
+	} catch (error) {
+		signal?.throwIfAborted();
+		throw error;
+	}
 }

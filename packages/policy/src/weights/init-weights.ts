@@ -2,12 +2,14 @@
 // each tensor from its own named stream, so that a tensor's values do not depend on the others.
 // Linear and embedding weights of backbone and expert: normal(0, initializer_range); heads and the cross layers'
 // key and value projections (fresh torch.nn.Linear): uniform(+-1/sqrt(fan_in)); norms one, biases zero.
-import { float32Array, type NdArray, numElements, rng, type Shape } from "@zk0/arrays";
+import { float32Array, type NdArray, numElements, type Rng, rng, type Shape } from "@zk0/arrays";
 import { projectsPrefixKv } from "../config/dims.ts";
 import type { SmolVLAConfig } from "../config/policy-config.ts";
 import type { VlmConfig } from "../config/vlm-config.ts";
+import { PolicyError } from "../errors.ts";
 import { EXPERT_PREFIX, HEAD_NAMES, headPrefix, VISION_PREFIX } from "./tensor-names.ts";
 import { tensorShapes } from "./tensor-shapes.ts";
+import type { TensorSource } from "./tensor-source.ts";
 
 type Draw = { readonly kind: "constant" | "normal" | "uniform"; readonly scale: number };
 
@@ -35,24 +37,44 @@ function drawOf(
 	return { kind: "normal", scale: owner.initializer_range };
 }
 
-/** Float32 weights for every tensor of the model, a pure function of the configurations and `seed`. */
+function drawTensor(shape: Shape, { kind, scale }: Draw, stream: Rng): NdArray<"float32"> {
+	const values = new Float32Array(numElements(shape));
+	if (kind === "constant") return float32Array(shape, values.fill(scale));
+	for (let index = 0; index < values.length; index++) {
+		values[index] = kind === "normal" ? scale * stream.normal() : scale * (2 * stream.uniform() - 1);
+	}
+	return float32Array(shape, values);
+}
+
+/**
+ * Float32 weights for every tensor of the model, a pure function of the configurations and `seed`. A tensor is drawn
+ * each time it is read and kept nowhere, so that a model of any size is written with the memory of its largest tensor.
+ */
+export function initTensors(config: SmolVLAConfig, vlm: VlmConfig, seed: number): TensorSource {
+	const shapes = tensorShapes(config, vlm);
+	const read = (name: string): NdArray<"float32"> => {
+		const shape = shapes.get(name);
+		if (shape === undefined) {
+			throw new PolicyError("missing-tensor", `the model has no tensor ${name}`, { key: name });
+		}
+		return drawTensor(shape, drawOf(name, shapes, config, vlm), rng(seed, "init", name));
+	};
+	return {
+		names: [...shapes.keys()],
+		shapeOf: (name) => shapes.get(name),
+		dtypeOf: (name) => (shapes.has(name) ? "float32" : undefined),
+		read,
+		readFloat32: read,
+		regionOf: () => undefined,
+	};
+}
+
+/** The weights of {@link initTensors}, all in memory. */
 export function initWeights(
 	config: SmolVLAConfig,
 	vlm: VlmConfig,
 	seed: number,
 ): Map<string, NdArray<"float32">> {
-	const shapes = tensorShapes(config, vlm);
-	const weights = new Map<string, NdArray<"float32">>();
-	for (const [name, shape] of shapes) {
-		const { kind, scale } = drawOf(name, shapes, config, vlm);
-		const stream = rng(seed, "init", name);
-		const values = new Float32Array(numElements(shape));
-		for (let index = 0; index < values.length; index++) {
-			if (kind === "constant") values[index] = scale;
-			else if (kind === "normal") values[index] = scale * stream.normal();
-			else values[index] = scale * (2 * stream.uniform() - 1);
-		}
-		weights.set(name, float32Array(shape, values));
-	}
-	return weights;
+	const source = initTensors(config, vlm, seed);
+	return new Map(source.names.map((name) => [name, source.readFloat32(name)]));
 }

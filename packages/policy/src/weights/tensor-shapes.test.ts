@@ -4,10 +4,11 @@ import { numElements, type Shape } from "@zk0/arrays";
 import { hashTensors } from "@zk0/arrays/node";
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
+import { smolvlaBasePreset } from "../config/base-preset.ts";
 import { parsePolicyConfig, type SmolVLAConfig } from "../config/policy-config.ts";
 import { smallPreset } from "../config/small-preset.ts";
 import { smolvlm2Config } from "../config/vlm-config.ts";
-import { initWeights } from "./init-weights.ts";
+import { initTensors, initWeights } from "./init-weights.ts";
 import { tensorShapes, trainableNames } from "./tensor-shapes.ts";
 
 function golden(file: string): unknown {
@@ -40,6 +41,18 @@ describe("the full-size model", () => {
 		const names = trainableNames(fullConfig(), smolvlm2Config());
 		expect([...names].sort()).toEqual(z.array(z.string()).parse(golden("full_trainable.json")).sort());
 		expect(count(names.map((name) => shapes.get(name) ?? []))).toBe(99_880_992);
+	});
+
+	test("is what the smolvla-base preset describes, drawn one tensor at a time", () => {
+		const { config, vlm } = smolvlaBasePreset();
+		expect(tensorShapes(config, vlm)).toEqual(shapes);
+		const source = initTensors(config, vlm, 1);
+		expect(source.names).toEqual([...shapes.keys()]);
+		const name = "model.action_in_proj.weight";
+		expect(source.read(name)).toEqual(source.readFloat32(name));
+		expect(source.read(name).shape).toEqual([720, 32]);
+		expect(source.dtypeOf("model.no")).toBeUndefined();
+		expect(() => source.read("model.no")).toThrow(/missing-tensor/);
 	});
 
 	test("leaves out state_proj when it is not trained", () => {
