@@ -1,14 +1,19 @@
 // Opens a dataset folder: metadata is read and checked at once, rows and frames on demand.
 import { stat } from "node:fs/promises";
 import { join, resolve, sep } from "node:path";
+import type { z } from "zod";
 import { DatasetError } from "./errors.ts";
 import { type DatasetInfo, type Feature, infoSchema } from "./info.ts";
 import { type DatasetLayout, type Episode, readJson } from "./layout.ts";
+import { layoutV2 } from "./layout-v2.ts";
 import { layoutV3 } from "./layout-v3.ts";
-import { type Rows, readRows } from "./rows.ts";
+import { type Rows, readRows, TIMESTAMP_TOLERANCE_S } from "./rows.ts";
 import type { Stats } from "./stats.ts";
 
-const LAYOUTS: readonly DatasetLayout[] = [layoutV3];
+const LAYOUTS: readonly DatasetLayout[] = [layoutV3, layoutV2];
+
+/** Types of state and action that are read as float32. */
+const NUMBER_DTYPE = /^(float(16|32|64)|u?int(8|16|32|64))$/;
 
 /** An open dataset: plain data, nothing to dispose. */
 export interface LeRobotDataset {
@@ -19,6 +24,8 @@ export interface LeRobotDataset {
 	/** Robot type as recorded, null when unknown. */
 	readonly robotType: string | null;
 	readonly features: Readonly<Record<string, Feature>>;
+	/** See OpenDatasetOptions. */
+	readonly toleranceS: number;
 	/** Feature keys of the videos, in info.json's order. */
 	readonly cameraKeys: readonly string[];
 	/** Dimensions of `observation.state`; 0 when there is none. */
@@ -31,7 +38,7 @@ export interface LeRobotDataset {
 	readonly episodes: readonly Episode[];
 	/** Task sentences by task index. */
 	readonly tasks: readonly string[];
-	/** meta/stats.json; null when absent. */
+	/** Statistics of the whole dataset as stored (v2.1: its episodes' joined); null when absent or without counts. */
 	readonly storedStats: Stats | null;
 	/** Reads and checks all rows; see `Rows`. @throws DatasetError */
 	readRows(options?: { signal?: AbortSignal }): Promise<Rows>;
@@ -39,17 +46,28 @@ export interface LeRobotDataset {
 	readEpisodeStats(options?: { signal?: AbortSignal }): Promise<ReadonlyMap<number, Stats>>;
 }
 
+/** How strictly a dataset is read. */
+export interface OpenDatasetOptions {
+	/**
+	 * Largest accepted difference between a row's timestamp, or a video frame's, and frame_index / fps, in seconds;
+	 * less than half a frame. @default 0.0001 (LeRobot's)
+	 */
+	readonly toleranceS?: number;
+	readonly signal?: AbortSignal;
+}
+
 /**
  * Opens the dataset at `dir` and checks its metadata: counts, episode boundaries and that every file is there.
  * @throws DatasetError "not-found", "missing-file", "bad-json", "bad-metadata", "bad-parquet",
- *   "unsupported-version", "count-mismatch", "episode-boundary", "bad-stats".
+ *   "unsupported-version", "count-mismatch", "episode-boundary", "bad-stats"; RangeError for a tolerance of half a
+ *   frame or more.
  * @example
  * const dataset = await openDataset("data/reach");
  * const rows = await dataset.readRows();
  */
 export async function openDataset(
 	dir: string,
-	{ signal }: { signal?: AbortSignal } = {},
+	{ toleranceS = TIMESTAMP_TOLERANCE_S, signal }: OpenDatasetOptions = {},
 ): Promise<LeRobotDataset> {
 	const root = resolve(dir);
 	const isFolder = await stat(root).then(
@@ -58,27 +76,36 @@ export async function openDataset(
 	);
 	if (!isFolder) throw new DatasetError("not-found", `there is no dataset folder ${root}`, { file: root });
 	const infoPath = join(root, "meta/info.json");
-	const info = parseInfo(await readJson(infoPath, signal), infoPath);
-	const layout = LAYOUTS.find(({ versions }) => versions.includes(info.codebase_version));
+	const parsed = parseInfo(await readJson(infoPath, signal), infoPath);
+	const layout = LAYOUTS.find(({ versions }) => versions.includes(parsed.codebase_version));
 	if (layout === undefined) {
 		const known = LAYOUTS.flatMap(({ versions }) => versions).join(", ");
 		throw new DatasetError(
 			"unsupported-version",
-			`${infoPath}: format ${info.codebase_version} is not one of ${known}; convert the dataset to v3.0 with LeRobot`,
+			`${infoPath}: format ${parsed.codebase_version} is not one of ${known}; convert the dataset to v3.0 with LeRobot`,
 			{ file: infoPath },
 		);
 	}
+	const info: DatasetInfo = {
+		...parsed,
+		data_path: parsed.data_path ?? layout.dataPath,
+		video_path: parsed.video_path === undefined ? layout.videoPath : parsed.video_path,
+	};
 	const tasks = await layout.readTasks(root, signal);
 	const episodes = await layout.readEpisodes(root, info, signal);
 	checkCounts(infoPath, info, episodes, tasks);
 	await checkFiles(root, episodes);
-	const storedStats = await layout.readStats(root, signal);
+	const storedStats = await layout.readStats(root, info, signal);
+	if (!(toleranceS > 0 && toleranceS < 0.5 / info.fps)) {
+		throw new RangeError(`openDataset: toleranceS is ${toleranceS}, not in (0, ${0.5 / info.fps})`);
+	}
 	const stateDim = vectorDim(info, "observation.state", infoPath);
 	const actionDim = vectorDim(info, "action", infoPath);
 	return {
 		root,
 		info,
 		fps: info.fps,
+		toleranceS,
 		robotType: info.robot_type ?? null,
 		features: info.features,
 		cameraKeys: Object.keys(info.features).filter((key) => info.features[key]?.dtype === "video"),
@@ -90,12 +117,24 @@ export async function openDataset(
 		tasks,
 		storedStats,
 		readRows: (options) =>
-			readRows({ root, fps: info.fps, episodes, numTasks: tasks.length, stateDim, actionDim }, options),
+			readRows(
+				{
+					root,
+					fps: info.fps,
+					episodes,
+					numTasks: tasks.length,
+					stateDim,
+					actionDim,
+					toleranceS,
+					hasGlobalIndex: layout.hasGlobalIndex,
+				},
+				options,
+			),
 		readEpisodeStats: (options) => layout.readEpisodeStats(root, options?.signal),
 	};
 }
 
-function parseInfo(document: unknown, path: string): DatasetInfo {
+function parseInfo(document: unknown, path: string): z.infer<typeof infoSchema> {
 	const parsed = infoSchema.safeParse(document);
 	if (parsed.success) return parsed.data;
 	const issues = parsed.error.issues.map(
@@ -111,10 +150,10 @@ function vectorDim(info: DatasetInfo, key: string, path: string): number {
 	const feature = info.features[key];
 	if (feature === undefined) return 0;
 	const [dim, ...rest] = feature.shape;
-	if (dim === undefined || dim < 1 || rest.length > 0 || feature.dtype !== "float32") {
+	if (dim === undefined || dim < 1 || rest.length > 0 || !NUMBER_DTYPE.test(feature.dtype)) {
 		throw new DatasetError(
 			"bad-metadata",
-			`${path}: ${key} is ${feature.dtype}[${feature.shape.join(",")}]; a float32 vector is needed`,
+			`${path}: ${key} is ${feature.dtype}[${feature.shape.join(",")}]; a vector of numbers is needed`,
 			{ file: path },
 		);
 	}

@@ -6,7 +6,6 @@ import { deferred } from "./deferred.ts";
 import { DatasetError } from "./errors.ts";
 import { createFrameCache, type FrameCache } from "./frame-cache.ts";
 import type { RgbImage } from "./image.ts";
-import { TIMESTAMP_TOLERANCE_S } from "./rows.ts";
 import { DecoderPool } from "./video/decoder-pool.ts";
 import type { PendingFrame } from "./video/frame-queue.ts";
 
@@ -82,7 +81,7 @@ class PooledReader implements FrameReader {
 			processes,
 			maxRetries,
 			stallTimeoutMs,
-			toleranceS: TIMESTAMP_TOLERANCE_S,
+			toleranceS: dataset.toleranceS,
 		});
 		this.#cache = createFrameCache(options.cacheBytes ?? 0);
 	}

@@ -1,5 +1,5 @@
 // Public names of @zk0/dataset.
-export { type LeRobotDataset, openDataset } from "./dataset.ts";
+export { type LeRobotDataset, type OpenDatasetOptions, openDataset } from "./dataset.ts";
 export { type ComputeStatsOptions, computeStats } from "./dataset-stats.ts";
 export { DatasetError, type DatasetErrorCode, type DatasetErrorDetails } from "./errors.ts";
 export { datasetFingerprint } from "./fingerprint.ts";

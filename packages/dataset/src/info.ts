@@ -1,4 +1,4 @@
-// meta/info.json of LeRobotDataset v3.0: schema, defaults and the feature table that a new dataset gets.
+// meta/info.json of LeRobotDataset v2.x and v3.0: schema, defaults and the feature table that a new dataset gets.
 // Names are LeRobot's own, as in the file. Unknown keys are ignored, as LeRobot does (huggingface/lerobot,
 // src/lerobot/datasets/utils.py, DatasetInfo).
 import { z } from "zod";
@@ -21,19 +21,25 @@ export const VIDEO_PATH = "videos/{video_key}/chunk-{chunk_index:03d}/file-{file
 /** The same for the episode table. */
 export const EPISODES_PATH = "meta/episodes/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet";
 
-/** One entry of `features`; `shape` is per frame, without a time axis. */
+/**
+ * One entry of `features`; `shape` is per frame, without a time axis. What only describes (names, fps, info) is often
+ * wrong in recordings, and nothing here depends on it: it is dropped when it has no known form.
+ */
 export const featureSchema = z.object({
 	dtype: z.string(),
 	shape: z.array(z.number().int().nonnegative()),
-	names: z.union([z.array(z.string()), z.record(z.string(), z.unknown()), z.array(z.unknown())]).nullish(),
-	fps: z.number().positive().nullish(),
-	info: z.record(z.string(), z.unknown()).nullish(),
+	names: z
+		.union([z.array(z.string()), z.record(z.string(), z.unknown()), z.array(z.unknown())])
+		.nullish()
+		.catch(null),
+	fps: z.number().positive().nullish().catch(null),
+	info: z.record(z.string(), z.unknown()).nullish().catch(null),
 });
 
 /** One entry of `features`. */
 export type Feature = z.infer<typeof featureSchema>;
 
-/** Schema of info.json (v3.0 keys). */
+/** Schema of info.json. */
 export const infoSchema = z.object({
 	codebase_version: z.string(),
 	fps: z.number().positive(),
@@ -44,14 +50,17 @@ export const infoSchema = z.object({
 	chunks_size: z.number().int().positive().default(DEFAULT_LIMITS.filesPerChunk),
 	data_files_size_in_mb: z.number().positive().default(DEFAULT_LIMITS.dataFileSizeMb),
 	video_files_size_in_mb: z.number().positive().default(DEFAULT_LIMITS.videoFileSizeMb),
-	data_path: z.string().default(DATA_PATH),
-	video_path: z.string().nullable().default(VIDEO_PATH),
+	data_path: z.string().optional(),
+	video_path: z.string().nullable().optional(),
 	robot_type: z.string().nullish(),
 	splits: z.record(z.string(), z.string()).default({}),
 });
 
-/** Parsed info.json. */
-export type DatasetInfo = z.infer<typeof infoSchema>;
+/** Parsed info.json, the path templates filled in by the layout of its version. */
+export type DatasetInfo = Omit<z.infer<typeof infoSchema>, "data_path" | "video_path"> & {
+	readonly data_path: string;
+	readonly video_path: string | null;
+};
 
 /** A camera of a dataset to be written; both sizes even (yuv420p). */
 export interface CameraSpec {
@@ -72,7 +81,7 @@ export const INDEX_FEATURES: Readonly<Record<string, Feature>> = {
 
 /** Fills a path template such as `data/chunk-{chunk_index:03d}/…`; unknown fields stay as they are. */
 export function fillPath(template: string, fields: Readonly<Record<string, string | number>>): string {
-	return template.replaceAll(/\{(\w+)(?::0(\d+)d)?\}/g, (whole, name: string, width: string | undefined) => {
+	return template.replaceAll(/\{(\w+)(?::0(\d+)d?)?\}/g, (whole, name: string, width: string | undefined) => {
 		const value = fields[name];
 		if (value === undefined) return whole;
 		return width === undefined ? String(value) : String(value).padStart(Number(width), "0");

@@ -3,8 +3,8 @@
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { DatasetError } from "./errors.ts";
-import { type DatasetInfo, fillPath, VIDEO_PATH } from "./info.ts";
-import { type DatasetLayout, type Episode, isMissing, readJson, type VideoSegment } from "./layout.ts";
+import { DATA_PATH, type DatasetInfo, fillPath, VIDEO_PATH } from "./info.ts";
+import { type DatasetLayout, type Episode, readOptionalJson, type VideoSegment } from "./layout.ts";
 import { integerColumn, numberColumn, type ParquetTable, readParquet, stringColumn } from "./parquet/read.ts";
 import type { Stats } from "./stats.ts";
 import { episodeStats, parseStats } from "./stats-json.ts";
@@ -12,6 +12,9 @@ import { episodeStats, parseStats } from "./stats-json.ts";
 /** Reads v3.0 datasets. */
 export const layoutV3: DatasetLayout = {
 	versions: ["v3.0"],
+	dataPath: DATA_PATH,
+	videoPath: VIDEO_PATH,
+	hasGlobalIndex: true,
 	readTasks,
 	readEpisodes,
 	readEpisodeStats,
@@ -148,12 +151,8 @@ async function readEpisodeStats(root: string, signal?: AbortSignal): Promise<Rea
 	return stats;
 }
 
-async function readStats(root: string, signal?: AbortSignal): Promise<Stats | null> {
+async function readStats(root: string, _info: DatasetInfo, signal?: AbortSignal): Promise<Stats | null> {
 	const path = join(root, "meta/stats.json");
-	try {
-		return parseStats(await readJson(path, signal), path);
-	} catch (cause) {
-		if (cause instanceof DatasetError && cause.code === "missing-file" && isMissing(cause.cause)) return null;
-		throw cause;
-	}
+	const document = await readOptionalJson(path, signal);
+	return document === null ? null : parseStats(document, path);
 }

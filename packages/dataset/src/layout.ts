@@ -33,6 +33,12 @@ export interface Episode {
 export interface DatasetLayout {
 	/** Values of `codebase_version` that this layout reads. */
 	readonly versions: readonly string[];
+	/** Template of the data files' paths when info.json has none. */
+	readonly dataPath: string;
+	/** The same for videos. */
+	readonly videoPath: string;
+	/** True when the rows' `index` must count through the dataset: files are shared, so doubled rows are possible. */
+	readonly hasGlobalIndex: boolean;
 	/** Task sentences by task index. */
 	readTasks(root: string, signal?: AbortSignal): Promise<string[]>;
 	/** All episodes in order of index. */
@@ -40,7 +46,7 @@ export interface DatasetLayout {
 	/** Statistics of each episode by its index; empty when the dataset stores none. */
 	readEpisodeStats(root: string, signal?: AbortSignal): Promise<ReadonlyMap<number, Stats>>;
 	/** Statistics of the whole dataset; null when it stores none. */
-	readStats(root: string, signal?: AbortSignal): Promise<Stats | null>;
+	readStats(root: string, info: DatasetInfo, signal?: AbortSignal): Promise<Stats | null>;
 }
 
 /**
@@ -70,6 +76,16 @@ export async function readJson(path: string, signal?: AbortSignal): Promise<unkn
 				cause,
 			},
 		);
+	}
+}
+
+/** Reads a JSON file; null when it is not there. @throws DatasetError "bad-json". */
+export async function readOptionalJson(path: string, signal?: AbortSignal): Promise<unknown> {
+	try {
+		return await readJson(path, signal);
+	} catch (cause) {
+		if (cause instanceof DatasetError && cause.code === "missing-file") return null;
+		throw cause;
 	}
 }
 

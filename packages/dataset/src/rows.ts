@@ -31,6 +31,10 @@ export interface RowsExpectation {
 	readonly numTasks: number;
 	readonly stateDim: number;
 	readonly actionDim: number;
+	/** Largest accepted difference between a timestamp and frame_index / fps, seconds. */
+	readonly toleranceS: number;
+	/** True when column `index` must count the rows through all files. */
+	readonly hasGlobalIndex: boolean;
 }
 
 /**
@@ -54,7 +58,8 @@ export async function readRows(
 		timestamp: new Float32Array(length),
 		taskIndex: new Int32Array(length),
 	};
-	const columns = ["index", "episode_index", "frame_index", "timestamp", "task_index"];
+	const columns = ["episode_index", "frame_index", "timestamp", "task_index"];
+	if (expected.hasGlobalIndex) columns.push("index");
 	if (stateDim > 0) columns.push("observation.state");
 	if (actionDim > 0) columns.push("action");
 	let at = 0;
@@ -81,10 +86,10 @@ function copyRows(
 	table: ParquetTable,
 	rows: Rows,
 	at: number,
-	{ fps, stateDim, actionDim, numTasks }: RowsExpectation,
+	{ fps, stateDim, actionDim, numTasks, toleranceS, hasGlobalIndex }: RowsExpectation,
 ): void {
 	const { path } = table;
-	for (const [row, index] of integerColumn(table, "index").entries()) {
+	for (const [row, index] of (hasGlobalIndex ? integerColumn(table, "index") : []).entries()) {
 		if (index !== at + row) {
 			throw new DatasetError(
 				"bad-index",
@@ -103,12 +108,12 @@ function copyRows(
 		const frameIndex = rows.frameIndex[row] ?? 0;
 		const timestamp = rows.timestamp[row] ?? 0;
 		// float32 keeps about 7 digits: allow its rounding on top for long episodes.
-		const tolerance = TIMESTAMP_TOLERANCE_S + timestamp * 2 ** -23;
+		const tolerance = toleranceS + timestamp * 2 ** -23;
 		const episodeIndex = rows.episodeIndex[row] ?? 0;
 		if (Math.abs(timestamp - frameIndex / fps) > tolerance) {
 			throw new DatasetError(
 				"bad-timestamp",
-				`${path}: episode ${episodeIndex} frame ${frameIndex} has timestamp ${timestamp} s but ${frameIndex}/${fps} fps is ${frameIndex / fps} s; the recording dropped frames or fps is wrong`,
+				`${path}: episode ${episodeIndex} frame ${frameIndex} has timestamp ${timestamp} s but ${frameIndex}/${fps} fps is ${frameIndex / fps} s; the recording dropped frames or fps is wrong: leave the episode out, or open it with a larger tolerance than ${toleranceS} s`,
 				{ file: path, episodeIndex, frameIndex },
 			);
 		}

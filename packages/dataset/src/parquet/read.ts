@@ -193,9 +193,10 @@ export function copyVectors(
 			throw badParquet(table.path, `${name}[${row}] has ${list.length} values but info.json says ${dim}`);
 		}
 		for (let index = 0; index < dim; index++) {
-			const number = list[index];
+			const element = list[index];
+			const number = typeof element === "bigint" ? Number(element) : element;
 			if (typeof number !== "number")
-				throw badParquet(table.path, `${name}[${row}][${index}] is ${describe(number)}`);
+				throw badParquet(table.path, `${name}[${row}][${index}] is ${describe(element)}, not a number`);
 			target[at++] = number;
 		}
 	}
