@@ -1,6 +1,7 @@
 // Public names of @zk0/policy.
 export { bindCheckpoint, type SiteBinding } from "./checkpoint/bind.ts";
-export { assertDeployable, type Checkpoint, type OpenOptions, openCheckpoint } from "./checkpoint/open.ts";
+export { assertDeployable, type Checkpoint, openCheckpoint } from "./checkpoint/open.ts";
+export type { OpenOptions } from "./checkpoint/parts.ts";
 export type { RenameMap } from "./checkpoint/processors.ts";
 export type { CheckpointKind } from "./checkpoint/sidecar.ts";
 export { type CheckpointContent, writeCheckpoint } from "./checkpoint/write.ts";

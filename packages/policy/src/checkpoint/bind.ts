@@ -3,7 +3,8 @@
 import { cameraKeys, parsePolicyConfig, type SmolVLAConfig } from "../config/policy-config.ts";
 import { PolicyError } from "../errors.ts";
 import { createNormalizer, normalizedFeatures, type Stats } from "../inputs/normalizer.ts";
-import { type OpenOptions, openCheckpoint } from "./open.ts";
+import { openCheckpoint } from "./open.ts";
+import type { OpenOptions } from "./parts.ts";
 import type { RenameMap } from "./processors.ts";
 import { writeCheckpoint } from "./write.ts";
 

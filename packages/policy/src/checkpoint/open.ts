@@ -1,17 +1,26 @@
 // Opens a LeRobot SmolVLA checkpoint directory, ours or LeRobot's own.
-import { stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import { openSafetensors, type SafetensorsFile } from "@zk0/arrays/node";
+import type { SafetensorsFile } from "@zk0/arrays/node";
 import { parsePolicyConfig, type SmolVLAConfig } from "../config/policy-config.ts";
-import { parseVlmConfig, SMOLVLM2_500M, smolvlm2Config, type VlmConfig } from "../config/vlm-config.ts";
+import type { VlmConfig } from "../config/vlm-config.ts";
 import { PolicyError } from "../errors.ts";
-import { coversFeatures, type Stats } from "../inputs/normalizer.ts";
+import type { Stats } from "../inputs/normalizer.ts";
+import { describeGap, statsCoverage } from "../inputs/stats-coverage.ts";
 import { loadTokenizer, type Tokenizer } from "../language/tokenizer.ts";
 import type { PolicyModel } from "../model/policy-model.ts";
 import { checkTensors, fileTensors } from "../weights/tensor-source.ts";
-import { CONFIG_FILE, MODEL_FILE, TOKENIZER_FOLDER, VLM_FOLDER } from "./layout.ts";
-import { type RenameMap, readProcessors } from "./processors.ts";
-import { readJson, readOptionalJson } from "./read-json.ts";
+import { CONFIG_FILE } from "./layout.ts";
+import {
+	findTokenizer,
+	imageTokensOf,
+	type OpenOptions,
+	openWeights,
+	readSiteState,
+	readVlm,
+	type SiteState,
+} from "./parts.ts";
+import type { RenameMap } from "./processors.ts";
+import { readJson } from "./read-json.ts";
 import { type CheckpointKind, readKind } from "./sidecar.ts";
 
 /** An open checkpoint; holds model.safetensors open, close it with `using`. */
@@ -30,63 +39,11 @@ export interface Checkpoint extends Disposable {
 	readonly renameMap: RenameMap;
 	/** Normalisation statistics; empty in a global checkpoint. */
 	readonly stats: Stats;
+	readonly statsFrom: SiteState["statsFrom"];
 	/** What we marked it as; null for a checkpoint written by someone else. */
 	readonly kind: CheckpointKind | null;
 	/** True when its statistics cover state and action and it is not marked as global. */
 	readonly isBound: boolean;
-}
-
-/** Where to look for what the directory lacks. */
-export interface OpenOptions {
-	/** Hugging Face folder of the backbone (config.json, tokenizer); default: `vlm/`, else the public backbone. */
-	readonly vlmDir?: string;
-}
-
-async function exists(path: string): Promise<boolean> {
-	return stat(path).then(
-		() => true,
-		() => false,
-	);
-}
-
-async function readVlm(directory: string, config: SmolVLAConfig, options: OpenOptions): Promise<VlmConfig> {
-	const folders = [options.vlmDir, join(directory, VLM_FOLDER)].filter((folder) => folder !== undefined);
-	for (const folder of folders) {
-		const json = await readOptionalJson(join(folder, CONFIG_FILE));
-		if (json !== undefined) return parseVlmConfig(json);
-	}
-	if (config.vlm_model_name === SMOLVLM2_500M) return smolvlm2Config();
-	throw new PolicyError(
-		"bad-checkpoint",
-		`the backbone ${config.vlm_model_name} is unknown: put its config.json and tokenizer files into ` +
-			`${join(directory, VLM_FOLDER)}, or name the folder that has them`,
-		{ path: directory },
-	);
-}
-
-async function findTokenizer(directory: string, { vlmDir }: OpenOptions): Promise<string> {
-	const candidates = [join(directory, TOKENIZER_FOLDER), vlmDir, join(directory, VLM_FOLDER)];
-	for (const folder of candidates) {
-		if (folder !== undefined && (await exists(join(folder, "tokenizer.json")))) return folder;
-	}
-	throw new PolicyError(
-		"bad-tokenizer",
-		`there is no tokenizer: put the backbone's tokenizer.json and tokenizer_config.json into ` +
-			join(directory, TOKENIZER_FOLDER),
-		{ path: directory },
-	);
-}
-
-function openWeights(directory: string): SafetensorsFile {
-	const path = join(directory, MODEL_FILE);
-	try {
-		return openSafetensors(path);
-	} catch (cause) {
-		throw new PolicyError("bad-checkpoint", "the weights cannot be read; copy the file again", {
-			cause,
-			path,
-		});
-	}
 }
 
 /**
@@ -100,14 +57,14 @@ export async function openCheckpoint(path: string, options: OpenOptions = {}): P
 	const vlm = await readVlm(directory, config, options);
 	const tokenizerDir = await findTokenizer(directory, options);
 	const tokenizer = loadTokenizer(tokenizerDir);
-	const { renameMap, stats } = await readProcessors(directory);
 	const kind = await readKind(directory);
-	const isBound = coversFeatures(config, stats) && kind !== "global";
 	const file = openWeights(directory);
 	try {
+		const site = await readSiteState(directory, config, file);
+		const isBound = statsCoverage(config, site.stats).isComplete && kind !== "global";
 		const tensors = fileTensors(file);
 		checkTensors(tensors, config, vlm);
-		const model = { config, vlm, tensors, imageTokens: tokenizer.imageTokens };
+		const model = { config, vlm, tensors, imageTokens: imageTokensOf(config, tokenizer) };
 		return {
 			directory,
 			config,
@@ -116,8 +73,7 @@ export async function openCheckpoint(path: string, options: OpenOptions = {}): P
 			model,
 			tokenizer,
 			tokenizerDir,
-			renameMap,
-			stats,
+			...site,
 			kind,
 			isBound,
 			[Symbol.dispose]: () => file[Symbol.dispose](),
@@ -131,17 +87,21 @@ export async function openCheckpoint(path: string, options: OpenOptions = {}): P
 /**
  * Refuses a checkpoint whose statistics do not cover its states and actions: its actions would not be in any robot's
  * units (LeRobot would pass them through silently).
- * @throws PolicyError not-bound
+ * @throws PolicyError not-bound, naming the statistics that are missing and what to do
  */
 export function assertDeployable(checkpoint: Checkpoint): void {
 	if (checkpoint.isBound) return;
+	throw new PolicyError("not-bound", notBoundReason(checkpoint), { path: checkpoint.directory });
+}
+
+/** Why a checkpoint is not bound, and the cure. */
+export function notBoundReason(
+	checkpoint: Pick<Checkpoint, "config" | "stats" | "kind" | "directory">,
+): string {
+	const { config, stats, kind, directory } = checkpoint;
 	const why =
-		checkpoint.kind === "global"
-			? "it is a federation's global model and carries no statistics"
-			: "it has no statistics of observation.state and action";
-	throw new PolicyError(
-		"not-bound",
-		`${why}; join it with a site's: zk0 model bind ${checkpoint.directory} <dataset>`,
-		{ path: checkpoint.directory },
-	);
+		kind === "global"
+			? "it is a global model and carries no site's statistics"
+			: `it has ${describeGap(statsCoverage(config, stats))}`;
+	return `${why}; join it with those of a data set: zk0 model bind ${directory} <dataset> --out <dir>`;
 }

@@ -132,23 +132,26 @@ function readStats(path: string): Stats {
 }
 
 /**
- * Reads both pipelines of a checkpoint; one without processors (older than LeRobot 0.4) has no state.
+ * Reads both pipelines of a checkpoint; undefined for one without processor files (older than LeRobot 0.4).
  * @throws PolicyError bad-checkpoint
  */
-export async function readProcessors(directory: string): Promise<ProcessorState> {
-	const state: { renameMap: RenameMap; stats: Stats } = { renameMap: {}, stats: {} };
+export async function readProcessors(directory: string): Promise<ProcessorState | undefined> {
+	let renameMap: RenameMap = {};
+	let stats: Stats = {};
+	let hasFiles = false;
 	for (const name of [POSTPROCESSOR, PREPROCESSOR]) {
 		const path = join(directory, `${name}.json`);
 		const json = await readOptionalJson(path);
 		if (json === undefined) continue;
+		hasFiles = true;
 		for (const step of parseFile(pipeline, json, path).steps) {
 			if (step.state_file !== undefined) {
-				state.stats = { ...state.stats, ...readStats(join(directory, step.state_file)) };
+				stats = { ...stats, ...readStats(join(directory, step.state_file)) };
 			}
 			if (step.registry_name === "rename_observations_processor") {
-				state.renameMap = parseFile(renameConfig, step.config, path).rename_map;
+				renameMap = parseFile(renameConfig, step.config, path).rename_map;
 			}
 		}
 	}
-	return state;
+	return hasFiles ? { renameMap, stats } : undefined;
 }

@@ -11,7 +11,7 @@ const sidecar = z.object({ format: z.literal(1), kind: z.enum(["global", "bound"
 
 const NOTES: Readonly<Record<CheckpointKind, string>> = {
 	global:
-		"Aggregated weights without normalisation statistics: do not run on a dataset or robot. " +
+		"Weights without normalisation statistics: do not run on a dataset or robot. " +
 		"Join them with a site's statistics first: zk0 model bind <checkpoint> <dataset>",
 	bound: "Weights with one site's normalisation statistics and camera map.",
 };

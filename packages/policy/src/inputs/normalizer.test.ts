@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { parsePolicyConfig } from "../config/policy-config.ts";
 import { smallPreset } from "../config/small-preset.ts";
 import { PolicyError } from "../errors.ts";
-import { coversFeatures, createNormalizer, normalizedFeatures, type Stats } from "./normalizer.ts";
+import { createNormalizer, normalizedFeatures, type Stats } from "./normalizer.ts";
 
 const finite = fc.float({ min: -1000, max: 1000, noNaN: true });
 const spread = fc.float({ min: 0.125, max: 500, noNaN: true });
@@ -66,20 +66,9 @@ describe("createNormalizer", () => {
 	});
 });
 
-describe("coverage of a configuration", () => {
-	const { config } = smallPreset();
-	const six = Array.from({ length: 6 }, () => 1);
-	const full: Stats = { "observation.state": { mean: six, std: six }, action: { mean: six, std: six } };
-
-	test("needs mean and std of state and action", () => {
-		expect(coversFeatures(config, full)).toBe(true);
-		expect(coversFeatures(config, { ...full, action: { mean: six } })).toBe(false);
-		expect(coversFeatures(config, { action: { mean: six, std: six } })).toBe(false);
-		expect(coversFeatures(config, {})).toBe(false);
-	});
-
-	test("needs nothing when nothing is normalised, and refuses normalised images", () => {
-		expect(coversFeatures(parsePolicyConfig({ ...config, normalization_mapping: {} }), {})).toBe(true);
+describe("normalizedFeatures", () => {
+	test("refuses normalised images", () => {
+		const { config } = smallPreset();
 		const visual = parsePolicyConfig({ ...config, normalization_mapping: { VISUAL: "MEAN_STD" } });
 		expect(codeOf(() => normalizedFeatures(visual))).toBe("unsupported normalization_mapping");
 	});

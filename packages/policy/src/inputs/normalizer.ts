@@ -29,6 +29,11 @@ const NEEDED: Readonly<Record<NormalizationMode, readonly string[]>> = {
 	QUANTILE10: ["q10", "q90"],
 };
 
+/** The statistics that a mode reads. */
+export function neededStatistics(mode: NormalizationMode): readonly string[] {
+	return NEEDED[mode];
+}
+
 /** What {@link createNormalizer} normalises. */
 export interface NormalizedFeature {
 	readonly key: string;
@@ -124,14 +129,4 @@ export function createNormalizer(feature: NormalizedFeature, stats: Stats): Norm
 		normalize: (raw) => apply(raw, forward),
 		unnormalize: (normalized) => apply(normalized, backward),
 	};
-}
-
-/** True when the statistics have everything that states and actions need. @throws PolicyError bad-stats */
-export function coversFeatures(config: SmolVLAConfig, stats: Stats): boolean {
-	const { state, action } = normalizedFeatures(config);
-	for (const feature of [state, action]) {
-		if (NEEDED[feature.mode].some((name) => stats[feature.key]?.[name] === undefined)) return false;
-		createNormalizer(feature, stats);
-	}
-	return true;
 }
