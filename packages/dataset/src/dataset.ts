@@ -12,6 +12,9 @@ import type { Stats } from "./stats.ts";
 
 const LAYOUTS: readonly DatasetLayout[] = [layoutV3, layoutV2];
 
+/** Types of the features that are cameras. */
+const CAMERA_DTYPES: readonly string[] = ["video", "image"];
+
 /** Types of state and action that are read as float32. */
 const NUMBER_DTYPE = /^(float(16|32|64)|u?int(8|16|32|64))$/;
 
@@ -26,7 +29,7 @@ export interface LeRobotDataset {
 	readonly features: Readonly<Record<string, Feature>>;
 	/** See OpenDatasetOptions. */
 	readonly toleranceS: number;
-	/** Feature keys of the videos, in info.json's order. */
+	/** Feature keys of the videos and pictures, in info.json's order. */
 	readonly cameraKeys: readonly string[];
 	/** Dimensions of `observation.state`; 0 when there is none. */
 	readonly stateDim: number;
@@ -108,7 +111,9 @@ export async function openDataset(
 		toleranceS,
 		robotType: info.robot_type ?? null,
 		features: info.features,
-		cameraKeys: Object.keys(info.features).filter((key) => info.features[key]?.dtype === "video"),
+		cameraKeys: Object.keys(info.features).filter((key) =>
+			CAMERA_DTYPES.includes(info.features[key]?.dtype ?? ""),
+		),
 		stateDim,
 		actionDim,
 		numFrames: info.total_frames,

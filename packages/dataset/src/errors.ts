@@ -15,6 +15,7 @@ export type DatasetErrorCode =
 	| "missing-feature"
 	| "bad-stats"
 	| "bad-video"
+	| "bad-image"
 	| "frame-timestamp"
 	| "frame-quarantined"
 	| "decoder-crashed"

@@ -1,4 +1,4 @@
-// Frames of a dataset's videos by episode, frame and camera, decoded exactly in child processes (decoder-pool).
+// Frames of a dataset's cameras (videos, or pictures in the rows) by episode and frame, decoded exactly in child processes (decoder-pool).
 // Results do not depend on the number of processes or on which of them decodes what.
 import { availableParallelism } from "node:os";
 import type { LeRobotDataset } from "./dataset.ts";
@@ -36,7 +36,7 @@ export interface FrameReader extends AsyncDisposable {
 	 * Decodes frames; results are in the order of the requests and must not be modified (equal requests share one
 	 * picture). Memory holds all of them: ask for a batch at a time.
 	 * @throws RangeError for a request that the dataset does not have; TypeError after disposal; DatasetError
-	 *   "bad-video", "frame-timestamp", "frame-quarantined", "decoder-crashed" for the first frame (in the order of
+	 *   "bad-video", "bad-image", "frame-timestamp", "frame-quarantined", "decoder-crashed" for the first frame (in the order of
 	 *   requests) that cannot be had.
 	 */
 	read(requests: readonly FrameRequest[], options?: { signal?: AbortSignal }): Promise<RgbImage[]>;
@@ -61,6 +61,8 @@ class PooledReader implements FrameReader {
 	readonly #dataset: LeRobotDataset;
 	readonly #pool: DecoderPool;
 	readonly #cache: FrameCache;
+	/** First row of each data file in the whole dataset. */
+	readonly #fileStarts = new Map<string, number>();
 	readonly #quarantined = new Map<string, { readonly request: FrameRequest; readonly error: DatasetError }>();
 	#disposed = false;
 
@@ -77,6 +79,9 @@ class PooledReader implements FrameReader {
 			throw new RangeError(`frame reader: maxRetries is ${maxRetries}, not a non-negative integer`);
 		}
 		this.#dataset = dataset;
+		for (const { dataPath, fromIndex } of dataset.episodes) {
+			this.#fileStarts.set(dataPath, Math.min(fromIndex, this.#fileStarts.get(dataPath) ?? fromIndex));
+		}
 		this.#pool = new DecoderPool({
 			processes,
 			maxRetries,
@@ -146,21 +151,28 @@ class PooledReader implements FrameReader {
 		else if (result.code === "frame-quarantined") this.#quarantined.set(key, { request, error: result });
 	}
 
-	/** Where a frame is: the episode's start in the file plus the frame's time in the episode. */
+	/** Where a frame is: its time in the video, or its row in the data file. */
 	#locate(request: FrameRequest): Omit<PendingFrame, "crashes" | "settle"> {
 		const { episodeIndex, frameIndex, camera } = request;
 		const episode = this.#dataset.episodes[episodeIndex];
 		const segment = episode?.videos.get(camera);
+		const isPicture = this.#dataset.features[camera]?.dtype === "image";
 		const isFrame =
 			Number.isSafeInteger(frameIndex) && frameIndex >= 0 && frameIndex < (episode?.length ?? 0);
-		if (segment === undefined || !isFrame) {
+		if (episode === undefined || (segment === undefined && !isPicture) || !isFrame) {
 			throw new RangeError(
 				`frame reader: ${this.#dataset.root} has no episode ${episodeIndex} frame ${frameIndex} of camera "${camera}" ` +
 					`(${this.#dataset.numEpisodes} episodes, ${episode?.length ?? 0} frames in this one, cameras ${this.#dataset.cameraKeys.join(", ")})`,
 			);
 		}
-		const timeS = segment.fromTimestamp + frameIndex / this.#dataset.fps;
-		return { path: segment.path, timeS, episodeIndex, frameIndex, camera };
+		const frame = { episodeIndex, frameIndex, camera };
+		if (segment !== undefined) {
+			const place = segment.fromTimestamp + frameIndex / this.#dataset.fps;
+			return { path: segment.path, column: null, place, ...frame };
+		}
+		const { dataPath, fromIndex } = episode;
+		const place = fromIndex - (this.#fileStarts.get(dataPath) ?? fromIndex) + frameIndex;
+		return { path: dataPath, column: camera, place, ...frame };
 	}
 }
 

@@ -21,13 +21,14 @@ export interface ParquetTable {
 }
 
 /**
- * Reads `columns` (a list, or a choice among the file's columns) of a parquet file.
+ * Reads `columns` (a list, or a choice among the file's columns) of a parquet file. With `keepsBytes`, binary values
+ * that are not declared as text stay bytes.
  * @throws DatasetError "missing-file" or "bad-parquet".
  */
 export async function readParquet(
 	path: string,
 	columns: readonly string[] | ((names: readonly string[]) => readonly string[]),
-	{ signal }: { signal?: AbortSignal | undefined } = {},
+	{ signal, keepsBytes = false }: { signal?: AbortSignal | undefined; keepsBytes?: boolean } = {},
 ): Promise<ParquetTable> {
 	signal?.throwIfAborted();
 	const handle = await open(path, "r").catch((cause: NodeJS.ErrnoException) => {
@@ -58,7 +59,7 @@ export async function readParquet(
 				return bytes.buffer;
 			},
 		};
-		return await readColumns(path, file, columns);
+		return await readColumns(path, file, columns, keepsBytes);
 	} catch (cause) {
 		signal?.throwIfAborted();
 		throw cause instanceof DatasetError ? cause : badParquet(path, causeText(cause), cause);
@@ -71,6 +72,7 @@ async function readColumns(
 	path: string,
 	file: Parameters<typeof parquetMetadataAsync>[0],
 	wanted: readonly string[] | ((names: readonly string[]) => readonly string[]),
+	keepsBytes: boolean,
 ): Promise<ParquetTable> {
 	const metadata = await parquetMetadataAsync(file);
 	const numRows = Number(metadata.num_rows);
@@ -90,6 +92,7 @@ async function readColumns(
 			metadata,
 			columns: [...columns],
 			compressors,
+			utf8: !keepsBytes,
 			onChunk: ({ columnName, columnData, rowStart }) => {
 				chunks.get(columnName)?.push({ rowStart, values: columnData });
 			},

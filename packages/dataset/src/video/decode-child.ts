@@ -1,12 +1,15 @@
-// Entry of a decoder process: reads DecodeRun messages, writes result records to file descriptor 3 and pictures to
+// Entry of a decoder process: works on DecodeRun messages one after the other, writes result records to file descriptor 3 and pictures to
 // the slot file on 4. A few videos stay open, each standing on the frame it gave last.
 import { writeSync } from "node:fs";
 import { AV_LOG_FATAL } from "node-av/constants";
 import { Log } from "node-av/lib";
 import { serveParent } from "./child-main.ts";
+import { type DecodedFrame, DecodeError } from "./decode-error.ts";
 import { type DecodeRun, encodeHeader, RECORD_KIND, type RecordHeader } from "./decode-protocol.ts";
 import { writeSlot } from "./frame-slots.ts";
-import { type DecodedFrame, DecodeError, VideoDecoder } from "./video-decoder.ts";
+import { PictureColumns } from "./picture-columns.ts";
+import { PictureDecoder } from "./picture-decoder.ts";
+import { VideoDecoder } from "./video-decoder.ts";
 
 const PIPE = 3;
 const SLOTS = 4;
@@ -14,6 +17,8 @@ const MAX_OPEN_FILES = 8;
 
 /** Least recently used first. */
 const open = new Map<string, VideoDecoder>();
+const columns = new PictureColumns();
+const pictures = new PictureDecoder();
 
 function decoderOf(path: string): VideoDecoder {
 	const known = open.get(path);
@@ -57,10 +62,14 @@ function tryWriteSlot(half: number, position: number, rgb: Uint8Array): boolean 
 	}
 }
 
-function decode({ id, path, times, half, toleranceS }: DecodeRun): void {
-	for (const [position, timeS] of times.entries()) {
+async function decode({ id, path, column, places, half, toleranceS }: DecodeRun): Promise<void> {
+	for (const [position, place] of places.entries()) {
 		try {
-			sendFrame({ runId: id, position, half }, decoderOf(path).frameAt(timeS, toleranceS));
+			const frame =
+				column === null
+					? decoderOf(path).frameAt(place, toleranceS)
+					: pictures.decode(await columns.pictureAt(path, column, place));
+			sendFrame({ runId: id, position, half }, frame);
 		} catch (cause) {
 			if (!(cause instanceof DecodeError)) throw cause;
 			const payload = new TextEncoder().encode(JSON.stringify(cause.failure));
@@ -70,6 +79,9 @@ function decode({ id, path, times, half, toleranceS }: DecodeRun): void {
 }
 
 Log.setLevel(AV_LOG_FATAL);
-// as: the only sender is decoder-process.ts of this package.
-serveParent((request) => decode(request as DecodeRun));
+let last: Promise<void> = Promise.resolve();
+serveParent((request) => {
+	// as: the only sender is decoder-process.ts of this package. A failure that is no DecodeError ends the process.
+	last = last.then(() => decode(request as DecodeRun));
+});
 send({ kind: RECORD_KIND.ready, runId: 0, position: 0, height: 0, width: 0 }, new Uint8Array(0));

@@ -2,11 +2,14 @@
 // descriptor 3) as records of six uint32 (little-endian) and a payload: nothing for a frame that lies in its slot
 // (frame-slots.ts, file descriptor 4), RGB bytes when the slot could not be written, JSON for an error.
 
-/** Decode the frames of one video file at `times` (seconds in the file, ascending). */
+/** Decode frames of one file: of a video, or of the pictures in a parquet column. */
 export interface DecodeRun {
 	readonly id: number;
 	readonly path: string;
-	readonly times: readonly number[];
+	/** Column of pictures; null for a video. */
+	readonly column: string | null;
+	/** Seconds in the video, or rows of the file; ascending. */
+	readonly places: readonly number[];
 	/** Half of the slot file that the run may use. */
 	readonly half: number;
 	/** Largest accepted distance between a time and a frame's own, seconds. */
@@ -40,7 +43,7 @@ export const MAX_PAYLOAD_BYTES: number = 8192 * 8192 * 3;
 
 /** Payload of an error record. */
 export interface DecodeFailure {
-	readonly code: "bad-video" | "frame-timestamp";
+	readonly code: "bad-video" | "bad-image" | "frame-timestamp";
 	readonly message: string;
 }
 

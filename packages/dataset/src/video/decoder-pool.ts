@@ -84,15 +84,16 @@ export class DecoderPool implements AsyncDisposable {
 			const worker = idle ?? (this.#workers.size < this.#options.processes ? this.#start() : free[0]);
 			if (worker === undefined) return;
 			const frames = takeRun(this.#queue, worker.lastPath);
-			const path = frames?.[0]?.path;
-			if (frames === undefined || path === undefined) return;
+			const [first] = frames ?? [];
+			if (frames === undefined || first === undefined) return;
+			const { path, column } = first;
 			const id = this.#nextRunId++;
 			const taken = [...worker.runs.values()].map(({ half }) => half);
 			const half = taken.includes(0) ? 1 : 0;
 			worker.runs.set(id, { frames, half, numAnswered: 0 });
 			worker.lastPath = path;
-			const times = frames.map(({ timeS }) => timeS);
-			worker.decoder.send({ id, path, times, half, toleranceS: this.#options.toleranceS });
+			const places = frames.map(({ place }) => place);
+			worker.decoder.send({ id, path, column, places, half, toleranceS: this.#options.toleranceS });
 		}
 	}
 
@@ -161,10 +162,11 @@ function unanswered({ runs }: Worker): PendingFrame[] {
 
 function frameError(
 	{ path, camera, episodeIndex, frameIndex }: PendingFrame,
-	code: "bad-video" | "frame-timestamp" | "frame-quarantined" | "decoder-crashed",
+	code: "bad-video" | "bad-image" | "frame-timestamp" | "frame-quarantined" | "decoder-crashed",
 	problem: string,
 ): DatasetError {
-	const cure = code === "bad-video" ? "; download the file again or leave the episode out" : "";
+	const cure =
+		code === "bad-video" || code === "bad-image" ? "; download the file again or leave the episode out" : "";
 	return new DatasetError(
 		code,
 		`${path}: episode ${episodeIndex} frame ${frameIndex} of ${camera}: ${problem}${cure}`,

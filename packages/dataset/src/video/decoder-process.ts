@@ -13,7 +13,10 @@ import {
 } from "./decode-protocol.ts";
 import { createFrameSlots } from "./frame-slots.ts";
 
-const failureSchema = z.object({ code: z.enum(["bad-video", "frame-timestamp"]), message: z.string() });
+const failureSchema = z.object({
+	code: z.enum(["bad-video", "bad-image", "frame-timestamp"]),
+	message: z.string(),
+});
 
 /** What a decoder process reports. */
 export interface DecoderEvents {
@@ -98,8 +101,8 @@ export function startDecoder(events: DecoderEvents, stallTimeoutMs: number): Dec
 	return {
 		pid: child.process.pid,
 		send(run) {
-			numPending += run.times.length;
-			underWay.set(run.id, { half: run.half, numLeft: run.times.length });
+			numPending += run.places.length;
+			underWay.set(run.id, { half: run.half, numLeft: run.places.length });
 			watch();
 			// as: plain data; the interface lacks the index signature that Serializable asks for.
 			sendToChild(child, { ...run });

@@ -3,13 +3,16 @@ import type { DatasetError } from "../errors.ts";
 import type { RgbImage } from "../image.ts";
 import { MAX_RUN_FRAMES } from "./frame-slots.ts";
 
-/** Frames of one file closer than this (seconds) go into one run: decoding on is cheaper than seeking. */
+/** Frames of one video closer than this (seconds) go into one run: decoding on is cheaper than seeking. */
 const MAX_GAP_S = 0.25;
 
 /** A frame that somebody waits for. */
 export interface PendingFrame {
 	readonly path: string;
-	readonly timeS: number;
+	/** Column of pictures in a parquet file; null for a video. */
+	readonly column: string | null;
+	/** Seconds in the video, or row of the parquet file. */
+	readonly place: number;
 	readonly episodeIndex: number;
 	readonly frameIndex: number;
 	readonly camera: string;
@@ -18,23 +21,25 @@ export interface PendingFrame {
 	settle(result: RgbImage | DatasetError): void;
 }
 
-/** Frames of one file in order of time. */
+/** Frames of one video or column in order of place. */
 export type Run = readonly PendingFrame[];
 
 /** Cuts frames into runs; the order of `frames` does not matter. */
 export function cutRuns(frames: readonly PendingFrame[]): Run[] {
-	const byPath = new Map<string, PendingFrame[]>();
+	const bySource = new Map<string, PendingFrame[]>();
 	for (const frame of frames) {
-		const list = byPath.get(frame.path);
-		if (list === undefined) byPath.set(frame.path, [frame]);
+		const source = frame.column === null ? frame.path : `${frame.path}\0${frame.column}`;
+		const list = bySource.get(source);
+		if (list === undefined) bySource.set(source, [frame]);
 		else list.push(frame);
 	}
 	const runs: PendingFrame[][] = [];
-	for (const list of byPath.values()) {
+	for (const list of bySource.values()) {
 		let run: PendingFrame[] = [];
-		for (const frame of list.sort((a, b) => a.timeS - b.timeS)) {
+		for (const frame of list.sort((a, b) => a.place - b.place)) {
 			const last = run.at(-1);
-			if (last !== undefined && (frame.timeS - last.timeS > MAX_GAP_S || run.length >= MAX_RUN_FRAMES)) {
+			const isGap = last !== undefined && frame.column === null && frame.place - last.place > MAX_GAP_S;
+			if (isGap || run.length >= MAX_RUN_FRAMES) {
 				runs.push(run);
 				run = [];
 			}

@@ -49,8 +49,17 @@ test("a stream out of step is noticed before it asks for memory", () => {
 	);
 });
 
-function pendingFrame(path: string, timeS: number): PendingFrame {
-	return { path, timeS, episodeIndex: 0, frameIndex: 0, camera: "c", crashes: 0, settle: () => undefined };
+function pendingFrame(path: string, place: number): PendingFrame {
+	return {
+		path,
+		column: null,
+		place,
+		episodeIndex: 0,
+		frameIndex: 0,
+		camera: "c",
+		crashes: 0,
+		settle: () => undefined,
+	};
 }
 
 test("runs hold every frame once, of one file, in order of time, short and without gaps", () => {
@@ -66,7 +75,7 @@ test("runs hold every frame once, of one file, in order of time, short and witho
 			for (const run of runs) {
 				expect(run.length).toBeLessThanOrEqual(MAX_RUN_FRAMES);
 				expect(new Set(run.map(({ path }) => path)).size).toBe(1);
-				const steps = run.slice(1).map((frame, at) => frame.timeS - (run[at]?.timeS ?? 0));
+				const steps = run.slice(1).map((frame, at) => frame.place - (run[at]?.place ?? 0));
 				expect(steps.every((step) => step >= 0 && step <= 0.25)).toBe(true);
 			}
 		}),
@@ -75,9 +84,9 @@ test("runs hold every frame once, of one file, in order of time, short and witho
 
 test("a process goes on with its file when it can", () => {
 	const queue = cutRuns([pendingFrame("a", 0), pendingFrame("b", 0), pendingFrame("b", 9)]);
-	expect(takeRun(queue, "b")?.[0]).toMatchObject({ path: "b", timeS: 0 });
+	expect(takeRun(queue, "b")?.[0]).toMatchObject({ path: "b", place: 0 });
 	expect(takeRun(queue, "z")?.[0]).toMatchObject({ path: "a" });
-	expect(takeRun(queue, null)?.[0]).toMatchObject({ path: "b", timeS: 9 });
+	expect(takeRun(queue, null)?.[0]).toMatchObject({ path: "b", place: 9 });
 	expect(takeRun(queue, null)).toBeUndefined();
 });
 

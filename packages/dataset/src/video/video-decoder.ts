@@ -1,59 +1,24 @@
 // One open video file and the frame it stands on: frames by time, decoded forward when the next ones are asked for
 // and after a seek to the keyframe before otherwise. Runs in decoder processes only.
-import {
-	AV_PIX_FMT_RGB24,
-	AVERROR_EAGAIN,
-	AVERROR_EOF,
-	AVMEDIA_TYPE_VIDEO,
-	AVSEEK_FLAG_BACKWARD,
-	SWS_BICUBIC,
-} from "node-av/constants";
-import {
-	Codec,
-	CodecContext,
-	FormatContext,
-	Frame,
-	InputFormat,
-	Packet,
-	SoftwareScaleContext,
-	type Stream,
-} from "node-av/lib";
+import { AVERROR_EAGAIN, AVERROR_EOF, AVMEDIA_TYPE_VIDEO, AVSEEK_FLAG_BACKWARD } from "node-av/constants";
+import { Codec, CodecContext, FormatContext, Frame, InputFormat, Packet, type Stream } from "node-av/lib";
 import { causeText } from "../errors.ts";
 import { check } from "./av.ts";
-import type { DecodeFailure } from "./decode-protocol.ts";
+import { type DecodedFrame, DecodeError } from "./decode-error.ts";
+import { RgbConverter } from "./rgb-converter.ts";
 
 /** Frames up to this far ahead (seconds) are reached by decoding on instead of seeking. */
 const DECODE_AHEAD_S = 0.5;
-
-/** A video cannot give a frame; `failure` travels to the reader. */
-export class DecodeError extends Error {
-	override readonly name = "DecodeError";
-	readonly failure: DecodeFailure;
-
-	constructor(code: DecodeFailure["code"], message: string) {
-		super(message);
-		this.failure = { code, message };
-	}
-}
-
-/** A decoded picture; `rgb` is valid until the next call on the same decoder. */
-export interface DecodedFrame {
-	readonly height: number;
-	readonly width: number;
-	readonly rgb: Uint8Array;
-}
 
 /** An open video file. */
 export class VideoDecoder implements Disposable {
 	readonly #format = new FormatContext();
 	readonly #packet = new Packet();
 	readonly #frame = new Frame();
-	readonly #rgb = new Frame();
+	readonly #converter = new RgbConverter();
 	readonly #codec = new CodecContext();
 	readonly #stream: Stream;
 	readonly #secondsPerTick: number;
-	#scaler: SoftwareScaleContext | null = null;
-	#scaledFormat = "";
 	/** Time of the frame that was decoded last; null when the next call must seek. */
 	#currentS: number | null = null;
 	#draining = false;
@@ -82,7 +47,6 @@ export class VideoDecoder implements Disposable {
 			check("open decoder", this.#codec.open2Sync(codec, null));
 			this.#packet.alloc();
 			this.#frame.alloc();
-			this.#rgb.alloc();
 		} catch (cause) {
 			this[Symbol.dispose]();
 			throw new DecodeError("bad-video", causeText(cause));
@@ -98,7 +62,7 @@ export class VideoDecoder implements Disposable {
 				if (current === null || timeS < current || timeS - current > DECODE_AHEAD_S) this.#seek(timeS);
 				this.#decodeUntil(timeS, toleranceS);
 			}
-			return this.#toRgb();
+			return this.#converter.convert(this.#frame);
 		} catch (cause) {
 			this.#currentS = null;
 			throw cause instanceof DecodeError ? cause : new DecodeError("bad-video", causeText(cause));
@@ -107,11 +71,10 @@ export class VideoDecoder implements Disposable {
 
 	/** Frees the native memory. */
 	[Symbol.dispose](): void {
-		this.#scaler?.freeContext();
 		this.#codec.freeContext();
 		this.#packet.free();
 		this.#frame.free();
-		this.#rgb.free();
+		this.#converter[Symbol.dispose]();
 		this.#format.closeInputSync();
 	}
 
@@ -175,40 +138,5 @@ export class VideoDecoder implements Disposable {
 				return;
 			}
 		}
-	}
-
-	#toRgb(): DecodedFrame {
-		const { width, height, format } = this.#frame;
-		const key = `${width}x${height}:${format}`;
-		if (this.#scaledFormat !== key) {
-			this.#scaler?.freeContext();
-			this.#scaler = new SoftwareScaleContext();
-			// as: a decoded video frame's format is a pixel format.
-			const pixelFormat = format as Parameters<SoftwareScaleContext["getContext"]>[2];
-			this.#scaler.getContext(width, height, pixelFormat, width, height, AV_PIX_FMT_RGB24, SWS_BICUBIC);
-			check("scaler", this.#scaler.initContext());
-			this.#rgb.unref();
-			this.#rgb.format = AV_PIX_FMT_RGB24;
-			this.#rgb.width = width;
-			this.#rgb.height = height;
-			check("frame memory", this.#rgb.getBuffer());
-			this.#scaledFormat = key;
-		}
-		check("convert to RGB", this.#scaler?.scaleFrameSync(this.#rgb, this.#frame) ?? 0);
-		return { height, width, rgb: this.#packed(height, width) };
-	}
-
-	#packed(height: number, width: number): Uint8Array {
-		const plane = this.#rgb.data?.[0];
-		const stride = this.#rgb.linesize[0];
-		if (plane === undefined || stride === undefined)
-			throw new DecodeError("bad-video", "a frame without memory");
-		const rowBytes = width * 3;
-		if (stride === rowBytes) return plane.subarray(0, height * rowBytes);
-		const packed = new Uint8Array(height * rowBytes);
-		for (let row = 0; row < height; row++) {
-			packed.set(plane.subarray(row * stride, row * stride + rowBytes), row * rowBytes);
-		}
-		return packed;
 	}
 }
