@@ -10,6 +10,7 @@ export type CliErrorCode =
 	| "unknown-config-key"
 	| "bad-data-uri"
 	| "model-not-found"
+	| "model-unusable"
 	| "run-failed"
 	| "run-not-found"
 	| "run-damaged"

@@ -49,7 +49,7 @@ export const EXIT_CODES = {
 		code: 5,
 		name: "model",
 		meaning: "A checkpoint cannot be read, does not match its configuration, or is not bound to a site.",
-		help: "Check the checkpoint's directory; bind a global model with `zk0 model bind`.",
+		help: "Check the checkpoint's directory (`zk0 model inspect`); bind a global model with `zk0 model bind`.",
 	},
 	engine: {
 		code: 6,
@@ -101,6 +101,7 @@ const CLI_ERRORS: Readonly<Record<CliErrorCode, ExitName>> = {
 	"unknown-config-key": "config",
 	"bad-data-uri": "usage",
 	"model-not-found": "model",
+	"model-unusable": "model",
 	"run-failed": "federation",
 	"run-not-found": "run",
 	"run-damaged": "run",

@@ -1,5 +1,12 @@
 // Public names of @zk0/policy.
 export { bindCheckpoint, type SiteBinding } from "./checkpoint/bind.ts";
+export {
+	type CheckpointProblem,
+	type CheckpointReport,
+	inspectCheckpoint,
+	type MisshapenTensor,
+	type PartReport,
+} from "./checkpoint/inspect.ts";
 export { assertDeployable, type Checkpoint, openCheckpoint } from "./checkpoint/open.ts";
 export type { OpenOptions } from "./checkpoint/parts.ts";
 export type { RenameMap } from "./checkpoint/processors.ts";

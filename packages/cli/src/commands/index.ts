@@ -4,6 +4,7 @@ import { dataSynth } from "./data-synth.ts";
 import { evaluate } from "./eval.ts";
 import { modelBind } from "./model-bind.ts";
 import { modelInit } from "./model-init.ts";
+import { modelInspect } from "./model-inspect.ts";
 import { runsList } from "./runs-list.ts";
 import { runsResume } from "./runs-resume.ts";
 import { runsShow } from "./runs-show.ts";
@@ -16,6 +17,7 @@ export const COMMANDS: readonly Command[] = [
 	train,
 	evaluate,
 	modelInit,
+	modelInspect,
 	modelBind,
 	dataSynth,
 	runsList,

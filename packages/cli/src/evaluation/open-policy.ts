@@ -9,8 +9,13 @@ import { CliError } from "../cli-error.ts";
  * @throws CliError "model-not-found"; PolicyError
  */
 export async function openModel(path: string, cwd: string): Promise<Checkpoint> {
+	return await openCheckpoint(modelDirectory(path, cwd));
+}
+
+/** The absolute path of a checkpoint that is there. @throws CliError "model-not-found" */
+export function modelDirectory(path: string, cwd: string): string {
 	const dir = resolve(cwd, path);
-	if (existsSync(dir)) return await openCheckpoint(dir);
+	if (existsSync(dir)) return dir;
 	throw new CliError("model-not-found", `there is no checkpoint at ${dir}`, {
 		cure: "give the directory of a LeRobot SmolVLA checkpoint, the one with config.json",
 	});

@@ -54,3 +54,17 @@ export const CONNECTOR = `${VLM}.connector.modality_projection.proj.weight`;
 
 /** The language head: stored, never used. */
 export const LM_HEAD = `${VLM_PREFIX}lm_head.weight`;
+
+/** The parts of a policy, in the order data flows through them. */
+export const MODEL_PARTS = ["vision", "connector", "language", "expert", "heads"] as const;
+
+/** One of {@link MODEL_PARTS}. */
+export type ModelPart = (typeof MODEL_PARTS)[number];
+
+/** The part that a tensor of the model belongs to. */
+export function partOf(name: string): ModelPart {
+	if (name.startsWith(VISION_PREFIX)) return "vision";
+	if (name === CONNECTOR) return "connector";
+	if (name.startsWith(EXPERT_PREFIX)) return "expert";
+	return name.startsWith(VLM_PREFIX) ? "language" : "heads";
+}
