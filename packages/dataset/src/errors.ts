@@ -22,6 +22,7 @@ export type DatasetErrorCode =
 	| "encoder-failed"
 	| "bad-episode"
 	| "no-episodes"
+	| "not-convertible"
 	| "target-exists"
 	| "write-failed";
 

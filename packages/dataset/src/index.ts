@@ -1,4 +1,5 @@
 // Public names of @zk0/dataset.
+export { type ConvertedDataset, type ConvertOptions, convertDataset } from "./convert.ts";
 export { type LeRobotDataset, type OpenDatasetOptions, openDataset } from "./dataset.ts";
 export { type ComputeStatsOptions, computeStats } from "./dataset-stats.ts";
 export { DatasetError, type DatasetErrorCode, type DatasetErrorDetails } from "./errors.ts";

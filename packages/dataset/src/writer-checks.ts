@@ -49,7 +49,10 @@ export function checkEpisode(
 			`${actions.length} action values for ${length} rows of ${actionNames.length}`,
 		);
 	}
-	if (task.trim() === "") throw badEpisode(episodeIndex, "the task sentence is empty");
+	if ([task].flat().some((sentence) => sentence.trim() === ""))
+		throw badEpisode(episodeIndex, "the task sentence is empty");
+	if (typeof task !== "string" && task.length !== length)
+		throw badEpisode(episodeIndex, `${task.length} task sentences for ${length} rows`);
 	for (const [name, values] of Object.entries({ states, actions })) {
 		const at = values.findIndex((value) => !Number.isFinite(value));
 		if (at >= 0) throw badEpisode(episodeIndex, `${name}[${at}] is ${values[at]}`);

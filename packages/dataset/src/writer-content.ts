@@ -9,14 +9,15 @@ export interface EpisodePlace {
 	/** Global index of its first row. */
 	readonly fromIndex: number;
 	readonly length: number;
-	readonly taskIndex: number;
+	/** Sentences by task index, among them the episode's. */
+	readonly tasks: readonly string[];
 	readonly fps: number;
 }
 
 /** The columns of an episode's rows by feature key, and their statistics. */
 export function episodeRows(
-	{ states, actions }: EpisodeInput,
-	{ episodeIndex, fromIndex, length, taskIndex, fps }: EpisodePlace,
+	{ states, actions, task }: EpisodeInput,
+	{ episodeIndex, fromIndex, length, tasks, fps }: EpisodePlace,
 ): { rows: Record<string, readonly unknown[]>; stats: Record<string, FeatureStats> } {
 	const rows: Record<string, readonly unknown[]> = {};
 	const stats: Record<string, FeatureStats> = {};
@@ -33,7 +34,7 @@ export function episodeRows(
 		frame_index: (frame) => frame,
 		episode_index: () => episodeIndex,
 		index: (frame) => fromIndex + frame,
-		task_index: () => taskIndex,
+		task_index: (frame) => tasks.indexOf(typeof task === "string" ? task : (task[frame] ?? "")),
 	};
 	for (const [key, value] of Object.entries(scalars)) {
 		const values = Array.from({ length }, (_, frame) => value(frame));

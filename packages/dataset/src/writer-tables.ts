@@ -25,7 +25,7 @@ export function filePlace(fileNumber: number, filesPerChunk: number): FilePlace 
 /** What meta/episodes records about one episode. */
 export interface EpisodeRecord {
 	readonly episodeIndex: number;
-	readonly task: string;
+	readonly tasks: readonly string[];
 	readonly length: number;
 	readonly fromIndex: number;
 	readonly data: FilePlace;
@@ -110,7 +110,7 @@ export function writeEpisodes(root: string, episodes: readonly EpisodeRecord[]):
 	const addInt = (name: string, value: (episode: EpisodeRecord) => number): void =>
 		add(name, "int64", 0, (episode) => BigInt(value(episode)));
 	addInt("episode_index", ({ episodeIndex }) => episodeIndex);
-	add("tasks", "string", 1, ({ task }) => [task]);
+	add("tasks", "string", 1, ({ tasks }) => tasks);
 	addInt("length", ({ length }) => length);
 	addInt("data/chunk_index", ({ data }) => data.chunkIndex);
 	addInt("data/file_index", ({ data }) => data.fileIndex);

@@ -41,6 +41,8 @@ export interface DatasetWriterOptions {
 	/** Names of the dimensions of `action`. */
 	readonly actionNames: readonly string[];
 	readonly cameras: readonly CameraSpec[];
+	/** Sentences to number first, from task_index 0 on; others follow as they come. @default none */
+	readonly tasks?: readonly string[];
 	/** @default "av1" */
 	readonly codec?: VideoCodec;
 	/** Size limits of files and folders. @default LeRobot's: 100 MB data, 200 MB video, 1000 files per chunk */
@@ -54,8 +56,8 @@ export type FrameSequence = Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
 
 /** One recorded episode. */
 export interface EpisodeInput {
-	/** The sentence that tells the robot what to do. */
-	readonly task: string;
+	/** The sentence that tells the robot what to do, or one for each of the `length` rows. */
+	readonly task: string | readonly string[];
 	/** [length, stateDim] in the robot's units. */
 	readonly states: Float32Array;
 	/** [length, actionDim] in the robot's units. */
@@ -123,7 +125,7 @@ class Recording implements DatasetWriter {
 	readonly #limits: typeof DEFAULT_LIMITS;
 	readonly #data: DataFiles;
 	readonly #encoder: EncoderProcess | null;
-	readonly #tasks: string[] = [];
+	readonly #tasks: string[];
 	readonly #episodes: Omit<EpisodeRecord, "videos">[] = [];
 	readonly #videos: Promise<readonly EpisodeVideo[]>[] = [];
 	readonly #onAbort = (): void => {
@@ -138,6 +140,7 @@ class Recording implements DatasetWriter {
 		this.#root = root;
 		this.#temporary = temporary;
 		this.#options = options;
+		this.#tasks = [...(options.tasks ?? [])];
 		this.#limits = { ...DEFAULT_LIMITS, ...options.limits };
 		this.#features = datasetFeatures(options);
 		this.#data = createDataFiles(temporary, this.#features, this.#limits);
@@ -167,14 +170,14 @@ class Recording implements DatasetWriter {
 			const length = checkEpisode(episode, episodeIndex, this.#options);
 			const fromIndex = this.#numFrames;
 			const imageStats = await this.#encode(episode, episodeIndex, length);
-			if (!this.#tasks.includes(episode.task)) this.#tasks.push(episode.task);
-			const taskIndex = this.#tasks.indexOf(episode.task);
-			const place = { episodeIndex, fromIndex, length, taskIndex, fps: this.#options.fps };
+			const tasks = [...new Set([episode.task].flat())];
+			this.#tasks.push(...tasks.filter((task) => !this.#tasks.includes(task)));
+			const place = { episodeIndex, fromIndex, length, tasks: this.#tasks, fps: this.#options.fps };
 			const { rows, stats } = episodeRows(episode, place);
 			const data = this.#data.append(rows, length);
 			this.#episodes.push({
 				episodeIndex,
-				task: episode.task,
+				tasks,
 				length,
 				fromIndex,
 				data,
