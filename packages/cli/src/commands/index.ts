@@ -1,5 +1,6 @@
 // Every command, in the order of the help.
 import type { Command } from "../command.ts";
+import { dataConvert } from "./data-convert.ts";
 import { dataSynth } from "./data-synth.ts";
 import { evaluate } from "./eval.ts";
 import { modelBind } from "./model-bind.ts";
@@ -20,6 +21,7 @@ export const COMMANDS: readonly Command[] = [
 	modelInspect,
 	modelBind,
 	dataSynth,
+	dataConvert,
 	runsList,
 	runsShow,
 	runsResume,
