@@ -1,9 +1,11 @@
 // LeRobotDataset v2.0 and v2.1 read like v3.0: rows, frames, statistics, and errors that name the file.
 import { appendFileSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openDataset } from "./dataset.ts";
 import { computeStats } from "./dataset-stats.ts";
+import { DatasetError } from "./errors.ts";
 import { createFrameReader } from "./frame-reader.ts";
 import { createSampleSource } from "./sample-source.ts";
 import { CAMERAS, markerOf, readMarker, temporaryFolder } from "./testing/recordings.ts";
@@ -179,5 +181,58 @@ describe("damage is named", () => {
 		} finally {
 			writeFileSync(path, original);
 		}
+	});
+});
+
+describe("statistics and bytes that do not fit", () => {
+	let dir: string;
+	const FILES = ["meta/info.json", "meta/tasks.jsonl", "meta/episodes.jsonl", "meta/episodes_stats.jsonl"];
+
+	beforeAll(async () => {
+		dir = join(folder.path, "fragile");
+		await recordSyntheticV2(dir, [2, 2], { version: "v2.1", isStateOnly: true });
+	});
+
+	const outcome = async (file: string, content: Uint8Array): Promise<unknown> => {
+		const path = join(dir, file);
+		const original = readFileSync(path);
+		writeFileSync(path, content);
+		try {
+			const dataset = await openDataset(dir);
+			await dataset.readEpisodeStats();
+			return await dataset.readRows();
+		} catch (cause) {
+			return cause;
+		} finally {
+			writeFileSync(path, original);
+		}
+	};
+
+	test("statistics of another size in one episode are named", async () => {
+		const text = readFileSync(join(dir, "meta/episodes_stats.jsonl"), "utf8");
+		const one = [1];
+		const stats = { action: { min: one, max: one, mean: one, std: one, count: one } };
+		const [first = ""] = text.split("\n");
+		const content = `${first}\n${JSON.stringify({ episode_index: 1, stats })}\n`;
+		expect(await outcome("meta/episodes_stats.jsonl", Buffer.from(content))).toMatchObject({
+			code: "bad-stats",
+			file: join(dir, "meta/episodes_stats.jsonl"),
+		});
+	});
+
+	test("any bytes may be wrong: an error with a code, or a dataset", async () => {
+		const changes = fc.array(fc.tuple(fc.double({ min: 0, max: 0.999, noNaN: true }), fc.nat(255)), {
+			minLength: 1,
+			maxLength: 6,
+		});
+		await fc.assert(
+			fc.asyncProperty(fc.constantFrom(...FILES), changes, async (file, bytes) => {
+				const content = readFileSync(join(dir, file));
+				for (const [place, value] of bytes) content[Math.floor(place * content.length)] = value;
+				const result = await outcome(file, content);
+				expect(result instanceof DatasetError || !(result instanceof Error)).toBe(true);
+			}),
+			{ numRuns: 100, seed: 11 },
+		);
 	});
 });

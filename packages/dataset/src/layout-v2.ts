@@ -115,14 +115,36 @@ async function readEpisodeStats(root: string, signal?: AbortSignal): Promise<Rea
 async function readStats(root: string, info: DatasetInfo, signal?: AbortSignal): Promise<Stats | null> {
 	const episodes = [...(await readEpisodeStats(root, signal)).values()];
 	if (episodes.length > 0 && episodes.length === info.total_episodes) {
-		const inAll = (feature: string): boolean => episodes.every((stats) => stats[feature] !== undefined);
-		return aggregateStats(
-			episodes.map((stats) => Object.fromEntries(Object.entries(stats).filter(([name]) => inAll(name)))),
-		);
+		return joinStats(episodes, join(root, "meta/episodes_stats.jsonl"));
 	}
 	const path = join(root, "meta/stats.json");
 	const document = await readOptionalJson(path, signal);
 	const counted = z.record(z.string(), z.object({ count: z.unknown() })).safeParse(document);
 	const hasCounts = counted.success && Object.values(counted.data).every(({ count }) => count !== undefined);
 	return hasCounts ? parseStats(document, path) : null;
+}
+
+/** Joins the features that every episode has. @throws DatasetError "bad-stats" when their sizes differ. */
+function joinStats(episodes: readonly Stats[], file: string): Stats {
+	const [first = {}] = episodes;
+	const features = Object.keys(first).filter((name) => episodes.every((stats) => stats[name] !== undefined));
+	for (const name of features) {
+		const size = first[name]?.mean.length;
+		const episodeIndex = episodes.findIndex((stats) => {
+			const { mean = [], count = 0 } = stats[name] ?? {};
+			return mean.length !== size || count < 1;
+		});
+		if (episodeIndex >= 0) {
+			throw new DatasetError(
+				"bad-stats",
+				`${file}: statistics of ${name} in episode ${episodeIndex} have another size than those of episode 0, or no count; remove the file to have them computed`,
+				{ file, episodeIndex },
+			);
+		}
+	}
+	return aggregateStats(
+		episodes.map((stats) =>
+			Object.fromEntries(Object.entries(stats).filter(([name]) => features.includes(name))),
+		),
+	);
 }

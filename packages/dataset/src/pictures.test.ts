@@ -1,18 +1,22 @@
 // A v2.1 dataset written by pyarrow and `datasets`, with pictures in its rows and videos that are not what info.json
 // says (golden/make-pyarrow-v21.py), reads right; damaged pictures are named.
-import { cpSync, writeFileSync } from "node:fs";
+import { cpSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parquetWriteBuffer } from "hyparquet-writer";
 import { expect, test } from "vitest";
+import { z } from "zod";
 import { type LeRobotDataset, openDataset } from "./dataset.ts";
 import { computeStats } from "./dataset-stats.ts";
 import { createFrameReader, type FrameRequest } from "./frame-reader.ts";
-import { temporaryFolder } from "./testing/recordings.ts";
+import { readParquet } from "./parquet/read.ts";
+import { recordSynthetic, temporaryFolder } from "./testing/recordings.ts";
 
 const golden = fileURLToPath(new URL("../golden/pyarrow-v21", import.meta.url));
 const WRIST = "observation.images.wrist";
 const LENGTHS = [4, 3];
+const pictureSchema = z.object({ bytes: z.instanceof(Uint8Array) });
+const infoSchema = z.looseObject({ features: z.record(z.string(), z.unknown()) });
 
 function grey({ episodeIndex, frameIndex }: FrameRequest): number {
 	return 20 + 60 * episodeIndex + 15 * frameIndex;
@@ -109,4 +113,30 @@ test("damaged pictures are errors that name file and frame, the others still com
 	}
 	const [good] = await reader.read([{ episodeIndex: 0, frameIndex: 2, camera: WRIST }]);
 	expect(good?.rgb[0]).toBe(50);
+});
+
+test("v3.0: pictures of several episodes in one file are found by row", async () => {
+	using folder = temporaryFolder();
+	const dir = join(folder.path, "v3");
+	await recordSynthetic(dir, LENGTHS, { cameras: [] });
+	const tables = await Promise.all(
+		[0, 1].map((episode) =>
+			readParquet(join(golden, `data/chunk-000/episode_00000${episode}.parquet`), [WRIST], {
+				keepsBytes: true,
+			}),
+		),
+	);
+	const pictures = tables
+		.flatMap((table) => table.column(WRIST))
+		.map((value) => pictureSchema.parse(value).bytes);
+	const buffer = parquetWriteBuffer({ columnData: [{ name: WRIST, data: pictures, type: "BYTE_ARRAY" }] });
+	writeFileSync(join(dir, "data/chunk-000/file-000.parquet"), new Uint8Array(buffer));
+	const info = infoSchema.parse(JSON.parse(readFileSync(join(dir, "meta/info.json"), "utf8")));
+	const feature = { dtype: "image", shape: [48, 64, 3], names: null };
+	const features = { ...info.features, [WRIST]: feature };
+	writeFileSync(join(dir, "meta/info.json"), JSON.stringify({ ...info, features }));
+	await using reader = createFrameReader(await openDataset(dir), { processes: 1 });
+	const requests = framesOf(WRIST);
+	const images = await reader.read(requests);
+	expect(images.map(({ rgb }) => Math.round((rgb[30] ?? 0) / 5) * 5)).toEqual(requests.map(grey));
 });
