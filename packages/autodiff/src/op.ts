@@ -29,6 +29,7 @@ export interface Emitter {
 /** The values around an op node during emission. */
 export interface EmitSite {
 	readonly inputs: readonly string[];
+	readonly inputTypes: readonly TensorType[];
 	readonly output: string;
 	readonly outputType: TensorType;
 }

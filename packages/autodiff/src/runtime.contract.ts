@@ -1,6 +1,6 @@
 // What every runtime must do; each implementation runs this suite.
 import { setImmediate } from "node:timers/promises";
-import { float32Array, type NdArray, ndArray } from "@zk0/arrays";
+import { bytesOf, float32Array, type NdArray, ndArray } from "@zk0/arrays";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { createGraph } from "./create-graph.ts";
 import { add, cast, div, exp, mul, sin, square, sub, tanh } from "./expr/elementwise.ts";
@@ -117,6 +117,42 @@ export function describeRuntime(
 				results.push(await session.run(feeds), await session.run(feeds));
 			}
 			for (const result of results) expect(result).toEqual(results[0]);
+		});
+
+		test.each([
+			[64, 144, 72],
+			[16, 144, 72],
+			[1, 400, 96],
+			[32, 256, 500],
+			[50, 2048, 320],
+			[300, 130, 40],
+		])("rounds a product of %i x %i by %i alike for 1, 2 and 4 threads", async (rows, inner, columns) => {
+			const graph = createGraph();
+			const x = graph.input("x", "float32", [rows, inner]);
+			const w = graph.parameter("w", [columns, inner]);
+			const bias = graph.parameter("bias", [columns]);
+			const product = linear(x, w, bias);
+			const loss = reduceMean(square(product));
+			graph.output("product", product);
+			graph.gradients(loss, [w, bias]).forEach((gradient, index) => graph.output(`g${index}`, gradient));
+			const feeds = new Map([
+				["x", random("x", [rows, inner])],
+				["w", random("w", [columns, inner])],
+				["bias", random("bias", [columns])],
+			]);
+			const results: string[] = [];
+			for (const threads of [1, 2, 4]) {
+				await using host = await create({ threads });
+				await using session = await host.compile(graph.build());
+				const outputs = await session.run(feeds);
+				results.push(
+					[...outputs]
+						.map(([name, { data }]) => `${name} ${Buffer.from(bytesOf(data)).toString("hex")}`)
+						.join(),
+				);
+			}
+			// Compared as one flag: a diff of arrays this long takes minutes to print.
+			expect(results.every((result) => result === results[0])).toBe(true);
 		});
 
 		test("leaves the event loop free during a run", async () => {

@@ -29,7 +29,7 @@ export function emitOnnx(graph: Graph, { locate = (path) => path }: EmitOptions 
 	const body = new ProtoMessage();
 	const initializers: ProtoMessage[] = [];
 	const onnx = createEmitter(body, initializers);
-	for (const node of graph.nodes) emitNode(node, { names, onnx, initializers, locate });
+	for (const node of graph.nodes) emitNode(node, { nodes: graph.nodes, names, onnx, initializers, locate });
 	for (const [name, id] of graph.outputs) {
 		if (names[id] !== name) onnx.node("Identity", [operand(names, id)], [name]);
 	}
@@ -52,13 +52,14 @@ export function emitOnnx(graph: Graph, { locate = (path) => path }: EmitOptions 
 }
 
 interface EmitState {
+	readonly nodes: readonly Node[];
 	readonly names: readonly string[];
 	readonly onnx: Emitter;
 	readonly initializers: ProtoMessage[];
 	readonly locate: (path: string) => string;
 }
 
-function emitNode(node: Node, { names, onnx, initializers, locate }: EmitState): void {
+function emitNode(node: Node, { nodes, names, onnx, initializers, locate }: EmitState): void {
 	const name = operand(names, node.id);
 	switch (node.kind) {
 		case "input":
@@ -76,7 +77,12 @@ function emitNode(node: Node, { names, onnx, initializers, locate }: EmitState):
 		case "op":
 			opRow(OPS, node.op).emit(
 				onnx,
-				{ inputs: node.inputs.map((id) => operand(names, id)), output: name, outputType: node },
+				{
+					inputs: node.inputs.map((id) => operand(names, id)),
+					inputTypes: node.inputs.map((id) => operand(nodes, id)),
+					output: name,
+					outputType: node,
+				},
 				node.attrs,
 			);
 	}

@@ -8,6 +8,7 @@ import { reduceSum } from "../expr/reduction.ts";
 import type { Node, Value } from "../graph.ts";
 import type { Emitter } from "../op.ts";
 import { OPS } from "../ops/table.ts";
+import { operand } from "../shape.ts";
 import { opRow } from "../spec.ts";
 import { OP_CASES } from "../testing/op-cases.ts";
 
@@ -24,7 +25,7 @@ interface Emitted {
 	readonly numOutputs: number;
 }
 
-function emittedBy(node: Node): Emitted[] {
+function emittedBy(node: Node, nodes: readonly Node[]): Emitted[] {
 	const emitted: Emitted[] = [];
 	if (node.kind !== "op") return emitted;
 	const onnx: Emitter = {
@@ -36,7 +37,8 @@ function emittedBy(node: Node): Emitted[] {
 		scalar: () => "scalar",
 	};
 	const inputs = node.inputs.map(String);
-	opRow(OPS, node.op).emit(onnx, { inputs, output: "y", outputType: node }, node.attrs);
+	const inputTypes = node.inputs.map((id) => operand(nodes, id));
+	opRow(OPS, node.op).emit(onnx, { inputs, inputTypes, output: "y", outputType: node }, node.attrs);
 	return emitted;
 }
 
@@ -54,7 +56,8 @@ function allEmitted(): Emitted[] {
 		const loss = reduceSum(cast(row.build(...values), "float32"));
 		graph.gradients(loss, wrt).forEach((gradient, index) => graph.output(`grad ${index}`, gradient));
 		graph.output("loss", loss);
-		return graph.build().nodes.flatMap(emittedBy);
+		const { nodes } = graph.build();
+		return nodes.flatMap((node) => emittedBy(node, nodes));
 	});
 }
 

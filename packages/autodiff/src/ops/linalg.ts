@@ -4,7 +4,7 @@ import type { Shape } from "@zk0/arrays";
 import { type MatmulOptions, matmul } from "../expr/linalg.ts";
 import { sumTo } from "../expr/reduction.ts";
 import type { TensorType, Value } from "../graph.ts";
-import type { OnnxAttribute, Op } from "../op.ts";
+import type { EmitSite, Emitter, OnnxAttribute, Op } from "../op.ts";
 import { broadcastShapes, demand, dimAt, operand } from "../shape.ts";
 
 type MatmulAttrs = { readonly transA: boolean; readonly transB: boolean; readonly alpha: number };
@@ -86,8 +86,47 @@ const gemmOp: Op<MatmulAttrs> = {
 		const addend = inputs[2];
 		return addend === undefined ? gradients : [...gradients, sumTo(grad, addend.shape)];
 	},
-	emit: (onnx, site, attrs) => onnx.node("Gemm", site.inputs, [site.output], { attrs: flagAttrs(attrs) }),
+	emit: (onnx, site, attrs) => {
+		if (isSplitByColumns(site, attrs)) emitTransposed(onnx, site, attrs);
+		else onnx.node("Gemm", site.inputs, [site.output], { attrs: flagAttrs(attrs) });
+	},
 };
+
+/** Longest sum that the CPU kernel never cuts into blocks. */
+const MAX_UNCUT_INNER = 128;
+/** A product this narrow may give each of up to 8 threads 64 columns or fewer, where the cut begins to move. */
+const MAX_NARROW_COLUMNS = 512;
+
+/**
+ * ONNX Runtime's CPU kernel gives threads ranges of columns when a product has more columns than rows, and cuts the
+ * inner dimension into longer blocks for 64 columns or fewer: the rounding would depend on the number of threads
+ * (measured: 64x144 by 144x72, one thread against two).
+ */
+function isSplitByColumns(
+	{ inputTypes, outputType }: EmitSite,
+	{ transA }: Pick<MatmulAttrs, "transA">,
+): boolean {
+	const [rows = 0, columns = 0] = outputType.shape;
+	const inner = dimAt(operand(inputTypes, 0).shape, transA ? -2 : -1);
+	return columns > rows && inner > MAX_UNCUT_INNER && columns <= MAX_NARROW_COLUMNS;
+}
+
+/**
+ * C = (B'^T A'^T)^T + addend: the threads then share rows, which never changes a sum. The transpose has a third axis
+ * because ONNX Runtime would otherwise fuse it into the product and undo the swap.
+ */
+function emitTransposed(onnx: Emitter, { inputs, output, outputType }: EmitSite, attrs: MatmulAttrs): void {
+	const [a = "", b = "", addend] = inputs;
+	const [rows = 0, columns = 0] = outputType.shape;
+	const flags = { transA: !attrs.transB, transB: !attrs.transA, alpha: attrs.alpha };
+	const [product, lifted, turned] = [onnx.fresh(), onnx.fresh(), onnx.fresh()];
+	onnx.node("Gemm", [b, a], [product], { attrs: flagAttrs(flags) });
+	onnx.node("Reshape", [product, onnx.ints([columns, rows, 1])], [lifted]);
+	onnx.node("Transpose", [lifted], [turned], { attrs: { perm: { ints: [1, 0, 2] } } });
+	const flat = addend === undefined ? output : onnx.fresh();
+	onnx.node("Reshape", [turned, onnx.ints([rows, columns])], [flat]);
+	if (addend !== undefined) onnx.node("Add", [flat, addend], [output]);
+}
 
 /** Linear-algebra rows by op name. */
 export const LINALG = { matmul: matmulOp, gemm: gemmOp } as const;
