@@ -129,10 +129,13 @@ function buildGraph(model: PolicyModel, batchSize: number, trained: readonly str
 
 	// Which of its hues the sentence asks for: every image token has to listen to the words.
 	const middle = layers.at(-2) ?? last;
-	const inImages = slice(middle.value, { axis: 2, start: 0, end: numTokens }); // [B, kvHeads, tokens, headDim]
 	const askedHead = graph.parameter(ASKED_HEAD, [NUM_ASKED, numKvHeads * headDim]);
-	const listened = reshape(transpose(inImages, [0, 2, 1, 3]), [batchSize, numTokens, numKvHeads * headDim]);
-	const askedHue = linear(listened, askedHead); // [B, tokens, NUM_ASKED]
+	const byToken = reshape(transpose(middle.value, [0, 2, 1, 3]), [
+		batchSize,
+		layout.numTokens,
+		numKvHeads * headDim,
+	]);
+	const askedHue = slice(linear(byToken, askedHead), { axis: 1, start: 0, end: numTokens }); // [B, tokens, NUM_ASKED]
 	const askedLoss = reduceMean(square(sub(askedHue, graph.input("asked", "float32", askedHue.shape))));
 
 	const { languageLength } = layout;

@@ -11,8 +11,6 @@ export type FinetuneErrorCode =
 	| "task-empty"
 	/** No episode is left to train on. */
 	| "no-train-episodes"
-	/** No episode is held out, so nothing can be evaluated. */
-	| "no-held-out-episodes"
 	/** The learning configuration that arrived with a task is not valid. */
 	| "bad-learning-config"
 	/** Loss or weights became infinite or not a number. */

@@ -25,7 +25,7 @@ import {
 	type RunSamplerGraph,
 	type SamplerGraphs,
 } from "@zk0/policy";
-import { type FeedRow, pickArrays } from "./feed-rows.ts";
+import type { FeedRow } from "./feed-rows.ts";
 import type { Learning } from "./learning.ts";
 
 /** What varies between the compiled graphs of one policy. */
@@ -210,9 +210,4 @@ async function compileSampler(
 function inputNames(graph: Graph): ReadonlySet<string> {
 	const inputs = [...feedsOf(graph)].filter(([, { kind }]) => kind === "input");
 	return new Set(inputs.map(([name]) => name));
-}
-
-/** Feeds for one of a trainer's graphs. */
-export function feedsFor(names: ReadonlySet<string>, arrays: NamedArrays): Map<string, NdArray> {
-	return pickArrays(arrays, names);
 }
