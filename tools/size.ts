@@ -9,7 +9,7 @@ const BUDGET_LINES: Readonly<Record<string, number>> = {
 	autodiff: 4000,
 	dataset: 5000,
 	flower: 4000,
-	policy: 4500,
+	policy: 4900,
 	sim: 2700,
 	federation: 5200,
 	finetune: 3000,

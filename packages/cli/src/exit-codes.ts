@@ -136,7 +136,7 @@ const PACKAGE_ERRORS: readonly ErrorRow[] = [
 	row(ArraysError, "model"),
 	row(AutodiffError, "engine"),
 	row(DatasetError, "dataset", { "target-exists": "storage", "write-failed": "storage" }),
-	row(PolicyError, "model", { "write-failed": "storage" }),
+	row(PolicyError, "model", { "write-failed": "storage", "bad-reference": "usage" }),
 	row(SimError, "simulator", { "unknown-task": "usage", "bad-uri": "usage" }),
 	row(FinetuneError, "dataset", {
 		"bad-learning-config": "config",

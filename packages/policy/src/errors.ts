@@ -15,7 +15,13 @@ export type PolicyErrorCode =
 	| "bad-tokenizer"
 	| "bad-frame"
 	| "no-camera"
-	| "write-failed";
+	| "write-failed"
+	| "bad-reference"
+	| "hub-unauthorized"
+	| "hub-not-found"
+	| "hub-unreachable"
+	| "hub-corrupt"
+	| "hub-offline";
 
 /** Where it went wrong, as far as known. */
 export interface PolicyErrorContext {

@@ -25,6 +25,12 @@ export {
 export { smallPreset } from "./config/small-preset.ts";
 export { parseVlmConfig, smolvlm2Config, type VlmConfig } from "./config/vlm-config.ts";
 export { PolicyError, type PolicyErrorCode } from "./errors.ts";
+export {
+	type HubCheckpoint,
+	type HubOptions,
+	isHubReference,
+	resolveHubCheckpoint,
+} from "./hub/resolve.ts";
 // For checks and caches that look inside a model.
 export {
 	type BatchContext,

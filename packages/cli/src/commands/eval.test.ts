@@ -23,6 +23,16 @@ describe("zk0 eval", () => {
 		expect(code).toBe(EXIT_CODES.usage.code);
 	});
 
+	test.each([
+		["hf:nobody", "bad-reference", "usage"],
+		["hf:nobody/nothing", "hub-offline", "model"],
+	] as const)("%s ends with %s", async (name, error, exit) => {
+		const host = captureHost({ cwd: "/nowhere", env: { HF_HUB_OFFLINE: "1", HF_HOME: "/nowhere" } });
+		const words = ["eval", name, "sim:reach-red"];
+		expect(await runCli(words, host, { commands: COMMANDS, version: "0" })).toBe(EXIT_CODES[exit].code);
+		expect(host.err()).toContain(`error[${error}]`);
+	});
+
 	test("a checkpoint that is not there is named", async () => {
 		const { code, err } = await run("eval ckpt sim:reach-red");
 		expect(err).toContain("error[model-not-found]: there is no checkpoint at /nowhere/ckpt");

@@ -52,7 +52,10 @@ export const evaluate = defineCommand({
 	path: ["eval"],
 	summary: "Measure a bound checkpoint on recorded episodes, or let it act in the simulated world.",
 	positionals: [
-		{ name: "checkpoint", summary: "directory of a checkpoint that is bound to a site" },
+		{
+			name: "checkpoint",
+			summary: "a checkpoint that is bound to a site: its directory, or hf:<user>/<name>",
+		},
 		{ name: "data", summary: "a LeRobot dataset's directory, or sim:<task>[,<task>...]" },
 	],
 	options: OPTIONS,
@@ -71,7 +74,7 @@ export const evaluate = defineCommand({
 			parseSimUri(data);
 			refuse(values, ["frames", "heldOut", "allEpisodes"], "a simulated task");
 		} else refuse(values, values.allEpisodes === true ? ["episodes", "heldOut"] : ["episodes"], "these data");
-		using checkpoint = await openBoundModel(named["checkpoint"] ?? "", host.cwd);
+		using checkpoint = await openBoundModel(named["checkpoint"] ?? "", host);
 		await (isSimUri(data)
 			? runInSim(checkpoint, data, invocation)
 			: runOnDataset(checkpoint, data, invocation));

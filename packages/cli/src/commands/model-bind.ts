@@ -37,7 +37,10 @@ export const modelBind = defineCommand({
 	path: ["model", "bind"],
 	summary: "Join a checkpoint with a site's statistics and cameras; the result runs on that site's robot.",
 	positionals: [
-		{ name: "checkpoint", summary: "a global checkpoint, or any SmolVLA checkpoint" },
+		{
+			name: "checkpoint",
+			summary: "a global or any SmolVLA checkpoint: its directory, or hf:<user>/<name>[@revision]",
+		},
 		{ name: "dataset", summary: "a LeRobot dataset of the site" },
 	],
 	options: OPTIONS,
@@ -54,7 +57,7 @@ export const modelBind = defineCommand({
 				cure: "name a directory that does not exist yet",
 			});
 		}
-		using checkpoint = await openModel(named["checkpoint"] ?? "", host.cwd);
+		using checkpoint = await openModel(named["checkpoint"] ?? "", host);
 		const dataset = await openDataset(resolve(host.cwd, named["dataset"] ?? ""));
 		const { heldOut } = values;
 		const cameras = resolveCameraMap({
@@ -68,6 +71,7 @@ export const modelBind = defineCommand({
 				: splitEpisodes(dataset.episodes, { heldOutFraction: heldOut, seed: values.seed ?? 42 }).train;
 		const stats = await computeStats(dataset, train, { signal: host.signal });
 		await bindCheckpoint(checkpoint.directory, out, {
+			vlmDir: checkpoint.tokenizerDir,
 			stats: numericStats(stats),
 			renameMap: Object.fromEntries([...cameras].filter(([from, to]) => from !== to)),
 			stateLength: dataset.stateDim,

@@ -2,7 +2,7 @@
 import { type CheckpointReport, inspectCheckpoint, type PartReport } from "@zk0/policy";
 import { CliError } from "../cli-error.ts";
 import { defineCommand } from "../command.ts";
-import { modelDirectory } from "../evaluation/open-policy.ts";
+import { locateModel } from "../evaluation/open-policy.ts";
 import { padVisible } from "../progress/paint.ts";
 
 const MAX_NAMES = 5;
@@ -11,7 +11,7 @@ const MAX_NAMES = 5;
 export const modelInspect = defineCommand({
 	path: ["model", "inspect"],
 	summary: "Show what a checkpoint holds and what it lacks; fails when it cannot be used.",
-	positionals: [{ name: "checkpoint", summary: "a checkpoint's directory, LeRobot's or zk0's" }],
+	positionals: [{ name: "checkpoint", summary: "a checkpoint's directory, or hf:<user>/<name>[@revision]" }],
 	options: {},
 	notes: [
 		"It fails (exit code 5) when training or running cannot work: tensors, tokenizer or cameras are missing, or the " +
@@ -19,11 +19,13 @@ export const modelInspect = defineCommand({
 			"when it can be trained, and `zk0 model bind` makes it run.",
 	],
 	examples: [
+		"zk0 model inspect hf:lerobot/smolvla_base",
 		"zk0 model inspect runs/<id>/checkpoints/round_5/global",
 		"zk0 model inspect models/smolvla --json",
 	],
 	async run({ named, host, output }) {
-		const report = await inspectCheckpoint(modelDirectory(named["checkpoint"] ?? "", host.cwd));
+		const { directory, ...options } = await locateModel(named["checkpoint"] ?? "", host);
+		const report = await inspectCheckpoint(directory, options);
 		output.result(documentOf(report), () => render(report));
 		const isUsable = report.kind === "global" ? report.canTrain : report.canRun;
 		if (isUsable) return;

@@ -79,7 +79,7 @@ export const train = defineCommand({
 		const numSteps = steps ?? config.rounds * config.localSteps;
 		const scratch = await mkdtemp(join(tmpdir(), "zk0-train-"));
 		try {
-			await writeStartCheckpoint(join(scratch, "start"), config, host.cwd);
+			await writeStartCheckpoint(join(scratch, "start"), config, host);
 			using base = await openCheckpoint(join(scratch, "start"));
 			using reporter = createReporter({ stream: output.people, host, sites: [name], rounds: 1 });
 			const options = {

@@ -89,7 +89,8 @@ export const RUN_OPTIONS = {
 		kind: "text",
 		schema: z.string().min(1),
 		value: "<dir>|random",
-		summary: "checkpoint to start from, or random weights; the small presets bring a pretrained base",
+		summary:
+			"checkpoint to start from (a directory or hf:<user>/<name>), or random weights; the small presets bring a pretrained base",
 	},
 	rounds: {
 		kind: "number",

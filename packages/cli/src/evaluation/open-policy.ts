@@ -1,29 +1,43 @@
-// A checkpoint that may run on data or a robot: one that is bound to a site's statistics.
+// Checkpoints that commands are given: a directory, or hf:<user>/<name> from the Hugging Face hub or its cache; and
+// those that may run on data or a robot, because they are bound to a site's statistics.
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
-import { assertDeployable, type Checkpoint, openCheckpoint } from "@zk0/policy";
+import {
+	assertDeployable,
+	type Checkpoint,
+	type HubCheckpoint,
+	isHubReference,
+	openCheckpoint,
+	resolveHubCheckpoint,
+} from "@zk0/policy";
 import { CliError } from "../cli-error.ts";
+import type { Host } from "../host.ts";
+
+/** What a checkpoint's name is resolved against. */
+export type ModelPlace = Pick<Host, "cwd" | "env" | "signal">;
 
 /**
- * Opens a checkpoint directory.
- * @throws CliError "model-not-found"; PolicyError
+ * The directory of a checkpoint, downloaded where its name says so.
+ * @throws CliError "model-not-found"; PolicyError "bad-reference" or hub-*
  */
-export async function openModel(path: string, cwd: string): Promise<Checkpoint> {
-	return await openCheckpoint(modelDirectory(path, cwd));
-}
-
-/** The absolute path of a checkpoint that is there. @throws CliError "model-not-found" */
-export function modelDirectory(path: string, cwd: string): string {
-	const dir = resolve(cwd, path);
-	if (existsSync(dir)) return dir;
-	throw new CliError("model-not-found", `there is no checkpoint at ${dir}`, {
-		cure: "give the directory of a LeRobot SmolVLA checkpoint, the one with config.json",
+export async function locateModel(name: string, { cwd, env, signal }: ModelPlace): Promise<HubCheckpoint> {
+	if (isHubReference(name)) return await resolveHubCheckpoint(name, { env, signal });
+	const directory = resolve(cwd, name);
+	if (existsSync(directory)) return { directory };
+	throw new CliError("model-not-found", `there is no checkpoint at ${directory}`, {
+		cure: "give the directory of a LeRobot SmolVLA checkpoint, the one with config.json, or hf:<user>/<name>",
 	});
 }
 
+/** Opens a checkpoint. @throws as `locateModel`; PolicyError */
+export async function openModel(name: string, place: ModelPlace): Promise<Checkpoint> {
+	const { directory, ...options } = await locateModel(name, place);
+	return await openCheckpoint(directory, options);
+}
+
 /** Opens a checkpoint to act with. @throws PolicyError "not-bound" for a global checkpoint; as `openModel` */
-export async function openBoundModel(path: string, cwd: string): Promise<Checkpoint> {
-	const checkpoint = await openModel(path, cwd);
+export async function openBoundModel(name: string, place: ModelPlace): Promise<Checkpoint> {
+	const checkpoint = await openModel(name, place);
 	try {
 		assertDeployable(checkpoint);
 		return checkpoint;

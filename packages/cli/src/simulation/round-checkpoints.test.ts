@@ -13,6 +13,7 @@ import { resolveConfig } from "../config/resolve.ts";
 import { evaluateOnDataset } from "../evaluation/dataset-evaluation.ts";
 import { openBoundModel } from "../evaluation/open-policy.ts";
 import { type RunPaths, runPaths } from "../run-directory/paths.ts";
+import { captureHost } from "../testing/capture-host.ts";
 import { roundCheckpoints } from "./round-checkpoints.ts";
 import { writeStartCheckpoint } from "./start-model.ts";
 
@@ -32,7 +33,7 @@ beforeAll(async () => {
 		image: { height: 64, width: 64 },
 		codec: "h264",
 	});
-	await writeStartCheckpoint(paths.globalCheckpoint(0), config, dir);
+	await writeStartCheckpoint(paths.globalCheckpoint(0), config, captureHost({ cwd: dir }));
 	base = await openCheckpoint(paths.globalCheckpoint(0));
 	site = await createSite({ name: "lab", dataset: await openDataset(join(dir, "data")), policy: base });
 });
@@ -99,20 +100,28 @@ describe("writeStartCheckpoint", () => {
 	test("random weights are the seed's", async () => {
 		const again = join(dir, "again");
 		const other = join(dir, "other");
-		await writeStartCheckpoint(again, config, dir);
-		await writeStartCheckpoint(other, { ...config, seed: config.seed + 1 }, dir);
+		await writeStartCheckpoint(again, config, captureHost({ cwd: dir }));
+		await writeStartCheckpoint(other, { ...config, seed: config.seed + 1 }, captureHost({ cwd: dir }));
 		const hash = (folder: string): Promise<string> => sha256File(join(folder, "model.safetensors"));
 		expect(await hash(again)).toBe(await hash(paths.globalCheckpoint(0)));
 		expect(await hash(other)).not.toBe(await hash(again));
 	});
 
 	test("a start that is not there is named, random weights of the full size do not exist", async () => {
-		const start = writeStartCheckpoint(join(dir, "x"), { ...config, init: "absent" }, dir);
+		const start = writeStartCheckpoint(
+			join(dir, "x"),
+			{ ...config, init: "absent" },
+			captureHost({ cwd: dir }),
+		);
 		await expect(start).rejects.toMatchObject({
 			code: "model-not-found",
 			message: expect.stringContaining("absent"),
 		});
-		const full = writeStartCheckpoint(join(dir, "x"), { ...config, preset: "full" }, dir);
+		const full = writeStartCheckpoint(
+			join(dir, "x"),
+			{ ...config, preset: "full" },
+			captureHost({ cwd: dir }),
+		);
 		await expect(full).rejects.toMatchObject({ code: "bad-config" });
 	});
 });
@@ -121,7 +130,7 @@ describe("evaluateOnDataset", () => {
 	test("measures every recorded step once, and the baselines exactly", async () => {
 		const checkpoints = roundCheckpoints({ paths, base, sites: [site], numKept: null });
 		await checkpoints.write(4, await weightsFile(0.01));
-		using checkpoint = await openBoundModel(paths.siteCheckpoint(4, "lab"), dir);
+		using checkpoint = await openBoundModel(paths.siteCheckpoint(4, "lab"), captureHost({ cwd: dir }));
 		const dataset = await openDataset(join(dir, "data"));
 		const seen: number[] = [];
 		const found = await evaluateOnDataset(checkpoint, {
@@ -151,6 +160,8 @@ describe("evaluateOnDataset", () => {
 	});
 
 	test("a global checkpoint is refused", async () => {
-		await expect(openBoundModel(paths.globalCheckpoint(0), dir)).rejects.toMatchObject({ code: "not-bound" });
+		await expect(openBoundModel(paths.globalCheckpoint(0), captureHost({ cwd: dir }))).rejects.toMatchObject({
+			code: "not-bound",
+		});
 	});
 });

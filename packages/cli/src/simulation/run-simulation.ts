@@ -60,7 +60,7 @@ async function recordAndFederate(
 	const { host } = context;
 	const { config } = resolved;
 	const initialDir = paths.globalCheckpoint(0);
-	await writeStartCheckpoint(initialDir, config, host.cwd);
+	await writeStartCheckpoint(initialDir, config, host);
 	using base = await openCheckpoint(initialDir);
 	using reporter = reporterFor(plans, config, context);
 	await using opened = await openAll(plans, config, { base, reporter, host });
