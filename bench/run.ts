@@ -13,6 +13,6 @@ if (benchmark === undefined) {
 	console.error(`usage: npm run bench -- <${Object.keys(benchmarks).join("|")}> [--json] [--preset <name>]`);
 	process.exit(2);
 }
-const result = await benchmark({ ...(values.preset === undefined ? {} : { preset: values.preset }) });
+const result = await benchmark(values.preset === undefined ? {} : { preset: values.preset });
 if (values.json) console.log(JSON.stringify(result));
 else console.table(result);
