@@ -34,6 +34,7 @@ export {
 	learningSchema,
 	parseLearning,
 } from "./learning.ts";
+export { normalizerStats } from "./normalizer-stats.ts";
 export { createPolicyActor, type PolicyActorOptions } from "./policy-actor.ts";
 export {
 	type CompiledSampler,

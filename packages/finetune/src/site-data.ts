@@ -23,6 +23,7 @@ import {
 } from "@zk0/policy";
 import { type CameraMap, resolveCameraMap } from "./camera-map.ts";
 import { FinetuneError } from "./errors.ts";
+import { normalizerStats } from "./normalizer-stats.ts";
 import { withSignal } from "./signal-option.ts";
 
 /** The parts of a policy that say what its inputs look like. */
@@ -122,7 +123,7 @@ export async function openSiteData(options: SiteDataOptions): Promise<SiteData> 
 		cameraMap,
 		split,
 		stats,
-		context: { config, vlm, tokenizer, stats: numericStats(stats), cameras: [...cameraMap.values()] },
+		context: { config, vlm, tokenizer, stats: normalizerStats(stats), cameras: [...cameraMap.values()] },
 		source,
 		trainItems: itemsOf(rows, split.train),
 		heldOutItems: itemsOf(rows, split.heldOut),
@@ -179,15 +180,4 @@ function featureNames(dataset: LeRobotDataset, key: string): string[] {
 	const list: readonly unknown[] = Array.isArray(named) ? named : Object.values(named).flat();
 	const names = list.filter((name) => typeof name === "string");
 	return names.length === size ? names : Array.from({ length: size }, (_, index) => `${key}_${index}`);
-}
-
-/** Statistics without the entries that are not one number per dimension (`count`, `shape`). */
-function numericStats(stats: Stats): BatchContext["stats"] {
-	return Object.fromEntries(
-		Object.entries(stats).map(([feature, { mean, std, min, max, q01, q10, q50, q90, q99 }]) => {
-			const values = { mean, std, min, max, q01, q10, q50, q90, q99 };
-			const present = Object.entries(values).filter(([, numbers]) => numbers !== undefined);
-			return [feature, Object.fromEntries(present.map(([name, numbers]) => [name, numbers ?? []]))];
-		}),
-	);
 }

@@ -2,7 +2,7 @@
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { computeStats, openDataset, splitEpisodes } from "@zk0/dataset";
-import { resolveCameraMap } from "@zk0/finetune";
+import { normalizerStats, resolveCameraMap } from "@zk0/finetune";
 import { bindCheckpoint, cameraKeys } from "@zk0/policy";
 import { z } from "zod";
 import type { OptionTable } from "../arguments/option.ts";
@@ -72,7 +72,7 @@ export const modelBind = defineCommand({
 		const stats = await computeStats(dataset, train, { signal: host.signal });
 		await bindCheckpoint(checkpoint.directory, out, {
 			vlmDir: checkpoint.tokenizerDir,
-			stats: numericStats(stats),
+			stats: normalizerStats(stats),
 			renameMap: Object.fromEntries([...cameras].filter(([from, to]) => from !== to)),
 			stateLength: dataset.stateDim,
 			actionLength: dataset.actionDim,
@@ -83,16 +83,3 @@ export const modelBind = defineCommand({
 		);
 	},
 });
-
-/** Statistics that have one number per dimension; `count` and the like have not. */
-function numericStats(stats: Awaited<ReturnType<typeof computeStats>>) {
-	return Object.fromEntries(
-		Object.entries(stats).map(([feature, { mean, std, min, max, q01, q10, q50, q90, q99 }]) => {
-			const all = Object.entries({ mean, std, min, max, q01, q10, q50, q90, q99 });
-			return [
-				feature,
-				Object.fromEntries(all.flatMap(([name, values]) => (values === undefined ? [] : [[name, values]]))),
-			];
-		}),
-	);
-}
