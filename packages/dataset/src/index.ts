@@ -18,6 +18,7 @@ export {
 	actionChunk,
 	type BatchOptions,
 	createSampleSource,
+	type ReadSampleOptions,
 	type Sample,
 	type SampleSource,
 	type SampleSourceOptions,

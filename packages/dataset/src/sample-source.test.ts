@@ -75,6 +75,16 @@ test("items are the frames of the chosen episodes in order", async () => {
 	await expect(source.frameAt(15)).rejects.toThrow(RangeError);
 });
 
+test("without pictures nothing is decoded and all else is the same", async () => {
+	await using reader = createFrameReader(dataset);
+	await using source = await createSampleSource(dataset, { chunkSize: 4, reader });
+	const bare = await source.framesAt([7, 2], { images: false });
+	expect(reader.processIds).toEqual([]);
+	expect(bare.map(({ images }) => images.size)).toEqual([0, 0]);
+	const whole = await source.framesAt([7, 2]);
+	expect(whole.map((sample) => ({ ...sample, images: new Map() }))).toEqual(bare);
+});
+
 test("batches follow the sampler from any position, whatever is decoded ahead", async () => {
 	await using reader = createFrameReader(dataset, { processes: 2 });
 	const cameras = [CAMERAS[1].key];

@@ -10,7 +10,7 @@ import type { Sampler } from "./sampler.ts";
 
 /** What one frame teaches. Arrays may be views of the rows: do not modify them. */
 export interface Sample {
-	/** By dataset camera key. */
+	/** By dataset camera key; empty when read without pictures. */
 	readonly images: ReadonlyMap<string, RgbImage>;
 	/** [stateDim], raw units. */
 	readonly state: Float32Array;
@@ -37,6 +37,13 @@ export interface SampleSourceOptions {
 	readonly signal?: AbortSignal;
 }
 
+/** How to read samples. */
+export interface ReadSampleOptions {
+	/** False gives samples without pictures, and decodes nothing: for who keeps what pictures were encoded to. @default true */
+	readonly images?: boolean;
+	readonly signal?: AbortSignal;
+}
+
 /** How to prefetch batches. */
 export interface BatchOptions {
 	readonly sampler: Sampler;
@@ -56,9 +63,9 @@ export interface SampleSource extends AsyncDisposable {
 	readonly length: number;
 	readonly rows: Rows;
 	/** @throws RangeError for an item out of range; DatasetError as FrameReader.read. */
-	frameAt(item: number, options?: { signal?: AbortSignal }): Promise<Sample>;
+	frameAt(item: number, options?: ReadSampleOptions): Promise<Sample>;
 	/** Several samples with one read; the order is kept. */
-	framesAt(items: readonly number[], options?: { signal?: AbortSignal }): Promise<Sample[]>;
+	framesAt(items: readonly number[], options?: ReadSampleOptions): Promise<Sample[]>;
 	/** Batches in the sampler's order, decoded ahead; positions continue from `from`. */
 	batches(options: BatchOptions): AsyncGenerator<Sample[], void, undefined>;
 }
@@ -175,23 +182,27 @@ class Source implements SampleSource {
 		return this.#items.length;
 	}
 
-	async frameAt(item: number, options: { signal?: AbortSignal } = {}): Promise<Sample> {
+	async frameAt(item: number, options: ReadSampleOptions = {}): Promise<Sample> {
 		const [sample] = await this.framesAt([item], options);
 		if (sample === undefined) throw new RangeError(`sample source: no item ${item}`);
 		return sample;
 	}
 
-	async framesAt(items: readonly number[], options: { signal?: AbortSignal } = {}): Promise<Sample[]> {
+	async framesAt(
+		items: readonly number[],
+		{ images: withImages = true, ...options }: ReadSampleOptions = {},
+	): Promise<Sample[]> {
 		const places = items.map((item) => this.#place(item));
-		const requests = places.flatMap((place) => this.#cameras.map((camera) => ({ ...place, camera })));
+		const cameras = withImages ? this.#cameras : [];
+		const requests = places.flatMap((place) => cameras.map((camera) => ({ ...place, camera })));
 		const images = await this.#reader.read(requests, options);
 		return places.map(({ row, episodeIndex, frameIndex }, position) => {
 			const { stateDim, state } = this.rows;
 			const endRow = this.#dataset.episodes[episodeIndex]?.toIndex ?? 0;
-			const at = position * this.#cameras.length;
+			const at = position * cameras.length;
 			return {
 				images: new Map(
-					this.#cameras.flatMap((camera, index) => {
+					cameras.flatMap((camera, index) => {
 						const image = images[at + index];
 						return image === undefined ? [] : [[camera, image]];
 					}),
