@@ -7,6 +7,7 @@ const LAYER: Readonly<Record<string, number>> = {
 	autodiff: 1,
 	dataset: 1,
 	flower: 1,
+	hub: 1,
 	policy: 2,
 	sim: 2,
 	federation: 2,

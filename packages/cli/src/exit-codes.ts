@@ -5,6 +5,7 @@ import { AutodiffError } from "@zk0/autodiff";
 import { DatasetError } from "@zk0/dataset";
 import { FederationError } from "@zk0/federation";
 import { FinetuneError } from "@zk0/finetune";
+import { HubError } from "@zk0/hub";
 import { PolicyError } from "@zk0/policy";
 import { SimError } from "@zk0/sim";
 import { CliError, type CliErrorCode } from "./cli-error.ts";
@@ -81,6 +82,12 @@ export const EXIT_CODES = {
 		meaning: "The simulated world cannot be made or recorded.",
 		help: "List the tasks with `zk0 help tasks`.",
 	},
+	hub: {
+		code: 11,
+		name: "hub",
+		meaning: "The Hugging Face hub refuses, cannot be reached, or has not what was named.",
+		help: "Check the name, the token (HF_TOKEN) and the network; what is downloaded already is kept.",
+	},
 	interrupted: {
 		code: 130,
 		name: "interrupted",
@@ -136,7 +143,8 @@ const PACKAGE_ERRORS: readonly ErrorRow[] = [
 	row(ArraysError, "model"),
 	row(AutodiffError, "engine"),
 	row(DatasetError, "dataset", { "target-exists": "storage", "write-failed": "storage" }),
-	row(PolicyError, "model", { "write-failed": "storage", "bad-reference": "usage" }),
+	row(PolicyError, "model", { "write-failed": "storage" }),
+	row(HubError, "hub", { "write-failed": "storage", "bad-reference": "usage" }),
 	row(SimError, "simulator", { "unknown-task": "usage", "bad-uri": "usage" }),
 	row(FinetuneError, "dataset", {
 		"bad-learning-config": "config",

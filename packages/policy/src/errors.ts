@@ -15,13 +15,7 @@ export type PolicyErrorCode =
 	| "bad-tokenizer"
 	| "bad-frame"
 	| "no-camera"
-	| "write-failed"
-	| "bad-reference"
-	| "hub-unauthorized"
-	| "hub-not-found"
-	| "hub-unreachable"
-	| "hub-corrupt"
-	| "hub-offline";
+	| "write-failed";
 
 /** Where it went wrong, as far as known. */
 export interface PolicyErrorContext {

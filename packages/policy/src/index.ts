@@ -1,5 +1,6 @@
 // Public names of @zk0/policy.
 export { bindCheckpoint, type SiteBinding } from "./checkpoint/bind.ts";
+export { type HubCheckpoint, type HubOptions, resolveHubCheckpoint } from "./checkpoint/hub-checkpoint.ts";
 export {
 	type CheckpointProblem,
 	type CheckpointReport,
@@ -25,12 +26,6 @@ export {
 export { smallPreset } from "./config/small-preset.ts";
 export { parseVlmConfig, smolvlm2Config, type VlmConfig } from "./config/vlm-config.ts";
 export { PolicyError, type PolicyErrorCode } from "./errors.ts";
-export {
-	type HubCheckpoint,
-	type HubOptions,
-	isHubReference,
-	resolveHubCheckpoint,
-} from "./hub/resolve.ts";
 // For checks and caches that look inside a model.
 export {
 	type BatchContext,

@@ -25,7 +25,7 @@ describe("zk0 eval", () => {
 
 	test.each([
 		["hf:nobody", "bad-reference", "usage"],
-		["hf:nobody/nothing", "hub-offline", "model"],
+		["hf:nobody/nothing", "hub-offline", "hub"],
 	] as const)("%s ends with %s", async (name, error, exit) => {
 		const host = captureHost({ cwd: "/nowhere", env: { HF_HUB_OFFLINE: "1", HF_HOME: "/nowhere" } });
 		const words = ["eval", name, "sim:reach-red"];

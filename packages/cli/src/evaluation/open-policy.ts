@@ -2,11 +2,11 @@
 // those that may run on data or a robot, because they are bound to a site's statistics.
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
+import { isHubReference } from "@zk0/hub";
 import {
 	assertDeployable,
 	type Checkpoint,
 	type HubCheckpoint,
-	isHubReference,
 	openCheckpoint,
 	resolveHubCheckpoint,
 } from "@zk0/policy";
@@ -18,7 +18,7 @@ export type ModelPlace = Pick<Host, "cwd" | "env" | "signal">;
 
 /**
  * The directory of a checkpoint, downloaded where its name says so.
- * @throws CliError "model-not-found"; PolicyError "bad-reference" or hub-*
+ * @throws CliError "model-not-found"; HubError
  */
 export async function locateModel(name: string, { cwd, env, signal }: ModelPlace): Promise<HubCheckpoint> {
 	if (isHubReference(name)) return await resolveHubCheckpoint(name, { env, signal });

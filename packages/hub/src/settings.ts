@@ -3,7 +3,7 @@
 import { readFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
-import { PolicyError } from "../errors.ts";
+import { HubError } from "./errors.ts";
 
 /** Environment variables by name. */
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -33,11 +33,11 @@ async function readToken(path: string): Promise<string | undefined> {
 		return text === "" ? undefined : text;
 	} catch (cause) {
 		if (cause instanceof Error && "code" in cause && cause.code === "ENOENT") return undefined;
-		throw new PolicyError("hub-unauthorized", "the token file cannot be read", { cause, path });
+		throw new HubError("hub-unauthorized", "the token file cannot be read", { cause, path });
 	}
 }
 
-/** Reads the settings. @throws PolicyError hub-unauthorized when the token file is there but cannot be read */
+/** Reads the settings. @throws HubError hub-unauthorized when the token file is there but cannot be read */
 export async function hubSettings(env: Environment): Promise<HubSettings> {
 	const userHome = setting(env, "HOME") ?? homedir();
 	const expand = (path: string): string => path.replace(/^~(?=\/|$)/, userHome);

@@ -4,17 +4,10 @@
 import { mkdir, readFile, stat, symlink } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import { writeFileAtomic, writePartsAtomic } from "@zk0/arrays/node";
-import { PolicyError } from "../errors.ts";
 import { createHubClient, type HubClient, type HubFile } from "./client.ts";
+import { HubError } from "./errors.ts";
+import type { HubReference } from "./reference.ts";
 import type { HubSettings } from "./settings.ts";
-
-/** A repository at a revision. */
-export interface HubReference {
-	/** `<user>/<name>` */
-	readonly repo: string;
-	/** Branch, tag or commit. */
-	readonly revision: string;
-}
 
 /** Which of a repository's files to have. */
 export interface SnapshotOptions {
@@ -25,6 +18,7 @@ export interface SnapshotOptions {
 	readonly signal?: AbortSignal | undefined;
 }
 
+const DEFAULT_REVISION = "main";
 const COMMIT = /^[0-9a-f]{40}$/;
 
 function codeOf(error: unknown): unknown {
@@ -83,12 +77,13 @@ async function storeFile(file: HubFile, { repoDir, commit, client }: Target): Pr
 /**
  * The directory of a snapshot, downloaded where the cache lacks it. A commit that is complete in the cache needs no
  * request; a branch or tag is asked for every time, unless the settings are offline.
- * @throws PolicyError hub-unauthorized | hub-not-found | hub-unreachable | hub-corrupt | hub-offline | write-failed
+ * @throws HubError hub-unauthorized | hub-not-found | hub-unreachable | hub-corrupt | hub-offline | write-failed
  */
 export async function fetchSnapshot(
-	{ repo, revision }: HubReference,
+	{ repo, revision: named }: HubReference,
 	{ settings, wanted, needed, signal }: SnapshotOptions,
 ): Promise<string> {
+	const revision = named ?? DEFAULT_REVISION;
 	const repoDir = join(settings.cacheDir, `models--${repo.replace("/", "--")}`);
 	if (settings.isOffline || COMMIT.test(revision)) {
 		const cached = await cachedSnapshot(repoDir, revision, needed);
@@ -96,17 +91,14 @@ export async function fetchSnapshot(
 	}
 	if (settings.isOffline) {
 		const message = `${repo}@${revision} is not complete in the cache and HF_HUB_OFFLINE is set; unset it once`;
-		throw new PolicyError("hub-offline", message, { path: repoDir });
+		throw new HubError("hub-offline", message, { path: repoDir });
 	}
 	const client = createHubClient(repo, settings, signal);
 	const commit = await client.commitOf(revision);
 	const files = (await client.filesOf(commit)).filter(({ path }) => wanted.test(path));
 	const absent = needed.find((path) => !files.some((file) => file.path === path));
 	if (absent !== undefined) {
-		throw new PolicyError(
-			"hub-not-found",
-			`${repo}@${revision} has no ${absent}; it is not what is looked for`,
-		);
+		throw new HubError("hub-not-found", `${repo}@${revision} has no ${absent}; it is not what is looked for`);
 	}
 	try {
 		for (const file of files.toSorted((a, b) => a.sizeBytes - b.sizeBytes)) {
@@ -115,15 +107,11 @@ export async function fetchSnapshot(
 		if (revision !== commit) await writeFileAtomic(join(repoDir, "refs", revision), commit);
 	} catch (cause) {
 		signal?.throwIfAborted();
-		if (cause instanceof PolicyError) throw cause;
-		throw new PolicyError(
-			"write-failed",
-			"the cache cannot be written; check its permissions and free space",
-			{
-				cause,
-				path: repoDir,
-			},
-		);
+		if (cause instanceof HubError) throw cause;
+		throw new HubError("write-failed", "the cache cannot be written; check its permissions and free space", {
+			cause,
+			path: repoDir,
+		});
 	}
 	return join(repoDir, "snapshots", commit);
 }

@@ -1,16 +1,12 @@
 // `hf:<user>/<name>[@revision]`: a checkpoint on the Hugging Face hub or in its cache.
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { CONFIG_FILE, MODEL_FILE, TOKENIZER_FOLDER, VLM_FOLDER } from "../checkpoint/layout.ts";
-import { readJson } from "../checkpoint/read-json.ts";
+import { type Environment, fetchSnapshot, hubSettings, parseHubReference } from "@zk0/hub";
 import { parsePolicyConfig } from "../config/policy-config.ts";
 import { SMOLVLM2_500M } from "../config/vlm-config.ts";
-import { PolicyError } from "../errors.ts";
-import { type Environment, hubSettings } from "./settings.ts";
-import { fetchSnapshot, type HubReference } from "./snapshot.ts";
+import { CONFIG_FILE, MODEL_FILE, TOKENIZER_FOLDER, VLM_FOLDER } from "./layout.ts";
+import { readJson } from "./read-json.ts";
 
-const PREFIX = "hf:";
-const REFERENCE = /^hf:([\w-][\w.-]*\/[\w-][\w.-]*)(?:@([\w-][\w.-]*(?:\/[\w-][\w.-]*)*))?$/;
 const CHECKPOINT_FILES =
 	/^(?:[\w-]+\.json|model\.safetensors|policy_[\w-]+\.safetensors|(?:tokenizer|vlm)\/[\w-]+\.(?:json|txt|jinja))$/;
 const TOKENIZER_FILES = /^(?:tokenizer|tokenizer_config|special_tokens_map|added_tokens)\.json$/;
@@ -29,26 +25,15 @@ export interface HubCheckpoint {
 	readonly vlmDir?: string;
 }
 
-/** True for `hf:…`. */
-export function isHubReference(text: string): boolean {
-	return text.startsWith(PREFIX);
-}
-
-function parseReference(text: string): HubReference {
-	const [, repo, revision = "main"] = REFERENCE.exec(text) ?? [];
-	if (repo !== undefined) return { repo, revision };
-	throw new PolicyError("bad-reference", `"${text}" is not hf:<user>/<name> or hf:<user>/<name>@<revision>`);
-}
-
 /**
  * Brings a checkpoint of the hub into the cache, and its backbone's tokenizer where it has none.
- * @throws PolicyError bad-reference | hub-* | write-failed; bad-checkpoint and the like for its config.json
+ * @throws HubError; PolicyError bad-checkpoint and the like for its config.json
  */
 export async function resolveHubCheckpoint(
 	reference: string,
 	{ env, signal }: HubOptions,
 ): Promise<HubCheckpoint> {
-	const parsed = parseReference(reference);
+	const parsed = parseHubReference(reference);
 	const settings = await hubSettings(env);
 	const needed = [CONFIG_FILE, MODEL_FILE];
 	const directory = await fetchSnapshot(parsed, { settings, wanted: CHECKPOINT_FILES, needed, signal });
@@ -56,11 +41,14 @@ export async function resolveHubCheckpoint(
 	if (own.some((path) => existsSync(path))) return { directory };
 	const backbone = parsePolicyConfig(await readJson(join(directory, CONFIG_FILE))).vlm_model_name;
 	const isPublic = backbone === SMOLVLM2_500M; // its dimensions are known
-	const vlmDir = await fetchSnapshot(parseReference(`${PREFIX}${backbone}`), {
-		settings,
-		wanted: isPublic ? TOKENIZER_FILES : BACKBONE_FILES,
-		needed: ["tokenizer.json", "tokenizer_config.json", ...(isPublic ? [] : [CONFIG_FILE])],
-		signal,
-	});
+	const vlmDir = await fetchSnapshot(
+		{ repo: backbone, revision: null },
+		{
+			settings,
+			wanted: isPublic ? TOKENIZER_FILES : BACKBONE_FILES,
+			needed: ["tokenizer.json", "tokenizer_config.json", ...(isPublic ? [] : [CONFIG_FILE])],
+			signal,
+		},
+	);
 	return { directory, vlmDir };
 }

@@ -1,8 +1,8 @@
-// Requests to the Hugging Face hub. Every failure is a PolicyError that says whether the name, the token, the network
+// Requests to the Hugging Face hub. Every failure is a HubError that says whether the name, the token, the network
 // or the bytes are wrong.
 import { createHash } from "node:crypto";
 import { z } from "zod";
-import { PolicyError } from "../errors.ts";
+import { HubError } from "./errors.ts";
 import type { HubSettings } from "./settings.ts";
 
 /** A file of a repository at one commit. */
@@ -16,11 +16,11 @@ export interface HubFile {
 
 /** What can be asked about one repository. */
 export interface HubClient {
-	/** The commit that a branch, tag or commit names. @throws PolicyError hub-* */
+	/** The commit that a branch, tag or commit names. @throws HubError hub-* */
 	commitOf(revision: string): Promise<string>;
-	/** Every file of a commit. @throws PolicyError hub-* */
+	/** Every file of a commit. @throws HubError hub-* */
 	filesOf(commit: string): Promise<readonly HubFile[]>;
-	/** A file's bytes; ends with an error unless size and hash are right. @throws PolicyError hub-* */
+	/** A file's bytes; ends with an error unless size and hash are right. @throws HubError hub-* */
 	download(commit: string, file: HubFile): AsyncGenerator<Uint8Array>;
 }
 
@@ -38,25 +38,25 @@ function loadLibrary(): Promise<typeof import("@huggingface/hub")> {
 	return import("@huggingface/hub");
 }
 
-function refusal(status: number, repo: string): PolicyError {
+function refusal(status: number, repo: string): HubError {
 	if (status === 401 || status === 403) {
 		const message =
 			`the hub refuses ${repo} (${status}): the name is wrong, or the repository is private or gated and needs ` +
 			"a token in HF_TOKEN or from `hf auth login`";
-		return new PolicyError("hub-unauthorized", message);
+		return new HubError("hub-unauthorized", message);
 	}
 	if (status === 404) {
-		return new PolicyError("hub-not-found", `the hub has no ${repo}; check the name and the revision`);
+		return new HubError("hub-not-found", `the hub has no ${repo}; check the name and the revision`);
 	}
-	return new PolicyError("hub-unreachable", `the hub answers ${status} for ${repo}; try again later`);
+	return new HubError("hub-unreachable", `the hub answers ${status} for ${repo}; try again later`);
 }
 
-function unreachable({ endpoint }: HubSettings, cause: unknown): PolicyError {
+function unreachable({ endpoint }: HubSettings, cause: unknown): HubError {
 	const message = `${endpoint} cannot be reached or broke off; with HF_HUB_OFFLINE=1 a copy in the cache is used`;
-	return new PolicyError("hub-unreachable", message, { cause });
+	return new HubError("hub-unreachable", message, { cause });
 }
 
-/** Runs `work`; what is neither a PolicyError nor an interrupt becomes hub-unreachable. */
+/** Runs `work`; what is neither a HubError nor an interrupt becomes hub-unreachable. */
 async function translate<T>(
 	settings: HubSettings,
 	signal: AbortSignal | undefined,
@@ -66,7 +66,7 @@ async function translate<T>(
 		return await work();
 	} catch (error) {
 		signal?.throwIfAborted();
-		throw error instanceof PolicyError ? error : unreachable(settings, error);
+		throw error instanceof HubError ? error : unreachable(settings, error);
 	}
 }
 
@@ -78,13 +78,9 @@ async function* verified(bytes: AsyncIterable<Uint8Array>, file: HubFile): Async
 		yield chunk;
 	}
 	if (digest.digest("hex") === file.hash) return;
-	throw new PolicyError(
-		"hub-corrupt",
-		`${file.path} arrived with other bytes than the hub lists; try again`,
-		{
-			key: file.path,
-		},
-	);
+	throw new HubError("hub-corrupt", `${file.path} arrived with other bytes than the hub lists; try again`, {
+		path: file.path,
+	});
 }
 
 async function* bodyOf(

@@ -14,14 +14,14 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { sha256Hex } from "@zk0/arrays/node";
+import { HubError } from "@zk0/hub";
+import { type FakeHub, startFakeHub } from "@zk0/hub/testing";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { openCheckpoint } from "../checkpoint/open.ts";
-import { writeCheckpoint } from "../checkpoint/write.ts";
 import { smallPreset } from "../config/small-preset.ts";
-import { PolicyError } from "../errors.ts";
-import { type FakeHub, startFakeHub } from "../testing/fake-hub.ts";
 import { initTensors } from "../weights/init-weights.ts";
-import { isHubReference, resolveHubCheckpoint } from "./resolve.ts";
+import { resolveHubCheckpoint } from "./hub-checkpoint.ts";
+import { openCheckpoint } from "./open.ts";
+import { writeCheckpoint } from "./write.ts";
 
 const root = mkdtempSync(join(tmpdir(), "zk0-hub-"));
 const REPO = "hf:someone/policy";
@@ -75,7 +75,7 @@ async function codeOf(reference: string, more: Record<string, string> = {}): Pro
 	try {
 		await resolveHubCheckpoint(reference, { env: env(more) });
 	} catch (error) {
-		if (error instanceof PolicyError) return error.code;
+		if (error instanceof HubError) return error.code;
 		throw error;
 	}
 	return "no error";
@@ -181,8 +181,4 @@ describe("a failure", () => {
 			name: "AbortError",
 		});
 	});
-});
-
-test("isHubReference tells references from directories", () => {
-	expect(["hf:a/b", "models/a", "hf"].map(isHubReference)).toEqual([true, false, false]);
 });
