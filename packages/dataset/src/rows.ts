@@ -2,7 +2,7 @@
 // twice, rows out of order, or boundaries that disagree would silently train on wrong frames.
 import { DatasetError } from "./errors.ts";
 import type { Episode } from "./layout.ts";
-import { copyVectors, integerColumn, numberColumn, type ParquetTable, readParquet } from "./parquet/read.ts";
+import { type NumberTable, openNumberTable } from "./parquet/numbers.ts";
 
 /** Largest accepted difference between a row's timestamp and frame_index / fps, seconds (LeRobot's tolerance_s). */
 export const TIMESTAMP_TOLERANCE_S = 1e-4;
@@ -58,15 +58,11 @@ export async function readRows(
 		timestamp: new Float32Array(length),
 		taskIndex: new Int32Array(length),
 	};
-	const columns = ["episode_index", "frame_index", "timestamp", "task_index"];
-	if (expected.hasGlobalIndex) columns.push("index");
-	if (stateDim > 0) columns.push("observation.state");
-	if (actionDim > 0) columns.push("action");
 	let at = 0;
 	for (const path of new Set(episodes.map(({ dataPath }) => dataPath))) {
-		const table = await readParquet(path, columns, { signal });
+		await using table = await openNumberTable(path, { signal });
 		if (at + table.numRows > length) throw wrongCount(expected.root, path, at + table.numRows, length);
-		copyRows(table, rows, at, expected);
+		await copyRows(table, rows, at, expected);
 		at += table.numRows;
 	}
 	if (at !== length) throw wrongCount(expected.root, null, at, length);
@@ -82,35 +78,27 @@ function wrongCount(root: string, path: string | null, found: number, wanted: nu
 	);
 }
 
-function copyRows(
-	table: ParquetTable,
+async function copyRows(
+	table: NumberTable,
 	rows: Rows,
 	at: number,
 	{ fps, stateDim, actionDim, numTasks, toleranceS, hasGlobalIndex }: RowsExpectation,
-): void {
+): Promise<void> {
 	const { path } = table;
-	for (const [row, index] of (hasGlobalIndex ? integerColumn(table, "index") : []).entries()) {
-		if (index !== at + row) {
-			throw new DatasetError(
-				"bad-index",
-				`${path}: row ${row} has index ${index} where ${at + row} belongs; rows are doubled, missing or out of order, convert the dataset again`,
-				{ file: path },
-			);
-		}
-	}
-	rows.episodeIndex.set(integerColumn(table, "episode_index"), at);
-	rows.frameIndex.set(integerColumn(table, "frame_index"), at);
-	rows.taskIndex.set(integerColumn(table, "task_index"), at);
-	rows.timestamp.set(numberColumn(table, "timestamp"), at);
-	if (stateDim > 0) copyVectors(table, "observation.state", stateDim, rows.state, at * stateDim);
-	if (actionDim > 0) copyVectors(table, "action", actionDim, rows.action, at * actionDim);
+	if (hasGlobalIndex) await checkGlobalIndex(table, at);
+	await table.read("episode_index", 1, rows.episodeIndex, at);
+	await table.read("frame_index", 1, rows.frameIndex, at);
+	await table.read("task_index", 1, rows.taskIndex, at);
+	await table.read("timestamp", 1, rows.timestamp, at);
+	if (stateDim > 0) await table.read("observation.state", stateDim, rows.state, at * stateDim);
+	if (actionDim > 0) await table.read("action", actionDim, rows.action, at * actionDim);
 	for (let row = at; row < at + table.numRows; row++) {
 		const frameIndex = rows.frameIndex[row] ?? 0;
 		const timestamp = rows.timestamp[row] ?? 0;
 		// float32 keeps about 7 digits: allow its rounding on top for long episodes.
 		const tolerance = toleranceS + timestamp * 2 ** -23;
 		const episodeIndex = rows.episodeIndex[row] ?? 0;
-		if (Math.abs(timestamp - frameIndex / fps) > tolerance) {
+		if (!(Math.abs(timestamp - frameIndex / fps) <= tolerance)) {
 			throw new DatasetError(
 				"bad-timestamp",
 				`${path}: episode ${episodeIndex} frame ${frameIndex} has timestamp ${timestamp} s but ${frameIndex}/${fps} fps is ${frameIndex / fps} s; the recording dropped frames or fps is wrong: leave the episode out, or open it with a larger tolerance than ${toleranceS} s`,
@@ -129,6 +117,20 @@ function copyRows(
 				},
 			);
 		}
+	}
+}
+
+async function checkGlobalIndex(table: NumberTable, at: number): Promise<void> {
+	const { path, numRows } = table;
+	const indices = new Int32Array(numRows);
+	await table.read("index", 1, indices, 0);
+	for (let row = 0; row < numRows; row++) {
+		if (indices[row] === at + row) continue;
+		throw new DatasetError(
+			"bad-index",
+			`${path}: row ${row} has index ${indices[row]} where ${at + row} belongs; rows are doubled, missing or out of order, convert the dataset again`,
+			{ file: path },
+		);
 	}
 }
 

@@ -1,12 +1,8 @@
 // Reads parquet columns into memory (hyparquet and its decompressors). Everything wrong with a file becomes a
 // DatasetError "bad-parquet" that names it; values are checked where they become numbers.
-import { open } from "node:fs/promises";
-import { type DecodedArray, type FileMetaData, parquetMetadataAsync, parquetRead } from "hyparquet";
+import { type DecodedArray, parquetRead } from "hyparquet";
 import { compressors } from "hyparquet-compressors";
-import { causeText, DatasetError } from "../errors.ts";
-
-/** Most rows a file may claim: more would not fit the typed arrays here, so the footer is broken. */
-const MAX_ROWS = 1 << 28;
+import { badParquet, noColumn, openParquetFile, type ParquetFile, toBadParquet } from "./file.ts";
 
 /** Some columns of one file. */
 export interface ParquetTable {
@@ -30,65 +26,29 @@ export async function readParquet(
 	columns: readonly string[] | ((names: readonly string[]) => readonly string[]),
 	{ signal, keepsBytes = false }: { signal?: AbortSignal | undefined; keepsBytes?: boolean } = {},
 ): Promise<ParquetTable> {
-	signal?.throwIfAborted();
-	const handle = await open(path, "r").catch((cause: NodeJS.ErrnoException) => {
-		const code = cause.code === "ENOENT" ? "missing-file" : "bad-parquet";
-		throw new DatasetError(
-			code,
-			`cannot open ${path}: ${cause.message}; download or copy the dataset again`,
-			{
-				file: path,
-				cause,
-			},
-		);
-	});
+	await using file = await openParquetFile(path, { signal });
 	try {
-		const { size } = await handle.stat();
-		const file = {
-			byteLength: size,
-			async slice(start: number, end: number = size): Promise<ArrayBuffer> {
-				signal?.throwIfAborted();
-				const from = start < 0 ? size + start : start;
-				if (from < 0 || end > size || from > end) {
-					throw new RangeError(`bytes ${from}..${end} are outside the file of ${size} bytes`);
-				}
-				const bytes = new Uint8Array(end - from);
-				const { bytesRead } = await handle.read(bytes, 0, bytes.length, from);
-				if (bytesRead !== bytes.length)
-					throw new RangeError(`only ${bytesRead} of ${bytes.length} bytes are there`);
-				return bytes.buffer;
-			},
-		};
-		return await readColumns(path, file, columns, keepsBytes);
+		return await readColumns(file, columns, keepsBytes);
 	} catch (cause) {
 		signal?.throwIfAborted();
-		throw cause instanceof DatasetError ? cause : badParquet(path, causeText(cause), cause);
-	} finally {
-		await handle.close();
+		throw toBadParquet(path, cause);
 	}
 }
 
 async function readColumns(
-	path: string,
-	file: Parameters<typeof parquetMetadataAsync>[0],
+	file: ParquetFile,
 	wanted: readonly string[] | ((names: readonly string[]) => readonly string[]),
 	keepsBytes: boolean,
 ): Promise<ParquetTable> {
-	const metadata = await parquetMetadataAsync(file);
-	const numRows = Number(metadata.num_rows);
-	if (!Number.isSafeInteger(numRows) || numRows < 0 || numRows > MAX_ROWS) {
-		throw badParquet(path, `its footer claims ${metadata.num_rows} rows`);
-	}
-	const columnNames = topLevelNames(metadata);
+	const { path, metadata, numRows, columnNames } = file;
 	const columns = typeof wanted === "function" ? wanted(columnNames) : wanted;
 	for (const name of columns) {
-		if (!columnNames.includes(name))
-			throw badParquet(path, `it has no column "${name}" (columns: ${columnNames.join(", ")})`);
+		if (!columnNames.includes(name)) throw noColumn(file, name);
 	}
 	const chunks = new Map<string, ColumnChunk[]>(columns.map((name) => [name, []]));
 	if (numRows > 0 && columns.length > 0) {
 		await parquetRead({
-			file,
+			file: file.bytes,
 			metadata,
 			columns: [...columns],
 			compressors,
@@ -131,27 +91,6 @@ export function inRowOrder(chunks: readonly ColumnChunk[]): unknown[] {
 	return list;
 }
 
-function topLevelNames({ schema }: FileMetaData): string[] {
-	const names: string[] = [];
-	let at = 1;
-	const skip = (): void => {
-		const element = schema[at++];
-		for (let child = 0; child < (element?.num_children ?? 0); child++) skip();
-	};
-	while (at < schema.length) {
-		names.push(schema[at]?.name ?? "");
-		skip();
-	}
-	return names;
-}
-
-function badParquet(path: string, problem: string, cause?: unknown): DatasetError {
-	return new DatasetError("bad-parquet", `${path} is not readable: ${problem}; download or copy it again`, {
-		file: path,
-		cause,
-	});
-}
-
 /** A column of safe integers. @throws DatasetError "bad-parquet" for anything else. */
 export function integerColumn(table: ParquetTable, name: string): number[] {
 	return table.column(name).map((value, row) => {
@@ -176,6 +115,16 @@ export function stringColumn(table: ParquetTable, name: string): string[] {
 		if (typeof value === "string") return value;
 		throw badParquet(table.path, `${name}[${row}] is ${describe(value)}, not a string`);
 	});
+}
+
+/** Writes a column of integers that fit 32 bits into `target`. @throws DatasetError "bad-parquet" for anything else. */
+export function copyIntegers(table: ParquetTable, name: string, target: Int32Array, offset: number): void {
+	for (const [row, value] of integerColumn(table, name).entries()) {
+		if (value !== (value | 0)) {
+			throw badParquet(table.path, `${name}[${row}] is ${value}, more than 32 bits hold`);
+		}
+		target[offset + row] = value;
+	}
 }
 
 /**
