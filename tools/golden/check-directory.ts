@@ -9,7 +9,7 @@ import { structureChecks, trainingChecks } from "./training.ts";
 
 /** Checks as they are made; a directory that cannot be read throws. */
 export async function* checkDirectory(directory: string, runtime: OrtRuntime): AsyncGenerator<Check> {
-	using reference = readReference(directory);
+	using reference = await readReference(directory);
 	yield* structureChecks(reference);
 	const batch = goldenBatch(reference);
 	yield* preparationChecks(reference, batch);

@@ -233,4 +233,5 @@ def main():
     print(name, "loss", loss.item())
 
 
-main()
+if __name__ == "__main__":
+    main()

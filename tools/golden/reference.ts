@@ -6,9 +6,12 @@ import { type NdArray, toFloat32 } from "@zk0/arrays";
 import { openSafetensors, type SafetensorsFile } from "@zk0/arrays/node";
 import {
 	fileTensors,
+	overlayTensors,
 	type PolicyModel,
 	parsePolicyConfig,
 	parseVlmConfig,
+	readAdapter,
+	readAdapterConfig,
 	type SmolVLAConfig,
 	type VlmConfig,
 } from "@zk0/policy";
@@ -98,33 +101,49 @@ function readArrays(path: string): Map<string, NdArray> {
 	return new Map([...file.entries.keys()].map((name) => [name, file.read(name)]));
 }
 
-/** Reads a directory laid out like golden/smolvla-a. */
-export function readReference(directory: string): Reference {
-	const raw: unknown = JSON.parse(readFileSync(join(directory, "golden.json"), "utf8"));
-	const json = goldenJson.parse(raw);
-	const traces = Object.entries(json).filter(([key]) => key.startsWith("adamw_"));
+/** What an adapter's directory takes from the one below it: model, batch and what is made of them before the adapter. */
+const SHARED_TENSORS = /^(batch|prep)\.|^rtc\.prev/;
+
+function readDocument(directory: string): Record<string, unknown> {
+	const json: unknown = JSON.parse(readFileSync(join(directory, "golden.json"), "utf8"));
+	return z.record(z.string(), z.unknown()).parse(json);
+}
+
+/** Reads a directory laid out like golden/smolvla-a, or like golden/smolvla-a-lora. */
+export async function readReference(directory: string): Promise<Reference> {
+	const own = readDocument(directory);
+	const base = typeof own["base"] === "string" ? join(directory, own["base"]) : null;
+	const json = goldenJson.parse(base === null ? own : { config: readDocument(base)["config"], ...own });
+	const traces = Object.entries(own).filter(([key]) => key.startsWith("adamw_"));
 	const config = policyConfig(json);
+	const vlm = vlmConfig(json);
 	const { fake, glob } = json.config;
 	const stored = readArrays(join(directory, "grads.safetensors"));
 	const gradients = new Map([...stored].map(([name, array]) => [name.replace(/^grad\./, ""), array]));
 	const after = join(directory, "params_after_3_steps.safetensors");
-	const file = openSafetensors(join(directory, "model.safetensors"));
+	const shared = base === null ? [] : [...readArrays(join(base, "golden.safetensors"))];
+	const file = openSafetensors(join(base ?? directory, "model.safetensors"));
+	const imageTokens = fake === undefined || glob === undefined ? null : { fake, global: glob };
+	const full: PolicyModel = { config, vlm, tensors: fileTensors(file), imageTokens };
 	return {
 		json,
 		traces: new Map(traces.map(([key, trace]) => [key, z.array(traceEntry).parse(trace)])),
-		model: {
-			config,
-			vlm: vlmConfig(json),
-			tensors: fileTensors(file),
-			imageTokens: fake === undefined || glob === undefined ? null : { fake, global: glob },
-		},
+		model: base === null ? full : await adapted(full, directory),
 		file,
-		tensors: readArrays(join(directory, "golden.safetensors")),
+		tensors: new Map([
+			...shared.filter(([name]) => SHARED_TENSORS.test(name)),
+			...readArrays(join(directory, "golden.safetensors")),
+		]),
 		gradients,
 		trainedNames: json.trainable_names ?? [...gradients.keys()],
 		trained: existsSync(after) ? readArrays(after) : new Map(),
 		[Symbol.dispose]: () => file[Symbol.dispose](),
 	};
+}
+
+async function adapted(model: PolicyModel, directory: string): Promise<PolicyModel> {
+	const { adapter, arrays } = readAdapter(directory, await readAdapterConfig(directory), model);
+	return { ...model, adapter, tensors: overlayTensors(model.tensors, arrays) };
 }
 
 /** A reference tensor as float32. @throws RangeError when the directory lacks it */

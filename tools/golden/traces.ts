@@ -107,7 +107,9 @@ export async function traceChecks(
 	const [beta1, beta2] = config.optimizer_betas;
 	const adamw = { beta1, beta2, eps: config.optimizer_eps, weightDecay: config.optimizer_weight_decay };
 	const evalGraphs = { loss: buildLossGraph(reference.model, { ...graphOptions(batch), parameters: true }) };
-	const start = new Map(reference.trainedNames.map((name) => [name, reference.file.readFloat32(name)]));
+	const start = new Map(
+		reference.trainedNames.map((name) => [name, reference.model.tensors.readFloat32(name)]),
+	);
 	const checks: Check[] = [];
 	for (const [key, trace] of reference.traces) {
 		const clipNorm = clipNormOf(reference, key);

@@ -2,7 +2,7 @@
 import { type NdArray, toFloat32 } from "@zk0/arrays";
 import type { Graph } from "@zk0/autodiff";
 import type { OrtRuntime } from "@zk0/autodiff/node";
-import { buildLossGraph, buildTrainGraph, tensorShapes, trainableNames } from "@zk0/policy";
+import { buildLossGraph, buildTrainGraph, tensorShapes, trainedNames } from "@zk0/policy";
 import { type Check, norm, relativeError, relativeL2, setDifference } from "./errors.ts";
 import { type GoldenBatch, goldenBatch } from "./feeds.ts";
 import { floatsOf, graphOptions, scalarOf } from "./outputs.ts";
@@ -26,7 +26,7 @@ export function structureChecks(reference: Reference): Check[] {
 		[...entries].map(([name, shape]) => `${name} [${shape.join(",")}]`);
 	const stored = [...reference.file.entries].map(([name, { shape }]) => [name, shape] as const);
 	const tensors = setDifference(named(shapes), named(stored));
-	const trained = setDifference(trainableNames(config, vlm), reference.trainedNames);
+	const trained = setDifference(trainedNames(reference.model), reference.trainedNames);
 	const describe = (what: string, wrong: readonly string[]): Check => ({
 		name: `${what}${wrong.length === 0 ? "" : ` (${wrong.slice(0, 3).join("; ")})`}`,
 		error: wrong.length,
@@ -69,7 +69,7 @@ async function gradientChecks(
 ): Promise<Check[]> {
 	await using session = await runtime.compile(graph);
 	const names = reference.trainedNames;
-	const weights = names.map((name) => [name, reference.file.readFloat32(name)] as const);
+	const weights = names.map((name) => [name, reference.model.tensors.readFloat32(name)] as const);
 	const outputs = await session.run(new Map<string, NdArray>([...batch.feeds, ...weights]));
 	const total = norm([...reference.gradients.values()].map((gradient) => norm(toFloat32(gradient))));
 	const floor = GRADIENT_FLOOR * total;

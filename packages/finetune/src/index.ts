@@ -40,7 +40,6 @@ export {
 	type CompiledSampler,
 	createPolicyEngine,
 	type EngineShape,
-	hasFrozenPrefix,
 	type PolicyEngine,
 	type PolicyTrainer,
 } from "./policy-engine.ts";

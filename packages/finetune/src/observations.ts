@@ -1,8 +1,8 @@
 // The observation feeds of a site's frames: decoded, encoded by an engine, and kept in memory up to a byte budget.
 // What is kept is what encoding gave, so a cached frame and a fresh one are the same bits.
-import type { Frame } from "@zk0/policy";
+import { type Frame, hasFrozenPrefix } from "@zk0/policy";
 import { type FeedRow, rowBytes } from "./feed-rows.ts";
-import { hasFrozenPrefix, type PolicyEngine } from "./policy-engine.ts";
+import type { PolicyEngine } from "./policy-engine.ts";
 import { withSignal } from "./signal-option.ts";
 import type { SiteData } from "./site-data.ts";
 

@@ -19,6 +19,7 @@ import {
 	buildTrainGraph,
 	composeForward,
 	type Frame,
+	hasFrozenPrefix,
 	openStages,
 	type PolicyModel,
 	prepareObservations,
@@ -71,11 +72,6 @@ export interface PolicyEngine extends AsyncDisposable {
 	trainerFor(shape: EngineShape, settings: OptimizerSettings): Promise<PolicyTrainer>;
 	/** A sampler of one frame at a time with the model's own weights. */
 	samplerFor(cameras: readonly string[]): Promise<CompiledSampler>;
-}
-
-/** True when no trained tensor enters the prefix, so that its keys and values can be computed once per frame. */
-export function hasFrozenPrefix(model: PolicyModel): boolean {
-	return model.config.train_expert_only;
 }
 
 /** An engine on `runtime`, which it owns and disposes. */

@@ -43,7 +43,11 @@ export { MASKED_BIAS, type PrefixLayout, prefixLayout } from "./inputs/prefix-la
 export { resizeWithPad } from "./inputs/resize.ts";
 export { trainTokenizer } from "./language/bpe-training.ts";
 export { type EncodedTasks, encodeTasks, loadTokenizer, type Tokenizer } from "./language/tokenizer.ts";
-export type { PolicyModel } from "./model/policy-model.ts";
+export type { LoraAdapter } from "./lora/adapter.ts";
+export { readAdapter, readAdapterConfig } from "./lora/adapter-files.ts";
+export { DEFAULT_ALPHA, type FreshAdapter, withFreshAdapter } from "./lora/init-adapter.ts";
+export { mergedTensors } from "./lora/merge.ts";
+export { hasFrozenPrefix, type PolicyModel, trainedNames } from "./model/policy-model.ts";
 export type { RtcGuidance, RtcSchedule } from "./model/rtc.ts";
 export {
 	type ActionSampler,

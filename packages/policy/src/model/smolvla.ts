@@ -6,13 +6,13 @@ import type { ModelDims } from "../config/dims.ts";
 import { PolicyError } from "../errors.ts";
 import { FEED } from "../inputs/feeds.ts";
 import { type PrefixLayout, type PrefixOptions, prefixLayout } from "../inputs/prefix-layout.ts";
-import { trainableNames } from "../weights/tensor-shapes.ts";
+import { checkAdapter } from "../lora/adapter.ts";
 import { checkTensors } from "../weights/tensor-source.ts";
 import { embedState, embedSuffix, expertMemory, expertTrunk, velocityHead } from "./expert.ts";
 import { type FlowLoss, flowLoss } from "./flow.ts";
 import { embedPrefix, prefixStage, stateStage } from "./language.ts";
 import type { KeyValue } from "./llama.ts";
-import { dimsOf, imageTokensOf, type PolicyModel } from "./policy-model.ts";
+import { dimsOf, hasFrozenPrefix, imageTokensOf, type PolicyModel, trainedNames } from "./policy-model.ts";
 import { type RotaryTables, rotaryTables } from "./rotary.ts";
 import { visionStage } from "./vision.ts";
 import { graphWeights, type Weights } from "./weights.ts";
@@ -52,10 +52,11 @@ export function openStages(
 	parameters: ReadonlySet<string>,
 ): StageContext {
 	checkTensors(model.tensors, model.config, model.vlm);
+	if (model.adapter !== undefined) checkAdapter(model.tensors, model.adapter, model);
 	const dims = dimsOf(model);
 	const layout = prefixLayout(model.config, dims, options);
 	const from = options.from ?? "images";
-	if (from !== "images" && !model.config.train_expert_only) {
+	if (from !== "images" && !hasFrozenPrefix(model)) {
 		// Freezing the vision tower alone is not enough: the connector is trained with the rest of the backbone.
 		throw new PolicyError(
 			"unsupported",
@@ -72,7 +73,11 @@ export function openStages(
 		model,
 		dims,
 		layout,
-		weights: graphWeights(graph, model.tensors, { trained: trainedOf(model), parameters }),
+		weights: graphWeights(graph, model.tensors, {
+			trained: new Set(trainedNames(model)),
+			parameters,
+			adapter: model.adapter,
+		}),
 		tables: rotaryTables(graph, numPositions, dims.text.headDim),
 		batchSize: options.batchSize,
 		from,
@@ -177,18 +182,13 @@ export function composeForward(stages: StageContext): ForwardValues {
 	return { prefix, keyValues, ...predicted, ...flowLoss(predicted.velocity, target, valid, dims) };
 }
 
-/** Names of a model's trained tensors. */
-export function trainedOf({ config, vlm }: PolicyModel): ReadonlySet<string> {
-	return new Set(trainableNames(config, vlm));
-}
-
 /**
  * Forward and backward: outputs `loss`, `loss_per_sample` `[B]` and `grad:<name>` of every trained tensor, which are
  * the graph's parameters. Fed with what `prepareBatch` returns.
  * @throws PolicyError missing-tensor | wrong-shape | unsupported | bad-config | no-camera
  */
 export function buildTrainGraph(model: PolicyModel, options: GraphOptions): Graph {
-	const trained = trainedOf(model);
+	const trained = new Set(trainedNames(model));
 	const stages = openStages(model, options, trained);
 	const { graph, weights } = stages;
 	const { loss, lossPerSample } = composeForward(stages);
@@ -217,7 +217,7 @@ export interface EvalGraphOptions extends GraphOptions {
 
 /** Opens a graph without gradients. */
 export function openEvalStages(model: PolicyModel, options: EvalGraphOptions): StageContext {
-	return openStages(model, options, options.parameters === true ? trainedOf(model) : new Set());
+	return openStages(model, options, options.parameters === true ? new Set(trainedNames(model)) : new Set());
 }
 
 /**
