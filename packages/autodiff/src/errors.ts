@@ -14,7 +14,9 @@ export type AutodiffErrorCode =
 	/** Loaded parameters or moments miss a tensor, have an extra one, or have the wrong shape. */
 	| "bad-parameters"
 	/** The trained parameters do not fit into one WebAssembly memory. */
-	| "too-large";
+	| "too-large"
+	/** The wanted device does not work on this machine. */
+	| "no-device";
 
 /** An operational failure of the engine. */
 export class AutodiffError extends Error {

@@ -4,21 +4,31 @@ import type { NamedArrays, NdArray } from "@zk0/arrays";
 import { AutodiffError } from "./errors.ts";
 import { feedsOf, type Graph, outputsOf, parametersOf } from "./graph.ts";
 import { findWeightFiles } from "./node/external-weights.ts";
+import type { Device, SessionSettings } from "./node/ort-session.ts";
 import { buffersOf, copyArrays, type WireModel } from "./node/protocol.ts";
 import { createTrainerClient } from "./node/trainer-client.ts";
 import { WorkerLink } from "./node/worker-link.ts";
 import { emitOnnx } from "./onnx/emit.ts";
 import { checkFeeds, type RunOptions, type Runtime, type Session } from "./runtime.ts";
 
+export { chooseDevice, type DeviceChoice, type DeviceTrial, tryDevice } from "./node/device.ts";
+export type { Device } from "./node/ort-session.ts";
+
 /** Options of `createOrtRuntime`. */
 export interface OrtRuntimeOptions {
 	/** Threads that one operator may use; default all processors. Results do not depend on it. */
 	readonly threads?: number;
+	/**
+	 * Where graphs run; default "cpu". On "webgpu" a trainer's parameters and moments stay on the device between steps;
+	 * on "cuda" they cross the bus in every step.
+	 */
+	readonly device?: Device;
 }
 
 /** A runtime on onnxruntime-node. */
 export interface OrtRuntime extends Runtime {
 	readonly threads: number;
+	readonly device: Device;
 }
 
 /**
@@ -33,10 +43,13 @@ export async function createOrtRuntime(options: OrtRuntimeOptions = {}): Promise
 	if (!Number.isSafeInteger(threads) || threads < 1) {
 		throw new RangeError(`createOrtRuntime: threads ${threads} must be a positive whole number`);
 	}
-	const link = new WorkerLink(workerEntry(), { threads });
+	const { device = "cpu" } = options;
+	const settings: SessionSettings = { threads, device };
+	const link = new WorkerLink(workerEntry(), settings);
 	const live = new Set<number>();
 	return {
 		threads,
+		device,
 		get numLiveHandles() {
 			return live.size;
 		},

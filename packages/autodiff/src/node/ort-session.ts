@@ -9,20 +9,36 @@ import type { WireModel } from "./protocol.ts";
 /** Tensors by name, as onnxruntime takes them. */
 export type Tensors = Record<string, ort.Tensor>;
 
+/** Where graphs run: this machine's processor, any GPU through WebGPU, or an NVIDIA GPU through CUDA 12. */
+export type Device = "cpu" | "webgpu" | "cuda";
+
 /** How sessions are created. */
 export interface SessionSettings {
 	/** Threads of one operator. */
 	readonly threads: number;
+	readonly device: Device;
+	/** Outputs that stay on the device; default none. Only WebGPU tensors can. */
+	readonly resident?: readonly string[];
+}
+
+/** What a run gave. */
+export interface RunOutputs {
+	/** Outputs in new host buffers. */
+	readonly outputs: Map<string, NdArray>;
+	/** Outputs that stayed on the device; the caller disposes them. */
+	readonly resident: Tensors;
 }
 
 /** A compiled graph. */
 export class OrtSession {
 	readonly #session: ort.InferenceSession;
+	readonly #resident: ReadonlySet<string>;
 	readonly outputs: ReadonlyMap<string, TensorType>;
 	readonly parameterNames: readonly string[];
 
-	private constructor(session: ort.InferenceSession, model: WireModel) {
+	private constructor(session: ort.InferenceSession, model: WireModel, resident: readonly string[]) {
 		this.#session = session;
+		this.#resident = new Set(resident);
 		this.outputs = model.outputs;
 		this.parameterNames = model.parameterNames;
 	}
@@ -31,8 +47,12 @@ export class OrtSession {
 	static async create(model: WireModel, settings: SessionSettings): Promise<OrtSession> {
 		const folder = model.weightsFolder;
 		const weights = folder === null ? {} : { model_external_initializers_file_folder_path: folder };
+		const { resident = [] } = settings;
+		const locations = Object.fromEntries(resident.map((name) => [name, "gpu-buffer" as const]));
 		try {
 			const session = await ort.InferenceSession.create(model.onnx, {
+				executionProviders: [settings.device],
+				...(resident.length === 0 ? {} : { preferredOutputLocation: locations }),
 				intraOpNumThreads: settings.threads,
 				interOpNumThreads: 1,
 				executionMode: "sequential",
@@ -40,7 +60,7 @@ export class OrtSession {
 				// Threads that spin while they wait double the time of a step on a busy machine and gain nothing on a quiet one.
 				extra: { session: { intra_op: { allow_spinning: "0" }, ...weights } },
 			});
-			return new OrtSession(session, model);
+			return new OrtSession(session, model, resident);
 		} catch (cause) {
 			throw new AutodiffError("runtime-failed", `ONNX Runtime does not load the graph: ${messageOf(cause)}`, {
 				cause,
@@ -48,8 +68,12 @@ export class OrtSession {
 		}
 	}
 
-	/** Runs the graph; outputs missing in `targets` get new buffers. Returns the new ones. */
-	async run(feeds: Tensors, targets: Tensors = {}): Promise<Map<string, NdArray>> {
+	/**
+	 * Runs the graph; host outputs missing in `targets` get new buffers. Returns the new ones.
+	 * @throws RangeError for targets beside resident outputs: ONNX Runtime would leave them unwritten.
+	 */
+	async run(feeds: Tensors, targets: Tensors = {}): Promise<RunOutputs> {
+		if (this.#resident.size > 0) return this.#runResident(feeds, targets);
 		const fresh = new Map<string, NdArray>();
 		const fetches: Tensors = { ...targets };
 		for (const [name, type] of this.outputs) {
@@ -58,14 +82,34 @@ export class OrtSession {
 			fresh.set(name, array);
 			fetches[name] = toTensor(array);
 		}
+		await this.#call(feeds, fetches);
+		return { outputs: fresh, resident: {} };
+	}
+
+	async #runResident(feeds: Tensors, targets: Tensors): Promise<RunOutputs> {
+		const unwritten = Object.keys(targets)[0];
+		if (unwritten !== undefined)
+			throw new RangeError(`run: "${unwritten}" cannot be a target of this session`);
+		const results = await this.#call(feeds, null);
+		const [outputs, resident] = [new Map<string, NdArray>(), {} as Tensors];
+		for (const [name, { dtype, shape }] of this.outputs) {
+			const tensor = results[name];
+			if (tensor === undefined) throw new AutodiffError("runtime-failed", `a run gave no output "${name}"`);
+			if (this.#resident.has(name)) resident[name] = tensor;
+			// The graph's declared type is the tensor's.
+			else outputs.set(name, { dtype, shape, data: tensor.data } as NdArray);
+		}
+		return { outputs, resident };
+	}
+
+	async #call(feeds: Tensors, fetches: Tensors | null): Promise<ort.InferenceSession.OnnxValueMapType> {
 		try {
-			await this.#session.run(feeds, fetches);
+			return await (fetches === null ? this.#session.run(feeds) : this.#session.run(feeds, fetches));
 		} catch (cause) {
 			throw new AutodiffError("runtime-failed", `ONNX Runtime failed in a run: ${messageOf(cause)}`, {
 				cause,
 			});
 		}
-		return fresh;
 	}
 
 	/** Frees the native session. */

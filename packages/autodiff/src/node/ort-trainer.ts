@@ -1,37 +1,32 @@
-// Worker side of a trainer: the train and eval sessions read parameters from, and write gradients to, views of one
-// ParameterMemory.
+// Worker side of a trainer: the train and eval sessions read parameters from, and give gradients to, one home.
 import { type NamedArrays, type NdArray, ndArray, numElements } from "@zk0/arrays";
 import { AutodiffError } from "../errors.ts";
 import type { AdamWOptions } from "../optim/adamw.ts";
-import { ParameterMemory } from "../optim/parameter-memory.ts";
-import type { OptimizerState, StepResult } from "../trainer.ts";
-import { OrtSession, type SessionSettings, type Tensors, toTensor, toTensors } from "./ort-session.ts";
+import type { StepResult } from "../trainer.ts";
+import { DeviceParameters } from "./device-parameters.ts";
+import { OrtSession, type SessionSettings, toTensors } from "./ort-session.ts";
+import { HostParameters, type ParameterHome } from "./parameter-home.ts";
 import type { Calls } from "./protocol.ts";
 
 /** Parameters under training with their sessions. */
 export class OrtTrainer {
-	readonly #memory: ParameterMemory;
+	readonly home: ParameterHome;
 	readonly #train: OrtSession;
 	readonly #evals: ReadonlyMap<string, OrtSession>;
-	readonly #parameterFeeds: Tensors = {};
-	readonly #gradientTargets: Tensors = {};
 	readonly #adamw: AdamWOptions;
 	readonly #clipNorm: number | null;
 
 	private constructor(
 		request: Calls["createTrainer"]["request"],
+		home: ParameterHome,
 		train: OrtSession,
 		evals: ReadonlyMap<string, OrtSession>,
 	) {
-		this.#memory = new ParameterMemory(request.parameters);
+		this.home = home;
 		this.#train = train;
 		this.#evals = evals;
 		this.#adamw = request.adamw;
 		this.#clipNorm = request.clipNorm;
-		for (const name of this.#memory.names) {
-			this.#parameterFeeds[name] = toTensor(this.#memory.parameter(name));
-			this.#gradientTargets[`grad:${name}`] = toTensor(this.#memory.gradient(name));
-		}
 	}
 
 	/** Compiles all graphs; on failure none of them stays. */
@@ -39,31 +34,28 @@ export class OrtTrainer {
 		request: Calls["createTrainer"]["request"],
 		settings: SessionSettings,
 	): Promise<OrtTrainer> {
-		const sessions: OrtSession[] = [];
-		const compile = async (model: typeof request.train): Promise<OrtSession> => {
-			const session = await OrtSession.create(model, settings);
-			sessions.push(session);
-			return session;
+		const sessions: { release(): Promise<void> }[] = [];
+		const keep = async <T extends { release(): Promise<void> }>(made: Promise<T>): Promise<T> => {
+			const held = await made;
+			sessions.push(held);
+			return held;
 		};
+		const stays = settings.device === "webgpu";
+		const resident = stays ? [...request.parameters.keys()].map((name) => `grad:${name}`) : [];
 		try {
-			const train = await compile(request.train);
+			const train = await keep(OrtSession.create(request.train, { ...settings, resident }));
 			const evals = new Map<string, OrtSession>();
-			for (const [name, model] of request.evals) evals.set(name, await compile(model));
-			return new OrtTrainer(request, train, evals);
+			for (const [name, model] of request.evals) {
+				evals.set(name, await keep(OrtSession.create(model, settings)));
+			}
+			const home = stays
+				? await keep(DeviceParameters.create(request.parameters, settings, request.adamw))
+				: new HostParameters(request.parameters);
+			return new OrtTrainer(request, home, train, evals);
 		} catch (error) {
 			for (const session of sessions) await session.release();
 			throw error;
 		}
-	}
-
-	/** Parameters and moments. */
-	get memory(): ParameterMemory {
-		return this.#memory;
-	}
-
-	/** Moments and step count. */
-	readOptimizer(): OptimizerState {
-		return { step: this.#memory.step, moments: this.#memory.readMoments() };
 	}
 
 	/** One update; see Trainer.step. */
@@ -73,19 +65,19 @@ export class OrtTrainer {
 		const isPlain = batches.length === 1 && weights[0] === 1;
 		for (const [index, batch] of batches.entries()) {
 			const weight = weights[index] ?? 1;
-			const fetched = await this.#train.run(
-				{ ...toTensors(batch), ...this.#parameterFeeds },
-				this.#gradientTargets,
-			);
+			const feeds = { ...toTensors(batch), ...this.home.feeds() };
+			const run = await this.#train.run(feeds, this.home.gradientTargets ?? {});
+			if (this.home.gradientTargets === null) this.home.takeGradients(run.resident);
+			const fetched = run.outputs;
 			const batchLoss = Number(fetched.get("loss")?.data[0]);
 			this.#demandFinite(batchLoss, batch);
 			loss = index === 0 ? weight * batchLoss : loss + weight * batchLoss;
-			if (!isPlain) this.#memory.accumulate(weight, index === 0);
+			if (!isPlain) await this.home.accumulate(weight, index === 0);
 			fetched.delete("loss");
 			outputs.push(fetched);
 		}
-		if (!isPlain) this.#memory.takeAccumulated();
-		const update = this.#memory.update(learningRate, this.#adamw, this.#clipNorm);
+		if (!isPlain) await this.home.takeAccumulated();
+		const update = await this.home.update(learningRate, this.#adamw, this.#clipNorm);
 		return { loss, ...update, outputs: outputs.length === 1 ? (outputs[0] ?? new Map()) : stack(outputs) };
 	}
 
@@ -94,15 +86,17 @@ export class OrtTrainer {
 		const session = this.#evals.get(graphName);
 		if (session === undefined) throw new RangeError(`evaluate: no eval graph "${graphName}"`);
 		const tensors = toTensors(feeds);
+		const parameters = this.home.feeds();
 		for (const name of session.parameterNames) {
-			const parameter = this.#parameterFeeds[name];
+			const parameter = parameters[name];
 			if (parameter !== undefined) tensors[name] = parameter;
 		}
-		return session.run(tensors);
+		return (await session.run(tensors)).outputs;
 	}
 
-	/** Frees the native sessions. */
+	/** Frees the native sessions and what the device holds. */
 	async release(): Promise<void> {
+		await this.home.release();
 		await this.#train.release();
 		for (const session of this.#evals.values()) await session.release();
 	}
@@ -113,7 +107,7 @@ export class OrtTrainer {
 		const tensor = bad?.[0] ?? "loss";
 		throw new AutodiffError(
 			"non-finite",
-			`step ${this.#memory.step}: loss is ${loss}; first bad tensor is "${tensor}"; check the data and the learning rate`,
+			`step ${this.home.step}: loss is ${loss}; first bad tensor is "${tensor}"; check the data and the learning rate`,
 			{ tensor },
 		);
 	}

@@ -64,18 +64,17 @@ function createHandlers(settings: SessionSettings): Handlers {
 			sessions.set(nextHandle, await OrtSession.create(model, settings));
 			return nextHandle++;
 		},
-		run: ({ handle, feeds }) => find(sessions, handle).run(toTensors(feeds)),
+		run: async ({ handle, feeds }) => (await find(sessions, handle).run(toTensors(feeds))).outputs,
 		createTrainer: async (request) => {
 			trainers.set(nextHandle, await OrtTrainer.create(request, settings));
 			return nextHandle++;
 		},
-		loadParameters: async ({ handle, arrays }) => done(find(trainers, handle).memory.load(arrays)),
-		readParameters: async ({ handle }) => find(trainers, handle).memory.read(),
-		resetOptimizer: async ({ handle }) => done(find(trainers, handle).memory.resetOptimizer()),
-		readOptimizer: async ({ handle }) => find(trainers, handle).readOptimizer(),
-		loadOptimizer: async ({ handle, state }) =>
-			done(find(trainers, handle).memory.loadOptimizer(state.step, state.moments)),
-		setProximal: async ({ handle, mu }) => done(find(trainers, handle).memory.setProximal(mu)),
+		loadParameters: async ({ handle, arrays }) => done(await find(trainers, handle).home.load(arrays)),
+		readParameters: async ({ handle }) => find(trainers, handle).home.read(),
+		resetOptimizer: async ({ handle }) => done(await find(trainers, handle).home.resetOptimizer()),
+		readOptimizer: async ({ handle }) => find(trainers, handle).home.readOptimizer(),
+		loadOptimizer: async ({ handle, state }) => done(await find(trainers, handle).home.loadOptimizer(state)),
+		setProximal: async ({ handle, mu }) => done(await find(trainers, handle).home.setProximal(mu)),
 		step: (request) => find(trainers, request.handle).step(request),
 		evaluate: ({ handle, graphName, feeds }: { handle: number; graphName: string; feeds: NamedArrays }) =>
 			find(trainers, handle).evaluate(graphName, feeds),

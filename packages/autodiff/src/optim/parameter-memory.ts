@@ -1,10 +1,11 @@
 // All trained parameters with their gradients, moments and anchor on one WebAssembly memory: the runtime reads and
 // writes views of it, the kernels update it in place. The memory never grows, which would detach the views; pages that
 // are never touched (anchor, micro-batch sums) cost no physical memory.
-import { type NamedArrays, type NdArray, ndArray, numElements, type Shape, sameShape } from "@zk0/arrays";
+import { type NamedArrays, type NdArray, ndArray, numElements, type Shape } from "@zk0/arrays";
 import { AutodiffError } from "../errors.ts";
-import { describeType, type TensorType } from "../graph.ts";
+import type { TensorType } from "../graph.ts";
 import { type AdamWOptions, adamwScalars, clipScale } from "./adamw.ts";
+import { checkOptimizerState, checkParameterArrays } from "./check-parameters.ts";
 import { createKernels, type OptimizerKernels, type Regions } from "./kernels.ts";
 
 const PAGE_BYTES = 65536;
@@ -92,8 +93,8 @@ export class ParameterMemory {
 
 	/** Sets all parameters. @throws AutodiffError "bad-parameters" or "non-finite"; nothing is changed then. */
 	load(arrays: NamedArrays): void {
-		this.#stage(arrays, (name) => name);
-		this.#copyRegion(this.#regions.gradients, this.#regions.parameters);
+		checkParameterArrays(this.#shapes, arrays, (name) => name);
+		this.#fill(this.#regions.parameters, arrays, "");
 	}
 
 	/** Copies of all parameters. */
@@ -119,23 +120,9 @@ export class ParameterMemory {
 
 	/** Sets moments and step count. @throws AutodiffError as `load`, also for a step that is no count. */
 	loadOptimizer(step: number, moments: NamedArrays): void {
-		if (!Number.isSafeInteger(step) || step < 0) {
-			throw new AutodiffError("bad-parameters", `optimizer step ${step} is not a count of updates`);
-		}
-		const known = new Set(this.names.flatMap((name) => [`exp_avg:${name}`, `exp_avg_sq:${name}`]));
-		const extra = [...moments.keys()].find((name) => !known.has(name));
-		if (extra !== undefined) {
-			throw new AutodiffError("bad-parameters", `optimizer state has an unknown tensor "${extra}"`, {
-				tensor: extra,
-			});
-		}
-		const pick = (prefix: string): Map<string, NdArray> =>
-			new Map([...moments].filter(([name]) => name.startsWith(prefix)));
-		this.#stage(pick("exp_avg:"), (name) => `exp_avg:${name}`);
-		this.#copyRegion(this.#regions.gradients, this.#sums);
-		this.#stage(pick("exp_avg_sq:"), (name) => `exp_avg_sq:${name}`);
-		this.#copyRegion(this.#regions.gradients, this.#regions.secondMoments);
-		this.#copyRegion(this.#sums, this.#regions.firstMoments);
+		checkOptimizerState(this.#shapes, step, moments);
+		this.#fill(this.#regions.firstMoments, moments, "exp_avg:");
+		this.#fill(this.#regions.secondMoments, moments, "exp_avg_sq:");
 		this.#step = step;
 	}
 
@@ -184,34 +171,16 @@ export class ParameterMemory {
 		return { proximalLoss, gradNorm };
 	}
 
-	/** Copies arrays into the gradient region after checking all of them. */
-	#stage(arrays: NamedArrays, named: (name: string) => string): void {
-		const expected = new Set(this.names.map(named));
-		for (const [name, array] of arrays) {
-			if (!expected.has(name)) {
-				throw new AutodiffError("bad-parameters", `"${name}" ${describeType(array)} is not trained here`, {
-					tensor: name,
-				});
-			}
+	/** Copies checked arrays into a region. */
+	#fill(region: number, arrays: NamedArrays, prefix: string): void {
+		for (const name of this.#slots.keys()) {
+			const data = arrays.get(prefix + name)?.data;
+			if (data instanceof Float32Array) this.#view(region, name).data.set(data);
 		}
-		for (const [name, slot] of this.#slots) {
-			const tensor = named(name);
-			const array = arrays.get(tensor);
-			if (array === undefined || !isFloat32(array) || !sameShape(array.shape, slot.shape)) {
-				const found = array === undefined ? "missing" : describeType(array);
-				throw new AutodiffError(
-					"bad-parameters",
-					`"${tensor}" is ${found}, expected ${describeType({ dtype: "float32", shape: slot.shape })}`,
-					{ tensor },
-				);
-			}
-			this.gradient(name).data.set(array.data);
-		}
-		const bad = this.#firstNonFinite();
-		if (bad !== undefined) {
-			const tensor = named(bad.slice("grad:".length));
-			throw new AutodiffError("non-finite", `"${tensor}" holds NaN or an infinity`, { tensor });
-		}
+	}
+
+	get #shapes(): Map<string, Shape> {
+		return new Map([...this.#slots].map(([name, { shape }]) => [name, shape]));
 	}
 
 	#firstNonFinite(): string | undefined {
@@ -236,8 +205,4 @@ export class ParameterMemory {
 
 function copy(array: NdArray<"float32">): NdArray<"float32"> {
 	return { ...array, data: array.data.slice() };
-}
-
-function isFloat32(array: NdArray): array is NdArray<"float32"> {
-	return array.dtype === "float32" && array.data instanceof Float32Array;
 }
