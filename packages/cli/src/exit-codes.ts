@@ -144,7 +144,7 @@ const PACKAGE_ERRORS: readonly ErrorRow[] = [
 	row(AutodiffError, "engine"),
 	row(DatasetError, "dataset", { "target-exists": "storage", "write-failed": "storage" }),
 	row(PolicyError, "model", { "write-failed": "storage" }),
-	row(HubError, "hub", { "write-failed": "storage", "bad-reference": "usage" }),
+	row(HubError, "hub", { "write-failed": "storage", "disk-full": "storage", "bad-reference": "usage" }),
 	row(SimError, "simulator", { "unknown-task": "usage", "bad-uri": "usage" }),
 	row(FinetuneError, "dataset", {
 		"bad-learning-config": "config",

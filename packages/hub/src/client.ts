@@ -1,67 +1,70 @@
-// Requests to the Hugging Face hub. Every failure is a HubError that says whether the name, the token, the network
-// or the bytes are wrong.
-import { createHash } from "node:crypto";
+// What can be asked about one repository of the Hugging Face hub.
 import { z } from "zod";
 import { HubError } from "./errors.ts";
-import type { HubSettings } from "./settings.ts";
-
-/** A file of a repository at one commit. */
-export interface HubFile {
-	readonly path: string;
-	readonly sizeBytes: number;
-	/** SHA-256 of an LFS file's bytes, SHA-1 of a git blob otherwise; also its name in the cache. */
-	readonly hash: string;
-	readonly isLfs: boolean;
-}
-
-/** What can be asked about one repository. */
-export interface HubClient {
-	/** The commit that a branch, tag or commit names. @throws HubError hub-* */
-	commitOf(revision: string): Promise<string>;
-	/** Every file of a commit. @throws HubError hub-* */
-	filesOf(commit: string): Promise<readonly HubFile[]>;
-	/** A file's bytes; ends with an error unless size and hash are right. @throws HubError hub-* */
-	download(commit: string, file: HubFile): AsyncGenerator<Uint8Array>;
-}
+import { createRequest, type HubContext, type HubRequest, unreachable } from "./request.ts";
+import type { RepoKind } from "./settings.ts";
 
 const HASH = z.string().regex(/^(?:[0-9a-f]{40}|[0-9a-f]{64})$/);
+
+/** A path inside a repository: relative, with no step upwards. */
+const repoPath = z
+	.string()
+	.max(1024)
+	.refine(
+		(path) => path.split("/").every((part) => !["", ".", ".."].includes(part)) && !/[\\\0]/.test(path),
+		"not a path inside the repository",
+	);
+
+/** Schema of {@link HubFile}. */
+export const hubFileSchema = z.object({
+	path: repoPath,
+	sizeBytes: z.int().nonnegative(),
+	/** SHA-256 of an LFS file's bytes, SHA-1 of a git blob otherwise; also its name in the cache. */
+	hash: HASH,
+	isLfs: z.boolean(),
+});
+
+/** A file of a repository at one commit. */
+export type HubFile = Readonly<z.infer<typeof hubFileSchema>>;
+
 const fileEntry = z.object({
-	path: z.string(),
+	path: repoPath,
 	size: z.int().nonnegative(),
 	oid: HASH,
 	lfs: z.object({ oid: HASH, size: z.int().nonnegative() }).optional(),
 });
-const modelEntry = z.object({ sha: HASH.length(40) });
+const commitEntry = z.object({ sha: HASH.length(40) });
+const refsEntry = z.object({
+	branches: z.array(z.object({ name: z.string() })).default([]),
+	tags: z.array(z.object({ name: z.string() })).default([]),
+});
 
-/** Loaded when first needed: it takes a fifth of a second that commands on local checkpoints need not spend. */
-function loadLibrary(): Promise<typeof import("@huggingface/hub")> {
+/** The bytes of a file from `offset` on. */
+export interface FileBytes {
+	/** What was asked for, or 0 from a server that cannot begin in the middle. */
+	readonly offset: number;
+	readonly body: ReadableStream<Uint8Array>;
+}
+
+/** Questions about one repository. Every method throws HubError hub-*. */
+export interface HubClient {
+	/** The commit that a branch, tag or commit names. */
+	commitOf(revision: string): Promise<string>;
+	/** Names of all branches and tags. */
+	revisions(): Promise<readonly string[]>;
+	/** Every file of a commit. */
+	filesOf(commit: string): Promise<readonly HubFile[]>;
+	/** Begins to download. */
+	open(commit: string, file: HubFile, offset: number): Promise<FileBytes>;
+}
+
+/** Loaded when first needed: it takes a fifth of a second that commands on local data need not spend. */
+export function loadLibrary(): Promise<typeof import("@huggingface/hub")> {
 	return import("@huggingface/hub");
 }
 
-function refusal(status: number, repo: string): HubError {
-	if (status === 401 || status === 403) {
-		const message =
-			`the hub refuses ${repo} (${status}): the name is wrong, or the repository is private or gated and needs ` +
-			"a token in HF_TOKEN or from `hf auth login`";
-		return new HubError("hub-unauthorized", message);
-	}
-	if (status === 404) {
-		return new HubError("hub-not-found", `the hub has no ${repo}; check the name and the revision`);
-	}
-	return new HubError("hub-unreachable", `the hub answers ${status} for ${repo}; try again later`);
-}
-
-function unreachable({ endpoint }: HubSettings, cause: unknown): HubError {
-	const message = `${endpoint} cannot be reached or broke off; with HF_HUB_OFFLINE=1 a copy in the cache is used`;
-	return new HubError("hub-unreachable", message, { cause });
-}
-
 /** Runs `work`; what is neither a HubError nor an interrupt becomes hub-unreachable. */
-async function translate<T>(
-	settings: HubSettings,
-	signal: AbortSignal | undefined,
-	work: () => Promise<T>,
-): Promise<T> {
+export async function translate<T>({ settings, signal }: HubContext, work: () => Promise<T>): Promise<T> {
 	try {
 		return await work();
 	} catch (error) {
@@ -70,74 +73,52 @@ async function translate<T>(
 	}
 }
 
-async function* verified(bytes: AsyncIterable<Uint8Array>, file: HubFile): AsyncGenerator<Uint8Array> {
-	const digest = createHash(file.isLfs ? "sha256" : "sha1");
-	if (!file.isLfs) digest.update(`blob ${file.sizeBytes}\0`); // git's blob id
-	for await (const chunk of bytes) {
-		digest.update(chunk);
-		yield chunk;
-	}
-	if (digest.digest("hex") === file.hash) return;
-	throw new HubError("hub-corrupt", `${file.path} arrived with other bytes than the hub lists; try again`, {
-		path: file.path,
-	});
-}
-
-async function* bodyOf(
-	response: Response,
-	settings: HubSettings,
-	signal: AbortSignal | undefined,
-): AsyncGenerator<Uint8Array> {
-	const reader = response.body?.getReader();
-	if (reader === undefined) return;
-	try {
-		for (;;) {
-			const { done, value } = await translate(settings, signal, () => reader.read());
-			if (done) return;
-			yield value;
-		}
-	} finally {
-		reader.releaseLock();
-	}
-}
-
-/** A client for the model repository `repo` (`<user>/<name>`). */
-export function createHubClient(repo: string, settings: HubSettings, signal?: AbortSignal): HubClient {
-	const { endpoint, token } = settings;
-	// The library accepts only tokens that begin with hf_; the header is set here for any, and only towards the hub.
-	const request: typeof fetch = async (input, init) => {
-		const url = new URL(input instanceof Request ? input.url : input);
-		const headers = new Headers(init?.headers);
-		if (token !== undefined && url.origin === new URL(endpoint).origin) {
-			headers.set("Authorization", `Bearer ${token}`);
-		}
-		const response = await fetch(url, { ...init, headers, ...(signal === undefined ? {} : { signal }) });
-		if (!response.ok) throw refusal(response.status, repo);
-		return response;
-	};
+/** A client for the repository `repo` (`<user>/<name>`). */
+export function createHubClient(kind: RepoKind, repo: string, context: HubContext): HubClient {
+	const { endpoint } = context.settings;
+	const request = createRequest(`${kind} ${repo}`, context);
 	const place = { hubUrl: endpoint, fetch: request };
+	const designation = { type: kind, name: repo } as const;
+	const api = `${endpoint}/api/${kind}s/${repo}`;
 	return {
 		commitOf: (revision) =>
-			translate(settings, signal, async () => {
-				const { modelInfo } = await loadLibrary();
-				const info = await modelInfo({ name: repo, revision, additionalFields: ["sha"], ...place });
-				return modelEntry.parse(info).sha;
+			translate(context, async () => {
+				const response = await request(`${api}/revision/${encodeURIComponent(revision)}`);
+				return commitEntry.parse(await response.json()).sha;
+			}),
+		revisions: () =>
+			translate(context, async () => {
+				const { branches, tags } = refsEntry.parse(await (await request(`${api}/refs`)).json());
+				return [...branches, ...tags].map(({ name }) => name);
 			}),
 		filesOf: (commit) =>
-			translate(settings, signal, async () => {
+			translate(context, async () => {
 				const { listFiles } = await loadLibrary();
 				const files: HubFile[] = [];
-				for await (const entry of listFiles({ repo, revision: commit, recursive: true, ...place })) {
+				for await (const entry of listFiles({
+					repo: designation,
+					revision: commit,
+					recursive: true,
+					...place,
+				})) {
 					if (entry.type !== "file") continue;
 					const { path, size, oid, lfs } = fileEntry.parse(entry);
 					files.push({ path, sizeBytes: lfs?.size ?? size, hash: lfs?.oid ?? oid, isLfs: lfs !== undefined });
 				}
 				return files;
 			}),
-		async *download(commit, file) {
-			const url = `${endpoint}/${repo}/resolve/${commit}/${file.path.split("/").map(encodeURIComponent).join("/")}`;
-			const response = await translate(settings, signal, () => request(url));
-			yield* verified(bodyOf(response, settings, signal), file);
-		},
+		open: (commit, file, offset) =>
+			translate(context, () => {
+				const prefix = kind === "dataset" ? "datasets/" : "";
+				const path = file.path.split("/").map(encodeURIComponent).join("/");
+				return openBytes(request, `${endpoint}/${prefix}${repo}/resolve/${commit}/${path}`, offset);
+			}),
 	};
+}
+
+async function openBytes(request: HubRequest, url: string, offset: number): Promise<FileBytes> {
+	const response = await request(url, offset === 0 ? {} : { headers: { Range: `bytes=${offset}-` } });
+	const [, from] = /^bytes (\d+)-/.exec(response.headers.get("Content-Range") ?? "") ?? [];
+	const body = response.body ?? new Blob([]).stream();
+	return { offset: response.status === 206 ? Number(from ?? Number.NaN) : 0, body };
 }

@@ -3,11 +3,16 @@
 /** What went wrong; the message says how to cure it. */
 export type HubErrorCode =
 	| "bad-reference"
+	| "bad-hub-setting"
 	| "hub-unauthorized"
+	| "hub-gated"
 	| "hub-not-found"
+	| "hub-refused"
+	| "hub-rate-limited"
 	| "hub-unreachable"
 	| "hub-corrupt"
 	| "hub-offline"
+	| "disk-full"
 	| "write-failed";
 
 /** Where it went wrong, as far as known. */
@@ -17,7 +22,7 @@ export interface HubErrorContext {
 	readonly path?: string;
 }
 
-/** Thrown when a repository of the hub cannot be named, reached, read or stored. */
+/** Thrown when a repository of the hub cannot be named, reached, read, stored or written. */
 export class HubError extends Error {
 	override readonly name = "HubError";
 	readonly code: HubErrorCode;
@@ -29,4 +34,28 @@ export class HubError extends Error {
 		this.code = code;
 		this.path = context.path;
 	}
+}
+
+/** The code that Node puts on the errors of its system calls. */
+export function errnoOf(error: unknown): unknown {
+	return error instanceof Error && "code" in error ? error.code : undefined;
+}
+
+/** What a failed write to the cache becomes. */
+export function storageError(cause: unknown, path: string): HubError {
+	if (cause instanceof HubError) return cause;
+	const isFull = errnoOf(cause) === "ENOSPC" || errnoOf(cause) === "EDQUOT";
+	return isFull
+		? new HubError(
+				"disk-full",
+				"the disk is full; free some space, what is downloaded is kept and continued",
+				{
+					cause,
+					path,
+				},
+			)
+		: new HubError("write-failed", "the cache cannot be written; check its permissions and free space", {
+				cause,
+				path,
+			});
 }

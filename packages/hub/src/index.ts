@@ -1,5 +1,14 @@
 // Public names of @zk0/hub.
 export { HubError, type HubErrorCode } from "./errors.ts";
 export { type HubReference, isHubReference, parseHubReference } from "./reference.ts";
-export { type Environment, type HubSettings, hubSettings } from "./settings.ts";
-export { fetchSnapshot, type SnapshotOptions } from "./snapshot.ts";
+export type { HubContext } from "./request.ts";
+export { type Environment, type HubSettings, hubSettings, type RepoKind } from "./settings.ts";
+export {
+	type DownloadProgress,
+	type FileChoice,
+	fetchModel,
+	openSnapshot,
+	type Snapshot,
+	type SnapshotContext,
+	type SnapshotSource,
+} from "./snapshot.ts";
