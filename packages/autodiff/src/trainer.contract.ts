@@ -1,5 +1,9 @@
 // What the trainer of every runtime must do; each implementation runs this suite.
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { float32Array, type NdArray, ndArray } from "@zk0/arrays";
+import { writeSafetensorsFile } from "@zk0/arrays/node";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { createGraph } from "./create-graph.ts";
 import { linear } from "./expr/linalg.ts";
@@ -102,6 +106,34 @@ export function describeTrainer(
 			expect(await other.readParameters()).toEqual(expected);
 			expect(await resumed.readParameters()).toEqual(expected);
 			expect((await resumed.readOptimizer()).step).toBe(4);
+		});
+
+		test("state saved to a file resumes to the same bits, the anchor apart", async () => {
+			const dir = await mkdtemp(join(tmpdir(), "zk0-trainer-"));
+			const path = join(dir, "state.safetensors");
+			await trainer.step(batch("a"), step);
+			await trainer.saveState(path, { note: "after one" });
+			await trainer.step(batch("b"), step);
+			const other = await make();
+			expect(await other.loadState(path)).toEqual({ note: "after one" });
+			await other.step(batch("b"), step);
+			expect(await other.readParameters()).toEqual(await trainer.readParameters());
+			expect(await other.readOptimizer()).toEqual(await trainer.readOptimizer());
+
+			const before = await other.readParameters();
+			for (const [names, why] of [
+				[["weight:weight"], "is missing"],
+				[["weight:weight", "weight:bias", "exp_avg:weight", "other"], '"other" is not part'],
+			] as const) {
+				await writeSafetensorsFile(path, new Map(names.map((name) => [name, random(name, [2, 3])])));
+				await expect(other.loadState(path)).rejects.toThrow(why);
+				await expect(other.loadState(path)).rejects.toMatchObject({ code: "bad-parameters" });
+			}
+			expect(await other.readParameters()).toEqual(before);
+			await writeFile(path, "not a state");
+			await expect(other.loadState(path)).rejects.toThrow(path);
+			await other[Symbol.asyncDispose]();
+			await rm(dir, { recursive: true });
 		});
 
 		test("micro-batches average gradients, losses and stack outputs", async () => {

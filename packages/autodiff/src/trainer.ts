@@ -60,6 +60,17 @@ export interface Trainer extends AsyncDisposable {
 	/** Sets moments and step count. @throws AutodiffError "bad-parameters" or "non-finite"; nothing is changed then. */
 	loadOptimizer(state: OptimizerState): Promise<void>;
 	/**
+	 * Writes parameters and optimizer to a safetensors file, atomically and without a copy in memory: "weight:<name>",
+	 * "exp_avg:<name>" and "exp_avg_sq:<name>", float32; `metadata` goes into its header.
+	 */
+	saveState(path: string, metadata: Readonly<Record<string, string>>): Promise<void>;
+	/**
+	 * Sets parameters and optimizer from a file of `saveState` and returns its metadata; the anchor of the proximal term
+	 * stays. Names, shapes and types are checked before anything is changed.
+	 * @throws AutodiffError "bad-parameters" or "non-finite"; ArraysError when it is no whole safetensors file.
+	 */
+	loadState(path: string): Promise<Readonly<Record<string, string>>>;
+	/**
 	 * Makes the current parameters the anchor of the proximal term mu/2 * ||w - anchor||^2 of FedProx (Li et al.,
 	 * 2020), whose gradient is added before clipping. 0 switches it off.
 	 */

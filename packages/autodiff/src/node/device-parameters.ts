@@ -89,6 +89,10 @@ export class DeviceParameters implements ParameterHome {
 		this.#step = state.step;
 	}
 
+	async view(): Promise<{ weights: NamedArrays; optimizer: OptimizerState }> {
+		return { weights: await this.read(), optimizer: await this.readOptimizer() };
+	}
+
 	async setProximal(mu: number): Promise<void> {
 		if (!(mu >= 0) || !Number.isFinite(mu)) throw new RangeError(`setProximal: mu ${mu} must be at least 0`);
 		if (mu > 0) {

@@ -1,16 +1,19 @@
 // Worker side of a trainer: the train and eval sessions read parameters from, and give gradients to, one home.
 import { type NamedArrays, type NdArray, ndArray, numElements } from "@zk0/arrays";
 import { AutodiffError } from "../errors.ts";
+import type { TensorType } from "../graph.ts";
 import type { AdamWOptions } from "../optim/adamw.ts";
 import type { StepResult } from "../trainer.ts";
 import { DeviceParameters } from "./device-parameters.ts";
 import { OrtSession, type SessionSettings, toTensors } from "./ort-session.ts";
 import { HostParameters, type ParameterHome } from "./parameter-home.ts";
 import type { Calls } from "./protocol.ts";
+import { loadTrainerState, saveTrainerState } from "./trainer-state.ts";
 
 /** Parameters under training with their sessions. */
 export class OrtTrainer {
 	readonly home: ParameterHome;
+	readonly #parameters: ReadonlyMap<string, TensorType>;
 	readonly #train: OrtSession;
 	readonly #evals: ReadonlyMap<string, OrtSession>;
 	readonly #adamw: AdamWOptions;
@@ -23,6 +26,7 @@ export class OrtTrainer {
 		evals: ReadonlyMap<string, OrtSession>,
 	) {
 		this.home = home;
+		this.#parameters = request.parameters;
 		this.#train = train;
 		this.#evals = evals;
 		this.#adamw = request.adamw;
@@ -92,6 +96,16 @@ export class OrtTrainer {
 			if (parameter !== undefined) tensors[name] = parameter;
 		}
 		return (await session.run(tensors)).outputs;
+	}
+
+	/** See Trainer.saveState. */
+	async saveState(path: string, metadata: Readonly<Record<string, string>>): Promise<void> {
+		await saveTrainerState(this.home, path, metadata);
+	}
+
+	/** See Trainer.loadState. */
+	async loadState(path: string): Promise<Readonly<Record<string, string>>> {
+		return await loadTrainerState(this.home, this.#parameters, path);
 	}
 
 	/** Frees the native sessions and what the device holds. */

@@ -41,6 +41,7 @@ async function answer<K extends CallName>(
 function transferOf(value: Calls[CallName]["response"]): ArrayBuffer[] {
 	if (value === null || typeof value === "number") return [];
 	if (value instanceof Map) return buffersOf(value);
+	if ("metadata" in value) return [];
 	return buffersOf("moments" in value ? value.moments : value.outputs);
 }
 
@@ -74,6 +75,9 @@ function createHandlers(settings: SessionSettings): Handlers {
 		resetOptimizer: async ({ handle }) => done(await find(trainers, handle).home.resetOptimizer()),
 		readOptimizer: async ({ handle }) => find(trainers, handle).home.readOptimizer(),
 		loadOptimizer: async ({ handle, state }) => done(await find(trainers, handle).home.loadOptimizer(state)),
+		saveState: async ({ handle, path, metadata }) =>
+			done(await find(trainers, handle).saveState(path, metadata)),
+		loadState: async ({ handle, path }) => ({ metadata: await find(trainers, handle).loadState(path) }),
 		setProximal: async ({ handle, mu }) => done(await find(trainers, handle).home.setProximal(mu)),
 		step: (request) => find(trainers, request.handle).step(request),
 		evaluate: ({ handle, graphName, feeds }: { handle: number; graphName: string; feeds: NamedArrays }) =>

@@ -22,6 +22,8 @@ export interface ParameterHome {
 	resetOptimizer(): Promise<void>;
 	readOptimizer(): Promise<OptimizerState>;
 	loadOptimizer(state: OptimizerState): Promise<void>;
+	/** Parameters and optimizer, as views where that is possible: to be used up before the next call. */
+	view(): Promise<{ readonly weights: NamedArrays; readonly optimizer: OptimizerState }>;
 	setProximal(mu: number): Promise<void>;
 	/** Adds the gradients, times `weight`, to the sum over micro-batches; the first one starts the sum. */
 	accumulate(weight: number, first: boolean): Promise<void>;
@@ -76,6 +78,18 @@ export class HostParameters implements ParameterHome {
 
 	async loadOptimizer({ step, moments }: OptimizerState): Promise<void> {
 		this.#memory.loadOptimizer(step, moments);
+	}
+
+	async view(): Promise<{ weights: NamedArrays; optimizer: OptimizerState }> {
+		const weights = new Map<string, NdArray>();
+		const moments = new Map<string, NdArray>();
+		for (const name of this.#memory.names) {
+			const { first, second } = this.#memory.moments(name);
+			weights.set(name, this.#memory.parameter(name));
+			moments.set(`exp_avg:${name}`, first);
+			moments.set(`exp_avg_sq:${name}`, second);
+		}
+		return { weights, optimizer: { step: this.#memory.step, moments } };
 	}
 
 	async setProximal(mu: number): Promise<void> {

@@ -34,6 +34,18 @@ export interface Calls {
 	resetOptimizer: { request: { readonly handle: number }; response: null };
 	readOptimizer: { request: { readonly handle: number }; response: OptimizerState };
 	loadOptimizer: { request: { readonly handle: number; readonly state: OptimizerState }; response: null };
+	saveState: {
+		request: {
+			readonly handle: number;
+			readonly path: string;
+			readonly metadata: Readonly<Record<string, string>>;
+		};
+		response: null;
+	};
+	loadState: {
+		request: { readonly handle: number; readonly path: string };
+		response: { readonly metadata: Readonly<Record<string, string>> };
+	};
 	setProximal: { request: { readonly handle: number; readonly mu: number }; response: null };
 	step: {
 		request: {

@@ -76,6 +76,14 @@ function trainerOf({ link, live, handle, parameters, trainInputs, evalInputs }: 
 				{ transfer: buffersOf(copies) },
 			);
 		},
+		saveState: async (path, metadata) => {
+			demandLive("saveState");
+			await link.call("saveState", { handle, path, metadata });
+		},
+		loadState: async (path) => {
+			demandLive("loadState");
+			return (await link.call("loadState", { handle, path })).metadata;
+		},
 		setProximal: async (mu) => {
 			demandLive("setProximal");
 			await link.call("setProximal", { handle, mu });

@@ -118,6 +118,12 @@ export class ParameterMemory {
 		return moments;
 	}
 
+	/** The live moments of a parameter. */
+	moments(name: string): { readonly first: NdArray<"float32">; readonly second: NdArray<"float32"> } {
+		const { firstMoments, secondMoments } = this.#regions;
+		return { first: this.#view(firstMoments, name), second: this.#view(secondMoments, name) };
+	}
+
 	/** Sets moments and step count. @throws AutodiffError as `load`, also for a step that is no count. */
 	loadOptimizer(step: number, moments: NamedArrays): void {
 		checkOptimizerState(this.#shapes, step, moments);
