@@ -10,7 +10,14 @@ import { parseArgs } from "node:util";
 import type { NdArray } from "@zk0/arrays";
 import { createOrtRuntime } from "@zk0/autodiff/node";
 import { openDataset } from "@zk0/dataset";
-import { createPolicyEngine, createSite, type Learning, shuffledLosses, trainLocally } from "@zk0/finetune";
+import {
+	createPolicyEngine,
+	createPool,
+	createSite,
+	type Learning,
+	shuffledLosses,
+	trainOnSite,
+} from "@zk0/finetune";
 import {
 	initWeights,
 	loadTokenizer,
@@ -107,16 +114,19 @@ const learning: Learning = {
 	gradClipNorm: 1,
 	keepOptimizerState: true,
 };
-await using engine = createPolicyEngine(await createOrtRuntime({ threads: Number(values.threads) }), model);
-const compiled = await engine.trainerFor(site.shapeFor(batchSize), learning);
+const engine = createPolicyEngine(await createOrtRuntime({ threads: Number(values.threads) }), model);
+const { betas, eps, weightDecay, gradClipNorm } = learning;
+const settings = { betas, eps, weightDecay, gradClipNorm };
+// The trainer that trainOnSite uses: afterwards it holds the trained weights.
+const compiled = await engine.trainerFor(site.shapeFor(batchSize), settings);
 console.log(
 	`${elapsed()}: ${site.data.trainItems.length} frames to train on, ${numSteps} steps of ${batchSize}`,
 );
 
 let sum = 0;
-const result = await trainLocally({
-	trainer: compiled.trainer,
-	batches: site.batches(engine, compiled, SEED),
+await using pool = createPool([engine]);
+const result = await trainOnSite(site, pool, {
+	seed: SEED,
 	weights: new Map(trainedNames.map((name) => [name, model.tensors.readFloat32(name)])),
 	learning,
 	numSteps,
@@ -124,7 +134,6 @@ const result = await trainLocally({
 	totalSteps: numSteps,
 	from: { samplesConsumed: 0, optimizer: null },
 	proximalMu: 0,
-	clock: () => performance.now(),
 	onProgress: ({ step, loss, samplesPerSecond }) => {
 		sum += loss;
 		if (step % 100 !== 0) return;

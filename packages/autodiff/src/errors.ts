@@ -5,6 +5,8 @@
 export type AutodiffErrorCode =
 	/** ONNX Runtime refused a model or failed in a run; `cause` has its message. */
 	| "runtime-failed"
+	/** ONNX Runtime or the WebAssembly memory found no memory; parameters and moments are as before. */
+	| "out-of-memory"
 	/** The worker thread ended while work was pending; the runtime cannot be used any more. */
 	| "worker-died"
 	/** The runtime, session or trainer was used after it was disposed. */

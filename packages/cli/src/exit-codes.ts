@@ -150,6 +150,7 @@ const PACKAGE_ERRORS: readonly ErrorRow[] = [
 		"bad-learning-config": "config",
 		"bad-training-state": "run",
 		"non-finite": "engine",
+		"memory-pressure": "engine",
 	}),
 	row(FederationError, "federation", {
 		cancelled: "interrupted",

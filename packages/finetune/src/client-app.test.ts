@@ -14,12 +14,13 @@ import {
 	type TrainTask,
 } from "@zk0/federation";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { createFinetuneApp, trainOnSite } from "./client-app.ts";
+import { createFinetuneApp } from "./client-app.ts";
 import { learningJson } from "./learning.ts";
 import type { PolicyEngine } from "./policy-engine.ts";
 import { createPool, type Pool } from "./pool.ts";
 import type { Site } from "./site.ts";
 import { tinyEngine, tinyLearning, tinyModel, tinySite, tinyWeights } from "./testing/tiny-site.ts";
+import { trainOnSite } from "./train-on-site.ts";
 
 const model = tinyModel();
 const weights = tinyWeights(model);

@@ -1,79 +1,18 @@
 // A site's side of the federation: global weights in, trained weights and held-out figures out. The training itself
 // is `trainOnSite`, which `zk0 train` calls too; what lasts between rounds is in the training state.
 import { join } from "node:path";
-import type { NamedArrays, NdArray } from "@zk0/arrays";
+import type { NdArray } from "@zk0/arrays";
 import { openSafetensors, writeSafetensorsFile } from "@zk0/arrays/node";
 import type { ClientApp, Metrics } from "@zk0/federation";
 import type { JointErrors } from "./joint-error.ts";
-import { type Learning, parseLearning } from "./learning.ts";
+import { parseLearning } from "./learning.ts";
+import { createMicroBatching, type MicroBatching } from "./micro-batch.ts";
 import type { PolicyEngine } from "./policy-engine.ts";
 import type { Pool } from "./pool.ts";
 import type { HeldOutResult, Site } from "./site.ts";
-import { type LocalTraining, type LocalTrainingResult, trainLocally } from "./train-locally.ts";
+import type { LocalTrainingResult } from "./train-locally.ts";
+import { evaluateOnSite, trainOnSite } from "./train-on-site.ts";
 import { openTrainingStateSpool } from "./training-state.ts";
-
-/** What a site trains with; {@link trainLocally} without the parts that the site provides. */
-export interface SiteTraining extends Omit<LocalTraining, "trainer" | "batches" | "clock" | "site"> {
-	/** The run's seed. */
-	readonly seed: number;
-	/** Milliseconds of a monotonic clock. @default performance.now */
-	readonly clock?: () => number;
-}
-
-/** Trains a site's copy of the weights on an engine of the pool; see {@link trainLocally}. */
-export async function trainOnSite(
-	site: Site,
-	pool: Pool<PolicyEngine>,
-	training: SiteTraining,
-): Promise<LocalTrainingResult> {
-	const { seed, learning, signal, clock = () => performance.now() } = training;
-	return await pool.use(
-		async (engine) => {
-			await site.prepare(engine, { signal });
-			const compiled = await engine.trainerFor(site.shapeFor(learning.batchSize), optimizerOf(learning));
-			return await trainLocally({
-				...training,
-				trainer: compiled.trainer,
-				batches: site.batches(engine, compiled, seed),
-				clock,
-				site: site.data.name,
-			});
-		},
-		{ signal },
-	);
-}
-
-/** Arguments of {@link evaluateOnSite}. */
-export interface SiteEvaluation {
-	/** Every trained tensor. */
-	readonly weights: NamedArrays;
-	readonly learning: Learning;
-	/** The run's seed. */
-	readonly seed: number;
-	readonly signal?: AbortSignal | undefined;
-}
-
-/** Held-out figures of the weights on a site; null when nothing is held out. */
-export async function evaluateOnSite(
-	site: Site,
-	pool: Pool<PolicyEngine>,
-	{ weights, learning, seed, signal }: SiteEvaluation,
-): Promise<HeldOutResult | null> {
-	return await pool.use(
-		async (engine) => {
-			await site.prepare(engine, { signal });
-			const compiled = await engine.trainerFor(site.shapeFor(learning.batchSize), optimizerOf(learning));
-			await compiled.trainer.loadParameters(weights);
-			return await site.evaluate(engine, compiled, { seed, signal });
-		},
-		{ signal },
-	);
-}
-
-/** The settings a trainer is made with, and nothing else of the learning. */
-function optimizerOf({ betas, eps, weightDecay, gradClipNorm }: Learning) {
-	return { betas, eps, weightDecay, gradClipNorm };
-}
 
 /** Options of {@link createFinetuneApp}. */
 export interface FinetuneAppOptions {
@@ -82,12 +21,15 @@ export interface FinetuneAppOptions {
 	readonly pool: Pool<PolicyEngine>;
 	/** Where the site keeps its training state between rounds; stays on this machine. */
 	readonly stateDir: string;
+	/** How the machine divides a batch; sites of one process share it. @default in one piece */
+	readonly microBatching?: MicroBatching;
 	/** Milliseconds of a monotonic clock. @default performance.now */
 	readonly clock?: () => number;
 }
 
 /** The client application of one site. */
-export function createFinetuneApp({ site, pool, stateDir, clock }: FinetuneAppOptions): ClientApp {
+export function createFinetuneApp(options: FinetuneAppOptions): ClientApp {
+	const { site, pool, stateDir, microBatching = createMicroBatching(), clock } = options;
 	const { data } = site;
 	return {
 		describe: () => ({
@@ -118,6 +60,7 @@ export function createFinetuneApp({ site, pool, stateDir, clock }: FinetuneAppOp
 				},
 				proximalMu: task.proximalMu,
 				seed: task.seed,
+				microBatching,
 				signal,
 				onProgress,
 				...(clock === undefined ? {} : { clock }),
@@ -133,6 +76,7 @@ export function createFinetuneApp({ site, pool, stateDir, clock }: FinetuneAppOp
 				weights: readWeights(task.weightsPath),
 				learning: parseLearning(task.learning, data.name),
 				seed: task.seed,
+				microBatching,
 				signal,
 			});
 			if (result === null) return { loss: null, numSamples: 0, metrics: {} };
@@ -151,8 +95,8 @@ function readWeights(path: string): Map<string, NdArray<"float32">> {
 }
 
 function trainMetrics(result: LocalTrainingResult): Metrics {
-	const { loss, lastLoss, gradNorm, proximalLoss, samplesPerSecond } = result;
-	return { loss, lastLoss, gradNorm, proximalLoss, samplesPerSecond };
+	const { loss, lastLoss, gradNorm, proximalLoss, microBatch, samplesPerSecond } = result;
+	return { loss, lastLoss, gradNorm, proximalLoss, microBatch, samplesPerSecond };
 }
 
 /** Held-out figures by name; errors of joint j are `jointError.<name>` in degrees (grippers: percent). */

@@ -13,6 +13,8 @@ export type FinetuneErrorCode =
 	| "no-train-episodes"
 	/** The learning configuration that arrived with a task is not valid. */
 	| "bad-learning-config"
+	/** A training step does not fit the memory that is left. */
+	| "memory-pressure"
 	/** Loss or weights became infinite or not a number. */
 	| "non-finite"
 	/** A spooled training state is unreadable or belongs to another run or site. */

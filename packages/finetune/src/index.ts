@@ -1,14 +1,6 @@
 // Public names of @zk0/finetune.
 export { type CameraMap, type CameraMapRequest, resolveCameraMap } from "./camera-map.ts";
-export {
-	createFinetuneApp,
-	evaluateOnSite,
-	type FinetuneAppOptions,
-	heldOutMetrics,
-	type SiteEvaluation,
-	type SiteTraining,
-	trainOnSite,
-} from "./client-app.ts";
+export { createFinetuneApp, type FinetuneAppOptions, heldOutMetrics } from "./client-app.ts";
 export {
 	type Actor,
 	type ClosedLoopOptions,
@@ -34,6 +26,13 @@ export {
 	learningSchema,
 	parseLearning,
 } from "./learning.ts";
+export {
+	createMicroBatching,
+	type MicroBatching,
+	type MicroBatchingOptions,
+	type MicroBatchShrunk,
+	microBatchesOf,
+} from "./micro-batch.ts";
 export { normalizerStats } from "./normalizer-stats.ts";
 export { createPolicyActor, type PolicyActorOptions } from "./policy-actor.ts";
 export {
@@ -51,5 +50,10 @@ export {
 	type LocalTrainingResult,
 	type StepProgress,
 	type TrainingPosition,
-	trainLocally,
 } from "./train-locally.ts";
+export { evaluateOnSite, type SiteEvaluation, type SiteTraining, trainOnSite } from "./train-on-site.ts";
+export {
+	openTrainingCheckpoints,
+	type TrainingCheckpoints,
+	type TrainingProgress,
+} from "./training-checkpoints.ts";

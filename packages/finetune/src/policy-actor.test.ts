@@ -4,11 +4,11 @@ import { join } from "node:path";
 import { rng } from "@zk0/arrays";
 import { overlayTensors } from "@zk0/policy";
 import { expect, test } from "vitest";
-import { trainOnSite } from "./client-app.ts";
 import { type Environment, evaluateClosedLoop, type Observation } from "./closed-loop.ts";
 import { createPolicyActor } from "./policy-actor.ts";
 import { createPool } from "./pool.ts";
 import { tinyEngine, tinyLearning, tinyModel, tinySite, tinyWeights } from "./testing/tiny-site.ts";
+import { trainOnSite } from "./train-on-site.ts";
 
 const GOAL_DEG = 25;
 

@@ -33,7 +33,7 @@ import type { Learning } from "./learning.ts";
 export interface EngineShape {
 	/** Policy camera keys that the data has, in the policy's order. */
 	readonly cameras: readonly string[];
-	/** Samples per optimizer step. */
+	/** Samples of one pass through the train graph. */
 	readonly batchSize: number;
 	/** Samples per evaluation call. */
 	readonly evalBatchSize: number;
@@ -70,6 +70,8 @@ export interface PolicyEngine extends AsyncDisposable {
 	): Promise<FeedRow>;
 	/** The trainer for these shapes and settings; made once, then the same again. */
 	trainerFor(shape: EngineShape, settings: OptimizerSettings): Promise<PolicyTrainer>;
+	/** Frees a trainer and its memory; nothing happens when it was not made. */
+	releaseTrainer(shape: EngineShape, settings: OptimizerSettings): Promise<void>;
 	/** A sampler of one frame at a time with the model's own weights. */
 	samplerFor(cameras: readonly string[]): Promise<CompiledSampler>;
 }
@@ -91,6 +93,12 @@ export function createPolicyEngine(runtime: Runtime, model: PolicyModel): Policy
 		},
 		trainerFor: (shape, settings) =>
 			once(trainers, JSON.stringify([shape, settings]), () => makeTrainer(runtime, model, shape, settings)),
+		async releaseTrainer(shape, settings) {
+			const key = JSON.stringify([shape, settings]);
+			const compiled = await trainers.get(key);
+			trainers.delete(key);
+			await compiled?.trainer[Symbol.asyncDispose]();
+		},
 		samplerFor: (cameras) =>
 			once(samplers, JSON.stringify(cameras), () => compileSampler(runtime, model, cameras)),
 		async [Symbol.asyncDispose]() {

@@ -4,12 +4,12 @@ import { join } from "node:path";
 import type { NamedArrays } from "@zk0/arrays";
 import { hashTensors } from "@zk0/arrays/node";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { evaluateOnSite, type SiteTraining, trainOnSite } from "./client-app.ts";
 import type { PolicyEngine } from "./policy-engine.ts";
 import { createPool, type Pool } from "./pool.ts";
 import { shuffledLosses } from "./shuffled-loss.ts";
 import type { Site } from "./site.ts";
 import { tinyEngine, tinyLearning, tinyModel, tinySite, tinyWeights } from "./testing/tiny-site.ts";
+import { evaluateOnSite, type SiteTraining, trainOnSite } from "./train-on-site.ts";
 
 const model = tinyModel();
 const weights = tinyWeights(model);

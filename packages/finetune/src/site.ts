@@ -2,7 +2,7 @@
 // are functions of run seed, site name and sample position or frame.
 import { actionChunk, createSampler } from "@zk0/dataset";
 import { type FeedRow, pickArrays, stackRows } from "./feed-rows.ts";
-import { createFlowRows, type FlowRows, type RecordedChunk } from "./flow-rows.ts";
+import { createFlowRows, type FlowRows, numValidSteps, type RecordedChunk } from "./flow-rows.ts";
 import {
 	baselineErrors,
 	type EvaluationFrame,
@@ -51,8 +51,8 @@ export interface Site extends AsyncDisposable {
 	readonly evalItems: readonly number[];
 	/** Rows whose chunks are sampled, ascending. */
 	readonly sampledItems: readonly number[];
-	/** The compiled shapes this site needs for a batch size. */
-	shapeFor(batchSize: number): EngineShape;
+	/** The compiled shapes this site needs for a micro-batch. */
+	shapeFor(microBatch: number): EngineShape;
 	/** The recorded chunk of a row. */
 	chunkOf(item: number): RecordedChunk;
 	/** Observed state of a row, raw units. */
@@ -128,9 +128,9 @@ function siteOn(data: SiteData, options: SiteOptions): Site {
 		chunkOf,
 		stateOf,
 		evaluationFrames,
-		shapeFor: (batchSize) => ({
+		shapeFor: (microBatch) => ({
 			cameras: [...data.cameraMap.values()],
-			batchSize,
+			batchSize: microBatch,
 			evalBatchSize: EVAL_BATCH_SIZE,
 		}),
 		async prepare(engine, readOptions) {
@@ -148,11 +148,13 @@ function siteOn(data: SiteData, options: SiteOptions): Site {
 					const positions = Array.from({ length: batchSize }, (_, index) => position + index);
 					const items = positions.map((at) => data.trainItems[sampler(at)] ?? 0);
 					const observed = await observations.rowsFor(items, engine, { signal });
-					const samples = positions.map((at, index) => {
-						const draw = trainingDraw(seeded(seed), at, flow.noiseLength);
-						return new Map([...(observed[index] ?? []), ...flow.row(chunkOf(items[index] ?? 0), draw)]);
+					const chunks = items.map(chunkOf);
+					const samples = chunks.map((chunk, index) => {
+						const draw = trainingDraw(seeded(seed), position + index, flow.noiseLength);
+						return new Map([...(observed[index] ?? []), ...flow.row(chunk, draw)]);
 					});
-					return pickArrays(stackRows(samples), trainFeeds);
+					const numValid = chunks.reduce((sum, chunk) => sum + numValidSteps(chunk), 0);
+					return { feeds: pickArrays(stackRows(samples), trainFeeds), numValid };
 				},
 			};
 		},

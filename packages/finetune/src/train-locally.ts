@@ -5,14 +5,22 @@ import type { NamedArrays, NdArray } from "@zk0/arrays";
 import type { OptimizerState, Trainer } from "@zk0/autodiff";
 import { FinetuneError } from "./errors.ts";
 import { type Learning, learningRate } from "./learning.ts";
+import type { TrainingCheckpoints, TrainingProgress } from "./training-checkpoints.ts";
 
-/** Training batches of a site as feeds of the train graph. */
+/** Samples as feeds of the train graph. */
+export interface TrainingBatch {
+	readonly feeds: NamedArrays;
+	/** Steps of all chunks inside their episodes: what the loss is a mean over. */
+	readonly numValid: number;
+}
+
+/** Training batches of a site. */
 export interface BatchSource {
-	/** Feeds for the `batchSize` samples that start at `position` of the site's sample sequence. */
+	/** The `batchSize` samples that start at `position` of the site's sample sequence. */
 	batchAt(
 		position: number,
 		options: { readonly batchSize: number; readonly signal?: AbortSignal | undefined },
-	): Promise<NamedArrays>;
+	): Promise<TrainingBatch>;
 }
 
 /** Where a training run stands before and after `trainLocally`. */
@@ -37,6 +45,17 @@ export interface LocalTraining {
 	/** Exclusively ours until the call ends; its AdamW options must be those of `learning`. */
 	readonly trainer: Trainer;
 	readonly batches: BatchSource;
+	/**
+	 * Samples of one pass through the trainer's graph; a divisor of the batch size. The gradients of a step's passes are
+	 * summed, weighted by what each loss is a mean over, so the step is the same up to rounding.
+	 */
+	readonly microBatch: number;
+	/** Where the training is saved and from where it goes on. */
+	readonly checkpoints: TrainingCheckpoints;
+	/** Steps between two checkpoints, counted from the training's first step; null saves only what a stop interrupts. */
+	readonly saveEvery: number | null;
+	/** Asked before every step; true stops the training with FinetuneError "memory-pressure". */
+	readonly isMemoryShort: () => boolean;
 	/** Every trained tensor. */
 	readonly weights: NamedArrays;
 	readonly learning: Learning;
@@ -72,70 +91,95 @@ export interface LocalTrainingResult {
 	readonly gradNorm: number;
 	/** Proximal term of the last step; 0 when off. */
 	readonly proximalLoss: number;
-	readonly samplesPerSecond: number;
+	/** Samples of one pass that the training ended with. */
+	readonly microBatch: number;
+	/** Null when a checkpoint had left nothing to do. */
+	readonly samplesPerSecond: number | null;
 }
 
 /**
- * Trains for `numSteps` optimizer steps.
- * @throws RangeError for step counts out of range; FinetuneError "non-finite" when loss or gradients blow up; the
- * signal's reason when aborted (the trainer's contents are then undefined and nothing else has changed).
+ * Trains for `numSteps` optimizer steps, or those that the latest checkpoint leaves.
+ * @throws RangeError for step counts out of range; FinetuneError "non-finite" when loss or gradients blow up,
+ * "memory-pressure" when a step did not fit (what was done is in a checkpoint: call again with a smaller micro-batch);
+ * the signal's reason when aborted (likewise).
  */
 export async function trainLocally(training: LocalTraining): Promise<LocalTrainingResult> {
-	const { trainer, learning, numSteps, globalStep, from, signal } = training;
+	const { trainer, learning, numSteps, globalStep, from, signal, checkpoints } = training;
 	checkCounts(training);
 	signal?.throwIfAborted();
 	await trainer.loadParameters(training.weights);
 	await (from.optimizer === null ? trainer.resetOptimizer() : trainer.loadOptimizer(from.optimizer));
 	await trainer.setProximal(training.proximalMu);
 	const { batchSize } = learning;
-	const batchOf = async (step: number): Promise<NamedArrays | null> => {
-		if (step >= numSteps) return null;
-		const position = from.samplesConsumed + step * batchSize;
-		return await training.batches.batchAt(position, { batchSize, signal });
-	};
-	const sums = { loss: 0, gradNorm: 0 };
-	let last = { loss: 0, gradNorm: 0, proximalLoss: 0 };
+	let progress = (await checkpoints.restore(trainer)) ?? beginning(training);
+	const firstStep = progress.step;
+	const batchOf = async (step: number): Promise<TrainingBatch[] | null> =>
+		step >= numSteps ? null : await readBatches(training, from.samplesConsumed + step * batchSize);
 	const startedMs = training.clock();
-	const rate = (steps: number): number =>
-		(1000 * steps * batchSize) / Math.max(1e-3, training.clock() - startedMs);
-	let feeds = await batchOf(0);
-	for (let step = 0; feeds !== null; step++) {
+	const rate = (step: number): number =>
+		(1000 * (step - firstStep) * batchSize) / Math.max(1e-3, training.clock() - startedMs);
+	let batches = await batchOf(firstStep);
+	while (batches !== null) {
+		const { step } = progress;
 		// The next batch is read while this one is computed; both are awaited, so no failure is lost.
 		const [result, next] = await settleBoth(
-			oneStep(training, feeds, learningRate(learning, globalStep + step, training.totalSteps)),
+			oneStep(training, batches, learningRate(learning, globalStep + step, training.totalSteps)),
 			batchOf(step + 1),
-		);
-		feeds = next;
-		last = result;
-		sums.loss += result.loss;
-		sums.gradNorm += result.gradNorm;
-		training.onProgress?.({ step: step + 1, numSteps, loss: result.loss, samplesPerSecond: rate(step + 1) });
+		).catch(async (error: unknown) => {
+			if (isMemoryPressure(error)) await checkpoints.save(trainer, progress);
+			throw error;
+		});
+		batches = next;
+		progress = {
+			step: step + 1,
+			samplesConsumed: progress.samplesConsumed + batchSize,
+			microBatch: training.microBatch,
+			lossSum: progress.lossSum + result.loss,
+			gradNormSum: progress.gradNormSum + result.gradNorm,
+			lastLoss: result.loss,
+			proximalLoss: result.proximalLoss,
+		};
+		training.onProgress?.({
+			step: progress.step,
+			numSteps,
+			loss: result.loss,
+			samplesPerSecond: rate(progress.step),
+		});
+		const isDue = training.saveEvery !== null && progress.step % training.saveEvery === 0;
+		if (isDue || signal?.aborted === true) await checkpoints.save(trainer, progress);
 		signal?.throwIfAborted();
 	}
-	const samplesPerSecond = rate(numSteps);
+	const samplesPerSecond = firstStep === numSteps ? null : rate(numSteps);
 	await trainer.setProximal(0);
-	const numSamples = numSteps * batchSize;
 	return {
 		weights: await trainer.readParameters(),
 		to: {
-			samplesConsumed: from.samplesConsumed + numSamples,
+			samplesConsumed: progress.samplesConsumed,
 			optimizer: learning.keepOptimizerState ? await trainer.readOptimizer() : null,
 		},
-		numSamples,
-		loss: sums.loss / numSteps,
-		lastLoss: last.loss,
-		gradNorm: sums.gradNorm / numSteps,
-		proximalLoss: last.proximalLoss,
+		numSamples: numSteps * batchSize,
+		loss: progress.lossSum / numSteps,
+		lastLoss: progress.lastLoss,
+		gradNorm: progress.gradNormSum / numSteps,
+		proximalLoss: progress.proximalLoss,
+		microBatch: training.microBatch,
 		samplesPerSecond,
 	};
 }
 
-function checkCounts({ numSteps, globalStep, totalSteps, from }: LocalTraining): void {
+function checkCounts(training: LocalTraining): void {
+	const { numSteps, globalStep, totalSteps, from, learning, microBatch } = training;
 	const counts = { numSteps, globalStep, totalSteps, samplesConsumed: from.samplesConsumed };
 	for (const [name, count] of Object.entries(counts)) {
 		if (!Number.isSafeInteger(count) || count < 0) {
 			throw new RangeError(`trainLocally: ${name} is ${count}, expected a whole number`);
 		}
+	}
+	const { batchSize } = learning;
+	if (!Number.isSafeInteger(batchSize / microBatch)) {
+		throw new RangeError(
+			`trainLocally: a batch of ${batchSize} is not made of micro-batches of ${microBatch}`,
+		);
 	}
 	if (numSteps < 1) throw new RangeError(`trainLocally: numSteps is ${numSteps}, expected at least 1`);
 	if (globalStep + numSteps > totalSteps) {
@@ -145,25 +189,72 @@ function checkCounts({ numSteps, globalStep, totalSteps, from }: LocalTraining):
 	}
 }
 
+function beginning({ from, microBatch }: LocalTraining): TrainingProgress {
+	const { samplesConsumed } = from;
+	return { step: 0, samplesConsumed, microBatch, lossSum: 0, gradNormSum: 0, lastLoss: 0, proximalLoss: 0 };
+}
+
+/** One step's samples, one micro-batch after another. */
+async function readBatches(
+	{ batches, learning, microBatch, signal }: LocalTraining,
+	position: number,
+): Promise<TrainingBatch[]> {
+	const read: TrainingBatch[] = [];
+	for (let at = 0; at < learning.batchSize; at += microBatch) {
+		read.push(await batches.batchAt(position + at, { batchSize: microBatch, signal }));
+	}
+	return read;
+}
+
+/**
+ * Weights under which the losses of micro-batches add up to the loss of the whole batch: each is a mean over its valid
+ * action steps. One without any adds nothing, but a weight must be positive.
+ */
+export function microWeights(numValid: readonly number[]): number[] {
+	const total = numValid.reduce((sum, count) => sum + count, 0);
+	return numValid.map((count) => Math.max(1, count) / Math.max(1, total));
+}
+
 async function oneStep(
-	{ trainer, signal, site }: LocalTraining,
-	feeds: NamedArrays,
+	{ trainer, signal, site, isMemoryShort, microBatch }: LocalTraining,
+	batches: readonly TrainingBatch[],
 	rate: number,
 ): Promise<{ loss: number; gradNorm: number; proximalLoss: number }> {
+	const about = site === undefined ? {} : { site };
+	const tooLarge = (why: string, cause?: unknown): FinetuneError =>
+		new FinetuneError(
+			"memory-pressure",
+			`${why} with ${microBatch} samples in one pass; close other programs or lower --micro-batch`,
+			{ ...about, cause },
+		);
+	if (isMemoryShort()) throw tooLarge("the machine runs out of memory");
 	try {
-		return await trainer.step(feeds, { learningRate: rate, ...(signal === undefined ? {} : { signal }) });
+		return await trainer.step(
+			batches.map(({ feeds }) => feeds),
+			{
+				learningRate: rate,
+				microWeights: batches.length === 1 ? [1] : microWeights(batches.map(({ numValid }) => numValid)),
+				...(signal === undefined ? {} : { signal }),
+			},
+		);
 	} catch (error) {
-		if (!isNonFinite(error)) throw error;
+		if (hasCode(error, "out-of-memory")) throw tooLarge("a training step found no memory", error);
+		if (!hasCode(error, "non-finite")) throw error;
 		throw new FinetuneError(
 			"non-finite",
 			"loss or gradients became infinite or not a number; lower the learning rate or look for damaged samples",
-			{ cause: error, ...(site === undefined ? {} : { site }) },
+			{ ...about, cause: error },
 		);
 	}
 }
 
-function isNonFinite(error: unknown): boolean {
-	return error instanceof Error && "code" in error && error.code === "non-finite";
+/** True for the failure that a smaller micro-batch can cure. */
+export function isMemoryPressure(error: unknown): error is FinetuneError {
+	return error instanceof FinetuneError && error.code === "memory-pressure";
+}
+
+function hasCode(error: unknown, code: string): boolean {
+	return error instanceof Error && "code" in error && error.code === code;
 }
 
 /** Both results, after both have settled; the first failure wins. */

@@ -89,11 +89,16 @@ export interface WireError {
 	readonly cause: string | undefined;
 }
 
-/** Flattens an error for the wire; anything untyped counts as "runtime-failed". */
+/** What ONNX Runtime, the C++ library below it and V8 say when there is no memory. */
+const OUT_OF_MEMORY =
+	/bad_alloc|failed to allocate memory|allocation failed|could not allocate|out of memory/i;
+
+/** Flattens an error for the wire; no memory is "out-of-memory", anything else untyped "runtime-failed". */
 export function encodeError(error: unknown): WireError {
 	const { message, stack, cause } = error instanceof Error ? error : new TypeError(String(error));
+	const isFull = OUT_OF_MEMORY.test(message);
 	const kind =
-		error instanceof AutodiffError
+		error instanceof AutodiffError || isFull
 			? "autodiff"
 			: error instanceof RangeError
 				? "range"
@@ -104,7 +109,7 @@ export function encodeError(error: unknown): WireError {
 		kind,
 		message,
 		stack,
-		code: error instanceof AutodiffError ? error.code : "runtime-failed",
+		code: isFull ? "out-of-memory" : error instanceof AutodiffError ? error.code : "runtime-failed",
 		tensor: error instanceof AutodiffError ? error.tensor : undefined,
 		cause: cause instanceof Error ? cause.message : undefined,
 	};
