@@ -1,16 +1,24 @@
-// `npm run golden -- <dir>…`: checks our SmolVLA against directories of reference values laid out like
+// `npm run golden -- [--device cpu|webgpu|cuda] <dir>…`: checks our SmolVLA against directories of reference values laid out like
 // golden/smolvla-a (golden/README.md). One line per check with its error and limit; exit code 1 on a miss,
 // 2 when a directory cannot be read.
+import { parseArgs } from "node:util";
 import { createOrtRuntime } from "@zk0/autodiff/node";
+import { z } from "zod";
 import { checkDirectory } from "./golden/check-directory.ts";
 import { checkLine, passes } from "./golden/errors.ts";
 
-const directories = process.argv.slice(2);
+const { positionals: directories, values } = parseArgs({
+	options: { device: { type: "string", default: "cpu" } },
+	allowPositionals: true,
+});
 if (directories.length === 0) {
-	console.error("usage: npm run golden -- <dir>…   (for example golden/smolvla-a)");
+	console.error(
+		"usage: npm run golden -- [--device cpu|webgpu|cuda] <dir>…   (for example golden/smolvla-a)",
+	);
 	process.exitCode = 2;
 }
-await using runtime = await createOrtRuntime();
+const device = z.enum(["cpu", "webgpu", "cuda"]).parse(values.device);
+await using runtime = await createOrtRuntime({ device });
 let numMissed = 0;
 for (const directory of directories) {
 	console.log(directory);

@@ -54,11 +54,12 @@ export async function createOrtRuntime(options: OrtRuntimeOptions = {}): Promise
 			return live.size;
 		},
 		compile: async (graph) => {
-			const model = await toWireModel(graph);
+			const model = await toWireModel(graph, device);
 			const handle = await link.call("compile", { model });
 			return createSession(link, live, handle, graph);
 		},
-		createTrainer: (trainer) => createTrainerClient(link, live, trainer, toWireModel),
+		createTrainer: (trainer) =>
+			createTrainerClient(link, live, trainer, (graph) => toWireModel(graph, device)),
 		[Symbol.asyncDispose]: async () => {
 			await link.close();
 			live.clear();
@@ -86,10 +87,10 @@ function createSession(link: WorkerLink, live: Set<number>, handle: number, grap
 	};
 }
 
-async function toWireModel(graph: Graph): Promise<WireModel> {
+async function toWireModel(graph: Graph, device: Device): Promise<WireModel> {
 	const { folder, locate } = await findWeightFiles(graph);
 	return {
-		onnx: emitOnnx(graph, { locate }),
+		onnx: emitOnnx(graph, { locate, target: device === "cpu" ? "cpu" : "gpu" }),
 		weightsFolder: folder,
 		outputs: outputsOf(graph),
 		parameterNames: [...parametersOf(graph).keys()],

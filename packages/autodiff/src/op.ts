@@ -9,8 +9,13 @@ export type OnnxAttribute =
 	| { readonly ints: readonly number[] }
 	| { readonly string: string };
 
+/** Kinds of kernels: ONNX Runtime's own on the processor, or a GPU provider's. */
+export type EmitTarget = "cpu" | "gpu";
+
 /** What a row needs in order to write ONNX nodes. */
 export interface Emitter {
+	/** Whose kernels will run the model: a row may choose its nodes by that, never its result. */
+	readonly target: EmitTarget;
 	/** Writes one node that defines `outputs`; `domain` "" is ai.onnx. */
 	node(
 		type: string,

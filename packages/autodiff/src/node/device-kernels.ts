@@ -98,7 +98,12 @@ export class DeviceKernels {
 		if (known !== undefined) return known;
 		const graph = KERNELS[name](shape, this.#adamw);
 		const outputs = outputsOf(graph);
-		const model = { onnx: emitOnnx(graph), weightsFolder: null, outputs, parameterNames: [] };
+		const model = {
+			onnx: emitOnnx(graph, { target: "gpu" }),
+			weightsFolder: null,
+			outputs,
+			parameterNames: [],
+		};
 		const resident = HOST_OUTPUTS.has(name) ? [] : [...outputs.keys()];
 		const made = OrtSession.create(model, { ...this.#settings, resident });
 		this.#sessions.set(key, made);

@@ -2,7 +2,7 @@
 // nodes, this file names the values and adds initializers, inputs and outputs.
 import { bytesOf, type NdArray, ndArray } from "@zk0/arrays";
 import type { Graph, Node } from "../graph.ts";
-import type { Emitter } from "../op.ts";
+import type { EmitTarget, Emitter } from "../op.ts";
 import { OPS } from "../ops/table.ts";
 import { operand } from "../shape.ts";
 import { opRow, verifyGraph } from "../spec.ts";
@@ -17,18 +17,23 @@ const MAX_MODEL_BYTES = 2 ** 31 - 1;
 export interface EmitOptions {
 	/** How the model names a file of external initializers; default its path as given. */
 	readonly locate?: (path: string) => string;
+	/** Whose kernels will run the model; default "cpu". */
+	readonly target?: EmitTarget;
 }
 
 /**
  * Encodes a graph as ONNX bytes.
  * @throws RangeError when the inline weights exceed protobuf's 2 GiB.
  */
-export function emitOnnx(graph: Graph, { locate = (path) => path }: EmitOptions = {}): Uint8Array {
+export function emitOnnx(
+	graph: Graph,
+	{ locate = (path) => path, target = "cpu" }: EmitOptions = {},
+): Uint8Array {
 	verifyGraph(graph, OPS);
 	const names = nameValues(graph);
 	const body = new ProtoMessage();
 	const initializers: ProtoMessage[] = [];
-	const onnx = createEmitter(body, initializers);
+	const onnx = createEmitter(body, initializers, target);
 	for (const node of graph.nodes) emitNode(node, { nodes: graph.nodes, names, onnx, initializers, locate });
 	for (const [name, id] of graph.outputs) {
 		if (names[id] !== name) onnx.node("Identity", [operand(names, id)], [name]);
@@ -100,7 +105,7 @@ function nameValues(graph: Graph): string[] {
 	return names;
 }
 
-function createEmitter(body: ProtoMessage, initializers: ProtoMessage[]): Emitter {
+function createEmitter(body: ProtoMessage, initializers: ProtoMessage[], target: EmitTarget): Emitter {
 	const constants = new Map<string, string>();
 	let numFresh = 0;
 	const shared = (array: NdArray): string => {
@@ -113,6 +118,7 @@ function createEmitter(body: ProtoMessage, initializers: ProtoMessage[]): Emitte
 		return name;
 	};
 	return {
+		target,
 		node: (type, inputs, outputs, { attrs = {}, domain = "" } = {}) => {
 			const node = new ProtoMessage();
 			for (const input of inputs) node.bytes(1, input);

@@ -58,6 +58,10 @@ const matmulOp: Op<MatmulAttrs> = {
 			onnx.node("MatMul", site.inputs, [site.output]);
 			return;
 		}
+		if (onnx.target === "gpu") {
+			emitUnfused(onnx, site, attrs);
+			return;
+		}
 		onnx.node("FusedMatMul", site.inputs, [site.output], {
 			attrs: flagAttrs(attrs),
 			domain: "com.microsoft",
@@ -87,7 +91,7 @@ const gemmOp: Op<MatmulAttrs> = {
 		return addend === undefined ? gradients : [...gradients, sumTo(grad, addend.shape)];
 	},
 	emit: (onnx, site, attrs) => {
-		if (isSplitByColumns(site, attrs)) emitTransposed(onnx, site, attrs);
+		if (onnx.target === "cpu" && isSplitByColumns(site, attrs)) emitTransposed(onnx, site, attrs);
 		else onnx.node("Gemm", site.inputs, [site.output], { attrs: flagAttrs(attrs) });
 	},
 };
@@ -126,6 +130,23 @@ function emitTransposed(onnx: Emitter, { inputs, output, outputType }: EmitSite,
 	const flat = addend === undefined ? output : onnx.fresh();
 	onnx.node("Reshape", [turned, onnx.ints([rows, columns])], [flat]);
 	if (addend !== undefined) onnx.node("Add", [flat, addend], [output]);
+}
+
+/** The WebGPU provider has no FusedMatMul: it would fetch the operands and compute on the processor. */
+function emitUnfused(onnx: Emitter, { inputs, inputTypes, output }: EmitSite, attrs: MatmulAttrs): void {
+	const turned = [attrs.transA, attrs.transB].map((turn, index) => {
+		const input = operand(inputs, index);
+		if (!turn) return input;
+		const numAxes = operand(inputTypes, index).shape.length;
+		const axes = Array.from({ length: numAxes }, (_, axis) => axis);
+		const perm = [...axes.slice(0, -2), numAxes - 1, numAxes - 2];
+		const name = onnx.fresh();
+		onnx.node("Transpose", [input], [name], { attrs: { perm: { ints: perm } } });
+		return name;
+	});
+	const product = attrs.alpha === 1 ? output : onnx.fresh();
+	onnx.node("MatMul", turned, [product]);
+	if (attrs.alpha !== 1) onnx.node("Mul", [product, onnx.scalar(attrs.alpha)], [output]);
 }
 
 /** Linear-algebra rows by op name. */

@@ -1,5 +1,6 @@
 // `zk0 eval <checkpoint> <dataset>` and `zk0 eval <checkpoint> sim:<task>`.
 import { resolve } from "node:path";
+import { chooseDevice } from "@zk0/autodiff/node";
 import { openDataset } from "@zk0/dataset";
 import type { SuccessRate } from "@zk0/finetune";
 import type { Checkpoint } from "@zk0/policy";
@@ -43,6 +44,7 @@ const OPTIONS = {
 		summary: "noise and scenes, and which episodes are held out (default: 42, as for simulate)",
 	},
 	threads: { ...RUN_OPTIONS.threads, summary: "compute threads (default: 1)" },
+	device: { ...RUN_OPTIONS.device, summary: "what computes: cpu (the default), webgpu, cuda or auto" },
 } satisfies OptionTable;
 
 type Values = OptionValues<typeof OPTIONS>;
@@ -89,6 +91,7 @@ async function runOnDataset(
 	{ values, host, output }: Context,
 ): Promise<void> {
 	const startedMs = host.now();
+	const { device } = await chooseDevice(values.device ?? "cpu", { signal: host.signal });
 	const dataset = await openDataset(resolve(host.cwd, data));
 	const found = await evaluateOnDataset(checkpoint, {
 		dataset,
@@ -96,6 +99,7 @@ async function runOnDataset(
 		seed: values.seed ?? 42,
 		numFrames: values.frames ?? 64,
 		threads: values.threads ?? 1,
+		device,
 		onFrames: () => undefined,
 		signal: host.signal,
 	});
@@ -139,12 +143,14 @@ async function runInSim(
 	{ values, host, output }: Context,
 ): Promise<void> {
 	const startedMs = host.now();
+	const { device } = await chooseDevice(values.device ?? "cpu", { signal: host.signal });
 	const source = simSourceFor(uri, checkpoint);
 	const found = await evaluateInSim(checkpoint, {
 		source,
 		episodes: values.episodes ?? 20,
 		seed: values.seed ?? 42,
 		threads: values.threads ?? 1,
+		device,
 		onEpisode: (task, actor, numDone) => {
 			if (numDone === (values.episodes ?? 20)) output.line(`${task}: ${actor} done`);
 		},

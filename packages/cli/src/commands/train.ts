@@ -23,7 +23,7 @@ import { type SiteTrainingResult, trainSite } from "../simulation/train-site.ts"
 
 const { preset, camera, episodes, imageSize, codec, init, batchSize, learningRate, warmupSteps } =
 	RUN_OPTIONS;
-const { heldOut, evalFrames, sampledFrames, seed, threads, out } = RUN_OPTIONS;
+const { heldOut, evalFrames, sampledFrames, seed, threads, device, out } = RUN_OPTIONS;
 
 const OPTIONS = {
 	steps: {
@@ -52,6 +52,7 @@ const OPTIONS = {
 	sampledFrames,
 	seed,
 	threads,
+	device,
 	out,
 } satisfies OptionTable;
 
@@ -92,6 +93,7 @@ export const train = defineCommand({
 			await using opened = await openSites(planSites(config, host.cwd), options);
 			const [first] = opened.sites;
 			if (first === undefined) throw new RangeError("train: no site was opened");
+			const choices = await machineChoices(config, { signal: host.signal });
 			const result = await trainSite({
 				dir: join(resolve(host.cwd, config.out), `train-${newRunId(host)}`),
 				base,
@@ -99,7 +101,8 @@ export const train = defineCommand({
 				learning: learningOf(config, base.config),
 				numSteps,
 				seed: config.seed,
-				threads: machineChoices(config).threads,
+				threads: choices.threads,
+				device: choices.device,
 				reporter,
 				signal: host.signal,
 			});

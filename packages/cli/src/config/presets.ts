@@ -55,6 +55,8 @@ const SMALL: RunDefaults = {
 	// The last bits of a result depend on the number of threads, so that it is the same on every machine; small
 	// graphs gain more from training several sites at once.
 	threads: 1,
+	// A model this small gains nothing from a GPU.
+	device: "cpu",
 	concurrency: null,
 	out: "runs",
 };
@@ -89,6 +91,7 @@ export const PRESETS: Readonly<Record<PresetName, RunDefaults>> = {
 		keepCheckpoints: 2,
 		// Every site at work holds a model of its own in memory.
 		threads: null,
+		device: "auto",
 		concurrency: 1,
 	},
 };

@@ -187,6 +187,14 @@ export const RUN_OPTIONS = {
 		value: "<n>",
 		summary: "compute threads of each site; the same number gives the same bits",
 	},
+	device: {
+		kind: "text",
+		schema: z.enum(["auto", "cpu", "webgpu", "cuda"]),
+		value: "<name>",
+		summary:
+			"what computes: cpu, webgpu, cuda, or auto (the GPU that beats the processor twofold in a short trial); " +
+			"another device rounds otherwise",
+	},
 	concurrency: {
 		kind: "number",
 		schema: z.number().int().min(1).max(64),

@@ -2,7 +2,7 @@
 // own units beside two ways of not looking: holding the pose and the mean action. Everything is normalised with the
 // checkpoint's statistics, as on the robot, not with the dataset's.
 import { type Rng, rng } from "@zk0/arrays";
-import { createOrtRuntime } from "@zk0/autodiff/node";
+import { createOrtRuntime, type Device } from "@zk0/autodiff/node";
 import { createSampleSource, type LeRobotDataset, type Sample, splitEpisodes } from "@zk0/dataset";
 import { jointUnit, resolveCameraMap } from "@zk0/finetune";
 import {
@@ -29,6 +29,7 @@ export interface DatasetEvaluationOptions {
 	/** Most frames, spread evenly. */
 	readonly numFrames: number;
 	readonly threads: number;
+	readonly device: Device;
 	readonly onFrames: (numDone: number, numFrames: number) => void;
 	readonly signal: AbortSignal;
 }
@@ -87,7 +88,7 @@ export async function evaluateOnDataset(
 		cameras: [...cameras.keys()],
 		signal,
 	});
-	await using runtime = await createOrtRuntime({ threads: options.threads });
+	await using runtime = await createOrtRuntime({ threads: options.threads, device: options.device });
 	await using loss = await runtime.compile(buildLossGraph(model, graphOptions));
 	await using sampler = await createSampler(runtime, model, { ...graphOptions, tokenizer, stats });
 	const names = jointNames(dataset);

@@ -1,6 +1,6 @@
 // A bound checkpoint in the simulated world: how often it solves a task, beside an arm that wanders and the scripted
 // expert, all three in the same episodes.
-import { createOrtRuntime } from "@zk0/autodiff/node";
+import { createOrtRuntime, type Device } from "@zk0/autodiff/node";
 import {
 	type Actor,
 	createPolicyActor,
@@ -30,6 +30,7 @@ export interface SimEvaluationOptions {
 	readonly episodes: number;
 	readonly seed: number;
 	readonly threads: number;
+	readonly device: Device;
 	/** Called after every episode. */
 	readonly onEpisode: (task: string, actor: ActorName, numDone: number) => void;
 	readonly signal: AbortSignal;
@@ -53,7 +54,10 @@ export async function evaluateInSim(
 ): Promise<SimEvaluation> {
 	const { source } = options;
 	const { model, tokenizer, stats, config } = checkpoint;
-	await using engine = createPolicyEngine(await createOrtRuntime({ threads: options.threads }), model);
+	await using engine = createPolicyEngine(
+		await createOrtRuntime({ threads: options.threads, device: options.device }),
+		model,
+	);
 	const context = { ...model, tokenizer, stats, cameras: cameraKeys(config) };
 	const renamed = new Map(Object.entries(checkpoint.renameMap));
 	const policy = createPolicyActor(engine, { context, cameraMap: renamed });

@@ -31,9 +31,10 @@ export const runRecordSchema = z.strictObject({
 	learning: z.record(z.string(), z.json()),
 	/** The model that the run started from. */
 	initial: z.strictObject({ from: z.string(), modelSha256: z.string() }),
-	/** Where it ran, and what was chosen for that machine. A resumed run keeps the number of threads. */
+	/** Where it ran, and what was chosen for that machine. A resumed run keeps threads and device. */
 	machine: z.strictObject({
 		threads: z.int(),
+		device: z.enum(["cpu", "webgpu", "cuda"]),
 		concurrency: z.int(),
 		zk0: z.string(),
 		node: z.string(),

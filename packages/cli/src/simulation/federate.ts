@@ -79,9 +79,9 @@ async function finish(
 	const last = replayRun(events).round;
 	const completed = events.at(-1)?.kind === "run.completed";
 	if (completed) {
-		const { threads } = record.machine;
+		const { threads, device } = record.machine;
 		const opened = sites.map(({ site }) => site);
-		await writePreviews({ paths, round: last, sites: opened, seed: config.seed, threads, signal });
+		await writePreviews({ paths, round: last, sites: opened, seed: config.seed, threads, device, signal });
 	}
 	const end = await refreshFiles(federation, events);
 	if (completed) return end;
@@ -119,8 +119,9 @@ async function repairCheckpoints(
 
 async function createEngines(model: PolicyModel, { record }: Federation): Promise<Pool<PolicyEngine>> {
 	const engines: PolicyEngine[] = [];
-	for (let index = 0; index < record.machine.concurrency; index++) {
-		engines.push(createPolicyEngine(await createOrtRuntime({ threads: record.machine.threads }), model));
+	const { concurrency, threads, device } = record.machine;
+	for (let index = 0; index < concurrency; index++) {
+		engines.push(createPolicyEngine(await createOrtRuntime({ threads, device }), model));
 	}
 	return createPool(engines);
 }

@@ -35,14 +35,20 @@ describe("learningOf", () => {
 });
 
 describe("machineChoices", () => {
-	test("given numbers stay, no more sites work than there are", () => {
-		expect(machineChoices({ threads: 3, concurrency: 2, sites: 4 })).toEqual({ threads: 3, concurrency: 2 });
-		expect(machineChoices({ threads: 1, concurrency: 8, sites: 2 }).concurrency).toBe(2);
+	const device = "cpu" as const;
+
+	test("given numbers stay, no more sites work than there are", async () => {
+		expect(await machineChoices({ threads: 3, concurrency: 2, sites: 4, device })).toEqual({
+			threads: 3,
+			concurrency: 2,
+			device,
+		});
+		expect((await machineChoices({ threads: 1, concurrency: 8, sites: 2, device })).concurrency).toBe(2);
 	});
 
-	test("open numbers are at least one", () => {
-		const { threads, concurrency } = machineChoices({ threads: null, concurrency: null, sites: 1000 });
-		expect(threads).toBeGreaterThanOrEqual(1);
-		expect(concurrency).toBeGreaterThanOrEqual(1);
+	test("open numbers are at least one", async () => {
+		const chosen = await machineChoices({ threads: null, concurrency: null, sites: 1000, device });
+		expect(chosen.threads).toBeGreaterThanOrEqual(1);
+		expect(chosen.concurrency).toBeGreaterThanOrEqual(1);
 	});
 });

@@ -1,5 +1,6 @@
 // From settings to what the federation and its sites take.
 import { availableParallelism } from "node:os";
+import { chooseDevice, type Device } from "@zk0/autodiff/node";
 import { fedAvg, fedProx, type Strategy } from "@zk0/federation";
 import { defaultLearning, type Learning } from "@zk0/finetune";
 import type { SmolVLAConfig } from "@zk0/policy";
@@ -40,11 +41,17 @@ export interface MachineChoices {
 	readonly concurrency: number;
 	/** Compute threads of each. */
 	readonly threads: number;
+	/** What computes. */
+	readonly device: Device;
 }
 
-/** The choices for this machine. */
-export function machineChoices(config: Pick<RunConfig, "threads" | "concurrency" | "sites">): MachineChoices {
+/** The choices for this machine. @throws AutodiffError "no-device" when the wanted device does not work here. */
+export async function machineChoices(
+	config: Pick<RunConfig, "threads" | "device" | "concurrency" | "sites">,
+	options: { signal?: AbortSignal } = {},
+): Promise<MachineChoices> {
 	const cores = availableParallelism();
 	const concurrency = Math.min(config.concurrency ?? cores, config.sites);
-	return { concurrency, threads: config.threads ?? Math.max(1, Math.floor(cores / concurrency)) };
+	const { device } = await chooseDevice(config.device, options);
+	return { concurrency, threads: config.threads ?? Math.max(1, Math.floor(cores / concurrency)), device };
 }

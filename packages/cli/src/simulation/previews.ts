@@ -2,7 +2,7 @@
 import { rng } from "@zk0/arrays";
 import { writeFileAtomic } from "@zk0/arrays/node";
 import type { Session } from "@zk0/autodiff";
-import { createOrtRuntime } from "@zk0/autodiff/node";
+import { createOrtRuntime, type Device } from "@zk0/autodiff/node";
 import type { Site } from "@zk0/finetune";
 import { buildSamplerGraphs, type Checkpoint, openCheckpoint, samplerOn } from "@zk0/policy";
 import { type Preview, pngBase64 } from "../report/preview.ts";
@@ -19,13 +19,14 @@ export interface PreviewOptions {
 	readonly sites: readonly Site[];
 	readonly seed: number;
 	readonly threads: number;
+	readonly device: Device;
 	readonly signal: AbortSignal;
 }
 
 /** Writes previews.json, from the bound checkpoints of the last round. */
 export async function writePreviews(options: PreviewOptions): Promise<void> {
-	const { paths, round, sites, signal, threads } = options;
-	await using runtime = await createOrtRuntime({ threads });
+	const { paths, round, sites, signal, threads, device } = options;
+	await using runtime = await createOrtRuntime({ threads, device });
 	const previews: Preview[] = [];
 	for (const site of sites.slice(0, MAX_PREVIEWS)) {
 		signal.throwIfAborted();

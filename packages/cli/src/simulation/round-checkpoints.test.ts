@@ -139,6 +139,7 @@ describe("evaluateOnDataset", () => {
 			seed: 1,
 			numFrames: 11,
 			threads: 1,
+			device: "cpu",
 			onFrames: (numDone) => seen.push(numDone),
 			signal: new AbortController().signal,
 		});

@@ -186,7 +186,7 @@ async function recordOf(
 			modelSha256: await sha256File(join(base.directory, "model.safetensors")),
 		},
 		machine: {
-			...machineChoices(config),
+			...(await machineChoices(config, { signal: host.signal })),
 			zk0: VERSION,
 			node: process.version,
 			platform: `${platform()} ${arch()}`,

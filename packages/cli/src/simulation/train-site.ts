@@ -4,7 +4,7 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { NdArray } from "@zk0/arrays";
 import { sha256File, writeFileAtomic } from "@zk0/arrays/node";
-import { createOrtRuntime } from "@zk0/autodiff/node";
+import { createOrtRuntime, type Device } from "@zk0/autodiff/node";
 import {
 	createPolicyEngine,
 	createPool,
@@ -30,6 +30,7 @@ export interface SiteTrainingRun {
 	readonly numSteps: number;
 	readonly seed: number;
 	readonly threads: number;
+	readonly device: Device;
 	readonly reporter: RunReporter;
 	readonly signal: AbortSignal;
 }
@@ -60,7 +61,7 @@ export async function trainSite(run: SiteTrainingRun): Promise<SiteTrainingResul
 	const { base, site, learning, seed, signal, dir, numSteps, reporter } = run;
 	const { config, vlm, model, tokenizerDir } = base;
 	await using pool = createPool([
-		createPolicyEngine(await createOrtRuntime({ threads: run.threads }), model),
+		createPolicyEngine(await createOrtRuntime({ threads: run.threads, device: run.device }), model),
 	]);
 	const names = trainableNames(config, vlm);
 	const initial = new Map<string, NdArray>(names.map((name) => [name, model.tensors.readFloat32(name)]));

@@ -20,6 +20,7 @@ export function sampleRecord(runId: string): RunRecord {
 		initial: { from: "bundled", modelSha256: "00" },
 		machine: {
 			threads: 1,
+			device: "cpu",
 			concurrency: 1,
 			zk0: "0.1.0",
 			node: "v20",
