@@ -1,13 +1,22 @@
 // Opens a dataset folder: metadata is read and checked at once, rows and frames on demand.
 import { stat } from "node:fs/promises";
-import { join, resolve, sep } from "node:path";
+import { join, resolve } from "node:path";
 import type { z } from "zod";
 import { DatasetError } from "./errors.ts";
 import { type DatasetInfo, type Feature, infoSchema } from "./info.ts";
-import { type DatasetLayout, type Episode, readJson } from "./layout.ts";
+import { type DatasetLayout, type Episode, type RecordedEpisode, readJson } from "./layout.ts";
 import { layoutV2 } from "./layout-v2.ts";
 import { layoutV3 } from "./layout-v3.ts";
+import { MAX_POINTER_BYTES, refusePointer } from "./lfs-pointer.ts";
 import { type Rows, readRows, TIMESTAMP_TOLERANCE_S } from "./rows.ts";
+import {
+	type DatasetSelection,
+	filesOf,
+	placeEpisodes,
+	selectCameras,
+	selectEpisodes,
+	selectStats,
+} from "./selection.ts";
 import type { Stats } from "./stats.ts";
 
 const LAYOUTS: readonly DatasetLayout[] = [layoutV3, layoutV2];
@@ -29,6 +38,8 @@ export interface LeRobotDataset {
 	readonly features: Readonly<Record<string, Feature>>;
 	/** See OpenDatasetOptions. */
 	readonly toleranceS: number;
+	/** What was selected; null for the whole dataset. */
+	readonly selection: DatasetSelection | null;
 	/** Feature keys of the videos and pictures, in info.json's order. */
 	readonly cameraKeys: readonly string[];
 	/** Dimensions of `observation.state`; 0 when there is none. */
@@ -41,7 +52,10 @@ export interface LeRobotDataset {
 	readonly episodes: readonly Episode[];
 	/** Task sentences by task index. */
 	readonly tasks: readonly string[];
-	/** Statistics of the whole dataset as stored (v2.1: its episodes' joined); null when absent or without counts. */
+	/**
+	 * Statistics of the whole dataset as stored (v2.1: its episodes' joined); null when absent or without counts, and
+	 * for a selection of episodes.
+	 */
 	readonly storedStats: Stats | null;
 	/** Reads and checks all rows; see `Rows`. @throws DatasetError */
 	readRows(options?: { signal?: AbortSignal }): Promise<Rows>;
@@ -56,22 +70,97 @@ export interface OpenDatasetOptions {
 	 * less than half a frame. @default 0.0001 (LeRobot's)
 	 */
 	readonly toleranceS?: number;
+	/** The part to open; files that it does not need may be absent. @default everything */
+	readonly selection?: DatasetSelection | undefined;
 	readonly signal?: AbortSignal;
 }
 
+/** What the files of meta/ say. */
+interface Metadata {
+	readonly root: string;
+	readonly infoPath: string;
+	readonly info: DatasetInfo;
+	readonly layout: DatasetLayout;
+	readonly tasks: readonly string[];
+	readonly cameraKeys: readonly string[];
+	readonly episodes: readonly Episode[];
+}
+
 /**
- * Opens the dataset at `dir` and checks its metadata: counts, episode boundaries and that every file is there.
- * @throws DatasetError "not-found", "missing-file", "bad-json", "bad-metadata", "bad-parquet",
- *   "unsupported-version", "count-mismatch", "episode-boundary", "bad-stats"; RangeError for a tolerance of half a
- *   frame or more.
+ * Opens the dataset at `dir`, or a selection of it, and checks its metadata: counts, episode boundaries and that every
+ * file is there.
+ * @throws DatasetError "not-found", "missing-file", "bad-json", "bad-metadata", "bad-parquet", "bad-selection",
+ *   "unsupported-version", "count-mismatch", "episode-boundary", "bad-stats", "lfs-pointer"; RangeError for a
+ *   tolerance of half a frame or more.
  * @example
  * const dataset = await openDataset("data/reach");
  * const rows = await dataset.readRows();
  */
 export async function openDataset(
 	dir: string,
-	{ toleranceS = TIMESTAMP_TOLERANCE_S, signal }: OpenDatasetOptions = {},
+	{ toleranceS = TIMESTAMP_TOLERANCE_S, selection, signal }: OpenDatasetOptions = {},
 ): Promise<LeRobotDataset> {
+	const metadata = await readMetadata(dir, selection, signal);
+	const { root, infoPath, info, layout, tasks, cameraKeys, episodes } = metadata;
+	await checkFiles(root, episodes);
+	const isPart = selection?.episodes !== undefined;
+	const storedStats = isPart ? null : await layout.readStats(root, info, signal);
+	if (!(toleranceS > 0 && toleranceS < 0.5 / info.fps)) {
+		throw new RangeError(`openDataset: toleranceS is ${toleranceS}, not in (0, ${0.5 / info.fps})`);
+	}
+	const stateDim = vectorDim(info, "observation.state", infoPath);
+	const actionDim = vectorDim(info, "action", infoPath);
+	const { hasGlobalIndex } = layout;
+	const expected = {
+		root,
+		fps: info.fps,
+		episodes,
+		isPart,
+		numTasks: tasks.length,
+		stateDim,
+		actionDim,
+		toleranceS,
+		hasGlobalIndex,
+	};
+	return {
+		root,
+		info,
+		fps: info.fps,
+		toleranceS,
+		robotType: info.robot_type ?? null,
+		features: info.features,
+		selection: selection ?? null,
+		cameraKeys,
+		stateDim,
+		actionDim,
+		numFrames: episodes.at(-1)?.toIndex ?? 0,
+		numEpisodes: episodes.length,
+		episodes,
+		tasks,
+		storedStats,
+		readRows: (options) => readRows(expected, options),
+		readEpisodeStats: async (options) =>
+			selectStats(await layout.readEpisodeStats(root, options?.signal), episodes),
+	};
+}
+
+/**
+ * Paths of the data and video files that a selection needs, relative to `dir`; only the files of meta/ have to be there.
+ * @throws DatasetError as `openDataset`
+ */
+export async function listDatasetFiles(
+	dir: string,
+	{ selection, signal }: Pick<OpenDatasetOptions, "selection" | "signal"> = {},
+): Promise<string[]> {
+	const { root, episodes } = await readMetadata(dir, selection, signal);
+	return filesOf(root, episodes);
+}
+
+async function readMetadata(
+	dir: string,
+	selection: DatasetSelection = {},
+	signal?: AbortSignal,
+): Promise<Metadata> {
 	const root = resolve(dir);
 	const isFolder = await stat(root).then(
 		(entry) => entry.isDirectory(),
@@ -95,48 +184,21 @@ export async function openDataset(
 		video_path: parsed.video_path === undefined ? layout.videoPath : parsed.video_path,
 	};
 	const tasks = await layout.readTasks(root, signal);
-	const episodes = await layout.readEpisodes(root, info, signal);
-	checkCounts(infoPath, info, episodes, tasks);
-	await checkFiles(root, episodes);
-	const storedStats = await layout.readStats(root, info, signal);
-	if (!(toleranceS > 0 && toleranceS < 0.5 / info.fps)) {
-		throw new RangeError(`openDataset: toleranceS is ${toleranceS}, not in (0, ${0.5 / info.fps})`);
+	const recorded = await layout.readEpisodes(root, info, signal);
+	checkCounts(infoPath, info, recorded, tasks);
+	const allCameras = Object.keys(info.features).filter((key) =>
+		CAMERA_DTYPES.includes(info.features[key]?.dtype ?? ""),
+	);
+	const { cameras: names, episodes: numbers } = selection;
+	const cameraKeys = names === undefined ? allCameras : selectCameras(root, allCameras, names);
+	const episodes = selectEpisodes(root, placeEpisodes(recorded), { numbers, cameras: cameraKeys });
+	for (const path of filesOf(root, episodes)) {
+		if (!path.startsWith("../")) continue;
+		throw new DatasetError("bad-metadata", `${root}: the metadata names ${path}, outside the dataset`, {
+			file: infoPath,
+		});
 	}
-	const stateDim = vectorDim(info, "observation.state", infoPath);
-	const actionDim = vectorDim(info, "action", infoPath);
-	return {
-		root,
-		info,
-		fps: info.fps,
-		toleranceS,
-		robotType: info.robot_type ?? null,
-		features: info.features,
-		cameraKeys: Object.keys(info.features).filter((key) =>
-			CAMERA_DTYPES.includes(info.features[key]?.dtype ?? ""),
-		),
-		stateDim,
-		actionDim,
-		numFrames: info.total_frames,
-		numEpisodes: episodes.length,
-		episodes,
-		tasks,
-		storedStats,
-		readRows: (options) =>
-			readRows(
-				{
-					root,
-					fps: info.fps,
-					episodes,
-					numTasks: tasks.length,
-					stateDim,
-					actionDim,
-					toleranceS,
-					hasGlobalIndex: layout.hasGlobalIndex,
-				},
-				options,
-			),
-		readEpisodeStats: (options) => layout.readEpisodeStats(root, options?.signal),
-	};
+	return { root, infoPath, info, layout, tasks, cameraKeys, episodes };
 }
 
 function parseInfo(document: unknown, path: string): z.infer<typeof infoSchema> {
@@ -168,7 +230,7 @@ function vectorDim(info: DatasetInfo, key: string, path: string): number {
 function checkCounts(
 	path: string,
 	info: DatasetInfo,
-	episodes: readonly Episode[],
+	episodes: readonly RecordedEpisode[],
 	tasks: readonly string[],
 ): void {
 	const numFrames = episodes.reduce((sum, { length }) => sum + length, 0);
@@ -200,23 +262,18 @@ function checkCounts(
 }
 
 async function checkFiles(root: string, episodes: readonly Episode[]): Promise<void> {
-	const paths = new Set(
-		episodes.flatMap(({ dataPath, videos }) => [dataPath, ...[...videos.values()].map(({ path }) => path)]),
-	);
-	for (const path of paths) {
-		if (!path.startsWith(root + sep)) {
-			throw new DatasetError("bad-metadata", `${root}: the metadata names ${path}, outside the dataset`, {
-				file: path,
-			});
+	for (const name of filesOf(root, episodes)) {
+		const path = join(root, name);
+		const entry = await stat(path).catch(() => null);
+		if (entry?.isFile() === true) {
+			if (entry.size < MAX_POINTER_BYTES) await refusePointer(path);
+			continue;
 		}
-		const isFile = await stat(path).then(
-			(entry) => entry.isFile(),
-			() => false,
+		const cure = name.endsWith(".mp4") ? ", or leave out its camera or its episodes" : "";
+		throw new DatasetError(
+			"missing-file",
+			`${path} does not exist; download or copy the dataset again${cure}`,
+			{ file: path },
 		);
-		if (!isFile) {
-			throw new DatasetError("missing-file", `${path} does not exist; download or copy the dataset again`, {
-				file: path,
-			});
-		}
 	}
 }

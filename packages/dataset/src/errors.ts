@@ -4,6 +4,7 @@
 export type DatasetErrorCode =
 	| "not-found"
 	| "missing-file"
+	| "lfs-pointer"
 	| "bad-json"
 	| "bad-metadata"
 	| "unsupported-version"
@@ -20,6 +21,7 @@ export type DatasetErrorCode =
 	| "frame-quarantined"
 	| "decoder-crashed"
 	| "encoder-failed"
+	| "bad-selection"
 	| "bad-episode"
 	| "no-episodes"
 	| "not-convertible"

@@ -9,7 +9,7 @@ import { causeText, DatasetError } from "./errors.ts";
 
 /**
  * SHA-256 (hex) over the paths and contents of all files of meta/, of the data files and of the videos that the
- * episodes name, in order of path. Does not depend on where the dataset lies.
+ * episodes name, in order of path, and over the numbers of selected episodes. Does not depend on where the dataset lies.
  * @throws DatasetError "missing-file" when a file cannot be read.
  */
 export async function datasetFingerprint(
@@ -44,6 +44,9 @@ export async function datasetFingerprint(
 			);
 		}
 		total.update(`${name}\0${hash.digest("hex")}\n`);
+	}
+	if (dataset.selection?.episodes !== undefined) {
+		total.update(`episodes ${dataset.episodes.map(({ recordedIndex }) => recordedIndex).join(",")}\n`);
 	}
 	return total.digest("hex");
 }

@@ -61,8 +61,6 @@ class PooledReader implements FrameReader {
 	readonly #dataset: LeRobotDataset;
 	readonly #pool: DecoderPool;
 	readonly #cache: FrameCache;
-	/** First row of each data file in the whole dataset. */
-	readonly #fileStarts = new Map<string, number>();
 	readonly #quarantined = new Map<string, { readonly request: FrameRequest; readonly error: DatasetError }>();
 	#disposed = false;
 
@@ -79,9 +77,6 @@ class PooledReader implements FrameReader {
 			throw new RangeError(`frame reader: maxRetries is ${maxRetries}, not a non-negative integer`);
 		}
 		this.#dataset = dataset;
-		for (const { dataPath, fromIndex } of dataset.episodes) {
-			this.#fileStarts.set(dataPath, Math.min(fromIndex, this.#fileStarts.get(dataPath) ?? fromIndex));
-		}
 		this.#pool = new DecoderPool({
 			processes,
 			maxRetries,
@@ -170,9 +165,7 @@ class PooledReader implements FrameReader {
 			const place = segment.fromTimestamp + frameIndex / this.#dataset.fps;
 			return { path: segment.path, column: null, place, ...frame };
 		}
-		const { dataPath, fromIndex } = episode;
-		const place = fromIndex - (this.#fileStarts.get(dataPath) ?? fromIndex) + frameIndex;
-		return { path: dataPath, column: camera, place, ...frame };
+		return { path: episode.dataPath, column: camera, place: episode.fileRow + frameIndex, ...frame };
 	}
 }
 

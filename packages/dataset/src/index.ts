@@ -1,6 +1,6 @@
 // Public names of @zk0/dataset.
 export { type ConvertedDataset, type ConvertOptions, convertDataset } from "./convert.ts";
-export { type LeRobotDataset, type OpenDatasetOptions, openDataset } from "./dataset.ts";
+export { type LeRobotDataset, listDatasetFiles, type OpenDatasetOptions, openDataset } from "./dataset.ts";
 export { type ComputeStatsOptions, computeStats } from "./dataset-stats.ts";
 export { DatasetError, type DatasetErrorCode, type DatasetErrorDetails } from "./errors.ts";
 export { datasetFingerprint } from "./fingerprint.ts";
@@ -24,6 +24,7 @@ export {
 	type SampleSourceOptions,
 } from "./sample-source.ts";
 export { createSampler, type Sampler } from "./sampler.ts";
+export type { DatasetSelection } from "./selection.ts";
 export { type EpisodeSplit, splitEpisodes } from "./split.ts";
 export {
 	aggregateFeatureStats,

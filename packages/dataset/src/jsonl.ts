@@ -4,6 +4,7 @@ import { readFile, stat } from "node:fs/promises";
 import type { z } from "zod";
 import { causeText, DatasetError } from "./errors.ts";
 import { isMissing } from "./layout.ts";
+import { refusePointer } from "./lfs-pointer.ts";
 
 /** Larger than the tables of 100,000 episodes with statistics; JavaScript strings end at 512 MB. */
 const MAX_JSONL_BYTES = 400 * 1024 * 1024;
@@ -19,6 +20,7 @@ export async function readJsonLines<T>(
 ): Promise<ReadonlyMap<number, T> | null> {
 	const text = await readText(path, signal);
 	if (text === null) return null;
+	await refusePointer(path);
 	const found = new Map<number, { readonly value: T; readonly line: number }>();
 	for (const [index, content] of text.split("\n").entries()) {
 		if (content.trim() === "") continue;

@@ -6,7 +6,7 @@ import { z } from "zod";
 import { DatasetError } from "./errors.ts";
 import { type DatasetInfo, fillPath } from "./info.ts";
 import { readJsonLines } from "./jsonl.ts";
-import { type DatasetLayout, type Episode, readOptionalJson } from "./layout.ts";
+import { type DatasetLayout, type RecordedEpisode, readOptionalJson } from "./layout.ts";
 import { aggregateStats, type Stats } from "./stats.ts";
 import { parseStats } from "./stats-json.ts";
 
@@ -55,7 +55,11 @@ async function readTasks(root: string, signal?: AbortSignal): Promise<string[]> 
 	return tasks;
 }
 
-async function readEpisodes(root: string, info: DatasetInfo, signal?: AbortSignal): Promise<Episode[]> {
+async function readEpisodes(
+	root: string,
+	info: DatasetInfo,
+	signal?: AbortSignal,
+): Promise<RecordedEpisode[]> {
 	const path = join(root, "meta/episodes.jsonl");
 	const entries = await readJsonLines(
 		path,

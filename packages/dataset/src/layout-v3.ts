@@ -4,7 +4,7 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { DatasetError } from "./errors.ts";
 import { DATA_PATH, type DatasetInfo, fillPath, VIDEO_PATH } from "./info.ts";
-import { type DatasetLayout, type Episode, readOptionalJson, type VideoSegment } from "./layout.ts";
+import { type DatasetLayout, type RecordedEpisode, readOptionalJson, type VideoSegment } from "./layout.ts";
 import { integerColumn, numberColumn, type ParquetTable, readParquet, stringColumn } from "./parquet/read.ts";
 import type { Stats } from "./stats.ts";
 import { episodeStats, parseStats } from "./stats-json.ts";
@@ -73,8 +73,12 @@ async function episodeFiles(root: string): Promise<string[]> {
 	return files.map((name) => join(folder, name));
 }
 
-async function readEpisodes(root: string, info: DatasetInfo, signal?: AbortSignal): Promise<Episode[]> {
-	const episodes: Episode[] = [];
+async function readEpisodes(
+	root: string,
+	info: DatasetInfo,
+	signal?: AbortSignal,
+): Promise<RecordedEpisode[]> {
+	const episodes: RecordedEpisode[] = [];
 	for (const path of await episodeFiles(root)) {
 		const table = await readParquet(path, (names) => names.filter((name) => !name.startsWith("stats/")), {
 			signal,
@@ -84,7 +88,7 @@ async function readEpisodes(root: string, info: DatasetInfo, signal?: AbortSigna
 	return episodes.sort((a, b) => a.index - b.index);
 }
 
-function episodesOf(table: ParquetTable, root: string, info: DatasetInfo): Episode[] {
+function episodesOf(table: ParquetTable, root: string, info: DatasetInfo): RecordedEpisode[] {
 	const cameras = Object.keys(info.features).filter((key) => info.features[key]?.dtype === "video");
 	const segments = new Map(cameras.map((camera) => [camera, videoSegments(table, camera, root, info)]));
 	const lengths = integerColumn(table, "length");

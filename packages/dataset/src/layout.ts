@@ -3,6 +3,7 @@
 import { readFile } from "node:fs/promises";
 import { causeText, DatasetError } from "./errors.ts";
 import type { DatasetInfo } from "./info.ts";
+import { refusePointer } from "./lfs-pointer.ts";
 import type { Stats } from "./stats.ts";
 
 /** The stretch of a video file that holds one episode of one camera; seconds in the file. */
@@ -14,7 +15,7 @@ export interface VideoSegment {
 }
 
 /** One episode as the metadata describes it. */
-export interface Episode {
+export interface RecordedEpisode {
 	readonly index: number;
 	/** Frames. */
 	readonly length: number;
@@ -27,6 +28,16 @@ export interface Episode {
 	readonly dataPath: string;
 	/** By camera key. */
 	readonly videos: ReadonlyMap<string, VideoSegment>;
+}
+
+/** One episode of an open dataset; in a selection `index`, `fromIndex` and `toIndex` count what was selected. */
+export interface Episode extends RecordedEpisode {
+	/** Its number on disk. */
+	readonly recordedIndex: number;
+	/** Its first row in the whole dataset on disk. */
+	readonly recordedFrom: number;
+	/** Its first row in `dataPath`. */
+	readonly fileRow: number;
 }
 
 /** How one format version stores metadata. Every method throws DatasetError naming the file. */
@@ -42,7 +53,7 @@ export interface DatasetLayout {
 	/** Task sentences by task index. */
 	readTasks(root: string, signal?: AbortSignal): Promise<string[]>;
 	/** All episodes in order of index. */
-	readEpisodes(root: string, info: DatasetInfo, signal?: AbortSignal): Promise<Episode[]>;
+	readEpisodes(root: string, info: DatasetInfo, signal?: AbortSignal): Promise<RecordedEpisode[]>;
 	/** Statistics of each episode by its index; empty when the dataset stores none. */
 	readEpisodeStats(root: string, signal?: AbortSignal): Promise<ReadonlyMap<number, Stats>>;
 	/** Statistics of the whole dataset; null when it stores none. */
@@ -68,6 +79,7 @@ export async function readJson(path: string, signal?: AbortSignal): Promise<unkn
 				},
 			);
 		}
+		await refusePointer(path);
 		throw new DatasetError(
 			"bad-json",
 			`${path} cannot be read: ${causeText(cause)}; download or copy it again`,

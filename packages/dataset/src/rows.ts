@@ -28,6 +28,8 @@ export interface RowsExpectation {
 	readonly root: string;
 	readonly fps: number;
 	readonly episodes: readonly Episode[];
+	/** True when some episodes are left out, so that a file may have rows that are not wanted. */
+	readonly isPart: boolean;
 	readonly numTasks: number;
 	readonly stateDim: number;
 	readonly actionDim: number;
@@ -47,7 +49,56 @@ export async function readRows(
 ): Promise<Rows> {
 	const { episodes, stateDim, actionDim } = expected;
 	const length = episodes.reduce((sum, episode) => sum + episode.length, 0);
-	const rows = {
+	const rows = emptyRows(length, stateDim, actionDim);
+	for (const path of new Set(episodes.map(({ dataPath }) => dataPath))) {
+		const own = episodes.filter(({ dataPath }) => dataPath === path);
+		await using table = await openNumberTable(path, { signal });
+		if (coversFile(own, table.numRows))
+			await copyRows(table, rows, own[0]?.fromIndex ?? 0, { expected, own });
+		else await copySelected(table, rows, { expected, own });
+	}
+	checkEpisodes(rows, expected);
+	return rows;
+}
+
+/** True when the episodes, in their order, are all of a file's rows. */
+function coversFile(episodes: readonly Episode[], numRows: number): boolean {
+	let at = 0;
+	for (const { fileRow, length } of episodes) {
+		if (fileRow !== at) return false;
+		at += length;
+	}
+	return at === numRows;
+}
+
+/** Reads a file of which not all rows are wanted, or that has not the rows that it should have. */
+async function copySelected(
+	table: NumberTable,
+	rows: Rows,
+	{ expected, own }: FileExpectation,
+): Promise<void> {
+	const { numRows, path } = table;
+	const { stateDim, actionDim } = expected;
+	const end = Math.max(...own.map(({ fileRow, length }) => fileRow + length));
+	if (end > numRows || !expected.isPart) {
+		const wanted = own.reduce((sum, { length }) => sum + length, 0);
+		throw wrongCount(path, numRows, expected.isPart ? end : wanted);
+	}
+	const all = emptyRows(numRows, stateDim, actionDim);
+	await copyRows(table, all, 0, { expected, own });
+	for (const { fileRow, fromIndex, length } of own) {
+		const to = fileRow + length;
+		rows.episodeIndex.set(all.episodeIndex.subarray(fileRow, to), fromIndex);
+		rows.frameIndex.set(all.frameIndex.subarray(fileRow, to), fromIndex);
+		rows.taskIndex.set(all.taskIndex.subarray(fileRow, to), fromIndex);
+		rows.timestamp.set(all.timestamp.subarray(fileRow, to), fromIndex);
+		rows.state.set(all.state.subarray(fileRow * stateDim, to * stateDim), fromIndex * stateDim);
+		rows.action.set(all.action.subarray(fileRow * actionDim, to * actionDim), fromIndex * actionDim);
+	}
+}
+
+function emptyRows(length: number, stateDim: number, actionDim: number): Rows {
+	return {
 		length,
 		stateDim,
 		actionDim,
@@ -58,23 +109,20 @@ export async function readRows(
 		timestamp: new Float32Array(length),
 		taskIndex: new Int32Array(length),
 	};
-	let at = 0;
-	for (const path of new Set(episodes.map(({ dataPath }) => dataPath))) {
-		await using table = await openNumberTable(path, { signal });
-		if (at + table.numRows > length) throw wrongCount(expected.root, path, at + table.numRows, length);
-		await copyRows(table, rows, at, expected);
-		at += table.numRows;
-	}
-	if (at !== length) throw wrongCount(expected.root, null, at, length);
-	checkEpisodes(rows, expected);
-	return rows;
 }
 
-function wrongCount(root: string, path: string | null, found: number, wanted: number): DatasetError {
+/** What one file is checked against. */
+interface FileExpectation {
+	readonly expected: RowsExpectation;
+	/** The episodes that it holds. */
+	readonly own: readonly Episode[];
+}
+
+function wrongCount(path: string, found: number, wanted: number): DatasetError {
 	return new DatasetError(
 		"count-mismatch",
-		`${path ?? root}: the data files have ${path === null ? "" : "at least "}${found} rows but the episodes sum to ${wanted}; rows are missing or doubled, download or convert the dataset again`,
-		{ file: path ?? root },
+		`${path}: it has ${found} rows but its episodes sum to ${wanted}; rows are missing or doubled, download or convert the dataset again`,
+		{ file: path },
 	);
 }
 
@@ -82,10 +130,12 @@ async function copyRows(
 	table: NumberTable,
 	rows: Rows,
 	at: number,
-	{ fps, stateDim, actionDim, numTasks, toleranceS, hasGlobalIndex }: RowsExpectation,
+	{ expected, own: [first] }: FileExpectation,
 ): Promise<void> {
+	const { fps, stateDim, actionDim, numTasks, toleranceS, hasGlobalIndex } = expected;
 	const { path } = table;
-	if (hasGlobalIndex) await checkGlobalIndex(table, at);
+	const firstIndex = (first?.recordedFrom ?? 0) - (first?.fileRow ?? 0);
+	if (hasGlobalIndex) await checkGlobalIndex(table, firstIndex);
 	await table.read("episode_index", 1, rows.episodeIndex, at);
 	await table.read("frame_index", 1, rows.frameIndex, at);
 	await table.read("task_index", 1, rows.taskIndex, at);
@@ -120,30 +170,32 @@ async function copyRows(
 	}
 }
 
-async function checkGlobalIndex(table: NumberTable, at: number): Promise<void> {
+async function checkGlobalIndex(table: NumberTable, first: number): Promise<void> {
 	const { path, numRows } = table;
 	const indices = new Int32Array(numRows);
 	await table.read("index", 1, indices, 0);
 	for (let row = 0; row < numRows; row++) {
-		if (indices[row] === at + row) continue;
+		if (indices[row] === first + row) continue;
 		throw new DatasetError(
 			"bad-index",
-			`${path}: row ${row} has index ${indices[row]} where ${at + row} belongs; rows are doubled, missing or out of order, convert the dataset again`,
+			`${path}: row ${row} has index ${indices[row]} where ${first + row} belongs; rows are doubled, missing or out of order, convert the dataset again`,
 			{ file: path },
 		);
 	}
 }
 
+/** Checks that every row is where the metadata puts it, then numbers the rows as the selection does. */
 function checkEpisodes(rows: Rows, { episodes }: RowsExpectation): void {
-	for (const { index, fromIndex, toIndex, dataPath } of episodes) {
+	for (const { index, recordedIndex, fromIndex, toIndex, dataPath } of episodes) {
 		for (let row = fromIndex; row < toIndex; row++) {
-			if (rows.episodeIndex[row] !== index || rows.frameIndex[row] !== row - fromIndex) {
+			if (rows.episodeIndex[row] !== recordedIndex || rows.frameIndex[row] !== row - fromIndex) {
 				throw new DatasetError(
 					"episode-boundary",
-					`${dataPath}: row ${row} is episode ${rows.episodeIndex[row]} frame ${rows.frameIndex[row]} but the metadata puts episode ${index} frame ${row - fromIndex} there; convert the dataset again`,
-					{ file: dataPath, episodeIndex: index, frameIndex: row - fromIndex },
+					`${dataPath}: row ${row} is episode ${rows.episodeIndex[row]} frame ${rows.frameIndex[row]} but the metadata puts episode ${recordedIndex} frame ${row - fromIndex} there; convert the dataset again`,
+					{ file: dataPath, episodeIndex: recordedIndex, frameIndex: row - fromIndex },
 				);
 			}
 		}
+		if (index !== recordedIndex) rows.episodeIndex.fill(index, fromIndex, toIndex);
 	}
 }

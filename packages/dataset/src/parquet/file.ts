@@ -3,6 +3,7 @@
 import { open } from "node:fs/promises";
 import { type AsyncBuffer, type FileMetaData, parquetMetadataAsync } from "hyparquet";
 import { causeText, DatasetError } from "../errors.ts";
+import { refusePointer } from "../lfs-pointer.ts";
 
 /** Most rows a file may claim: more would not fit the typed arrays here, so the footer is broken. */
 const MAX_ROWS = 1 << 28;
@@ -67,6 +68,7 @@ export async function openParquetFile(
 	} catch (cause) {
 		await handle.close();
 		signal?.throwIfAborted();
+		await refusePointer(path);
 		throw toBadParquet(path, cause);
 	}
 }
