@@ -142,7 +142,11 @@ function row<Code extends string>(
 const PACKAGE_ERRORS: readonly ErrorRow[] = [
 	row(ArraysError, "model"),
 	row(AutodiffError, "engine"),
-	row(DatasetError, "dataset", { "target-exists": "storage", "write-failed": "storage" }),
+	row(DatasetError, "dataset", {
+		"target-exists": "storage",
+		"write-failed": "storage",
+		"bad-selection": "usage",
+	}),
 	row(PolicyError, "model", { "write-failed": "storage" }),
 	row(HubError, "hub", { "write-failed": "storage", "disk-full": "storage", "bad-reference": "usage" }),
 	row(SimError, "simulator", { "unknown-task": "usage", "bad-uri": "usage" }),

@@ -96,6 +96,36 @@ export const HELP_TOPICS: readonly HelpTopic[] = [
 			].join("\n"),
 	},
 	{
+		name: "data",
+		summary: "how recordings are named: on disk, on the hub, simulated, and parts of them",
+		render: () =>
+			[
+				"Recordings are LeRobot datasets of format v2.0, v2.1 or v3.0, named by",
+				...renderRows([
+					["<path>, local:<path>", "a directory, the one with meta/"],
+					[
+						"hf:<user>/<name>",
+						"a dataset on the Hugging Face hub: its newest format that zk0 reads (tag v3.0, v2.1 or v2.0), else main",
+					],
+					["hf:<user>/<name>@<rev>", "a branch, tag or commit of it"],
+					["sim:<task>", "demonstrations that the simulated arm records; see `zk0 help tasks`"],
+				]),
+				"",
+				"local: and hf: take a part of a dataset; only its files have to be there or are downloaded:",
+				...renderRows([
+					["?episodes=0-9,12", "episodes by their numbers"],
+					["?cameras=top,wrist", "cameras by their keys or the last parts of them; none with ?cameras="],
+				]),
+				"",
+				...wrap(
+					"Downloads go to LeRobot's cache (HF_LEROBOT_HOME/hub, by default ~/.cache/huggingface/lerobot/hub) in " +
+						"Python's layout, continue where they broke off, and are checked by hash. HF_TOKEN or `hf auth login` opens " +
+						"private datasets; HF_ENDPOINT, HF_HOME, HF_HUB_CACHE and HF_HUB_OFFLINE mean what they mean in Python.",
+					WIDTH,
+				),
+			].join("\n"),
+	},
+	{
 		name: "tasks",
 		summary: "what the simulated arm can be asked to do",
 		render: () =>

@@ -146,7 +146,7 @@ describe("a snapshot", () => {
 	});
 
 	test("does not ask for a path that the commit lacks", async () => {
-		await expect(fetched(["nothing.txt"])).rejects.toThrow(RangeError);
+		expect(await codeOf(fetched(["nothing.txt"]))).toBe("hub-not-found");
 	});
 });
 

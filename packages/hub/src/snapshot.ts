@@ -43,7 +43,7 @@ export interface Snapshot {
 	readonly paths: readonly string[];
 	/**
 	 * Makes sure that these files are in `directory`.
-	 * @throws HubError hub-*, "disk-full" or "write-failed"; RangeError for a path that the commit does not have
+	 * @throws HubError hub-*, "disk-full" or "write-failed"
 	 */
 	fetch(paths: readonly string[]): Promise<void>;
 }
@@ -168,7 +168,10 @@ class CachedSnapshot implements Snapshot {
 				throw offline(`${this.repo}@${this.commit} lacks ${path} in the cache`, this.#cache);
 			}
 			if (file === undefined || file === null) {
-				throw new RangeError(`snapshot: ${this.repo}@${this.commit} has no ${path}`);
+				throw new HubError(
+					"hub-not-found",
+					`${this.repo}@${this.commit} has no ${path}; its own files name it, so the repository is not complete`,
+				);
 			}
 			missing.push(file);
 		}

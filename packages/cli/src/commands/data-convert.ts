@@ -1,10 +1,11 @@
 // `zk0 data convert <dir> <out>`: writes a dataset of LeRobot v2.x anew in v3.0.
 import { resolve } from "node:path";
-import { convertDataset, openDataset } from "@zk0/dataset";
+import { convertDataset } from "@zk0/dataset";
 import type { OptionTable } from "../arguments/option.ts";
 import { defineCommand } from "../command.ts";
 import { RUN_OPTIONS } from "../config/run-options.ts";
 import { formatDuration } from "../progress/format.ts";
+import { openData } from "../sources/locate-data.ts";
 
 const OPTIONS = {
 	codec: { ...RUN_OPTIONS.codec, summary: "video codec of the new dataset, av1 or h264 (default: av1)" },
@@ -23,7 +24,7 @@ export const dataConvert = defineCommand({
 	examples: ["zk0 data convert data/old data/new", "zk0 data convert data/old data/new --codec h264"],
 	async run({ values, named, host, output }) {
 		const startedMs = host.now();
-		const source = await openDataset(resolve(host.cwd, named["dir"] ?? ""), { signal: host.signal });
+		const source = await openData(named["dir"] ?? "", { host, output });
 		const written = await convertDataset(source, resolve(host.cwd, named["out"] ?? ""), {
 			codec: values.codec ?? "av1",
 			onEpisode: (numDone) => output.line(`episode ${numDone}/${source.numEpisodes}`),

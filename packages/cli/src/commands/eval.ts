@@ -1,7 +1,5 @@
 // `zk0 eval <checkpoint> <dataset>` and `zk0 eval <checkpoint> sim:<task>`.
-import { resolve } from "node:path";
 import { chooseDevice } from "@zk0/autodiff/node";
-import { openDataset } from "@zk0/dataset";
 import type { SuccessRate } from "@zk0/finetune";
 import type { Checkpoint } from "@zk0/policy";
 import { isSimUri, parseSimUri, type SimSource } from "@zk0/sim";
@@ -16,6 +14,8 @@ import { evaluateInSim, type SimEvaluation } from "../evaluation/sim-evaluation.
 import { formatLoss } from "../progress/format.ts";
 import { renderFrame } from "../progress/frame.ts";
 import { createPaint, wantsColour } from "../progress/paint.ts";
+import { DATA_FORMS } from "../sources/data-uri.ts";
+import { openData } from "../sources/locate-data.ts";
 
 const OPTIONS = {
 	episodes: {
@@ -58,7 +58,7 @@ export const evaluate = defineCommand({
 			name: "checkpoint",
 			summary: "a checkpoint that is bound to a site: its directory, or hf:<user>/<name>",
 		},
-		{ name: "data", summary: "a LeRobot dataset's directory, or sim:<task>[,<task>...]" },
+		{ name: "data", summary: DATA_FORMS },
 	],
 	options: OPTIONS,
 	notes: [
@@ -92,7 +92,7 @@ async function runOnDataset(
 ): Promise<void> {
 	const startedMs = host.now();
 	const { device } = await chooseDevice(values.device ?? "cpu", { signal: host.signal });
-	const dataset = await openDataset(resolve(host.cwd, data));
+	const dataset = await openData(data, { host, output });
 	const found = await evaluateOnDataset(checkpoint, {
 		dataset,
 		heldOutFraction: values.allEpisodes === true ? null : (values.heldOut ?? 0.2),

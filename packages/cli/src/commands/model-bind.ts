@@ -1,7 +1,7 @@
 // `zk0 model bind <checkpoint> <dataset> --out <dir>`: joins a global checkpoint with a site's statistics and cameras.
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
-import { computeStats, openDataset, splitEpisodes } from "@zk0/dataset";
+import { computeStats, splitEpisodes } from "@zk0/dataset";
 import { normalizerStats, resolveCameraMap } from "@zk0/finetune";
 import { bindCheckpoint, cameraKeys } from "@zk0/policy";
 import { z } from "zod";
@@ -10,6 +10,8 @@ import { CliError } from "../cli-error.ts";
 import { defineCommand } from "../command.ts";
 import { RUN_OPTIONS } from "../config/run-options.ts";
 import { openModel } from "../evaluation/open-policy.ts";
+import { DATA_FORMS } from "../sources/data-uri.ts";
+import { openData } from "../sources/locate-data.ts";
 
 const OPTIONS = {
 	out: {
@@ -41,7 +43,7 @@ export const modelBind = defineCommand({
 			name: "checkpoint",
 			summary: "a global or any SmolVLA checkpoint: its directory, or hf:<user>/<name>[@revision]",
 		},
-		{ name: "dataset", summary: "a LeRobot dataset of the site" },
+		{ name: "dataset", summary: `recordings of the site: ${DATA_FORMS}` },
 	],
 	options: OPTIONS,
 	examples: ["zk0 model bind runs/<id>/checkpoints/round_5/global data/kitchen --out models/kitchen"],
@@ -58,7 +60,7 @@ export const modelBind = defineCommand({
 			});
 		}
 		using checkpoint = await openModel(named["checkpoint"] ?? "", host);
-		const dataset = await openDataset(resolve(host.cwd, named["dataset"] ?? ""));
+		const dataset = await openData(named["dataset"] ?? "", { host, output });
 		const { heldOut } = values;
 		const cameras = resolveCameraMap({
 			datasetCameras: dataset.cameraKeys,

@@ -17,9 +17,10 @@ import { cacheDirectory } from "../recordings/recording-cache.ts";
 import { learningOf, machineChoices } from "../simulation/federation-options.ts";
 import { openSites } from "../simulation/open-sites.ts";
 import { newRunId } from "../simulation/run-simulation.ts";
-import { planSites } from "../simulation/site-plans.ts";
+import { locatePlans, planSites } from "../simulation/site-plans.ts";
 import { writeStartCheckpoint } from "../simulation/start-model.ts";
 import { type SiteTrainingResult, trainSite } from "../simulation/train-site.ts";
+import { DATA_FORMS } from "../sources/data-uri.ts";
 
 const { preset, camera, episodes, imageSize, codec, init, batchSize, learningRate, warmupSteps } =
 	RUN_OPTIONS;
@@ -60,7 +61,7 @@ const OPTIONS = {
 export const train = defineCommand({
 	path: ["train"],
 	summary: "Fine-tune on one site's data, without a federation.",
-	positionals: [{ name: "data", summary: "a LeRobot dataset's directory, or sim:<task>" }],
+	positionals: [{ name: "data", summary: DATA_FORMS }],
 	options: OPTIONS,
 	notes: [
 		"Ends at the bits of a federation of this one site with FedAvg, one round and the same steps and seed.",
@@ -78,6 +79,7 @@ export const train = defineCommand({
 		const settings = { ...pickRunOptions(values), data: site.data, strategy: "fedavg" as const };
 		const { config } = resolveConfig(settings, {});
 		const numSteps = steps ?? config.rounds * config.localSteps;
+		const plans = await locatePlans(planSites(config), { host, output });
 		const scratch = await mkdtemp(join(tmpdir(), "zk0-train-"));
 		try {
 			await writeStartCheckpoint(join(scratch, "start"), config, host);
@@ -90,7 +92,7 @@ export const train = defineCommand({
 				reporter,
 				signal: host.signal,
 			};
-			await using opened = await openSites(planSites(config, host.cwd), options);
+			await using opened = await openSites(plans, options);
 			const [first] = opened.sites;
 			if (first === undefined) throw new RangeError("train: no site was opened");
 			const choices = await machineChoices(config, { signal: host.signal });

@@ -2,6 +2,7 @@
 // the resolved config.json of a run; nothing else may appear in those three places.
 import { z } from "zod";
 import type { OptionTable } from "../arguments/option.ts";
+import { DATA_FORMS } from "../sources/data-uri.ts";
 
 const SITE_NAME = /^[a-z0-9][a-z0-9._-]{0,62}$/i;
 
@@ -50,7 +51,7 @@ export const RUN_OPTIONS = {
 		),
 		value: "<site>=<uri>",
 		summary:
-			"a site and its recordings, repeatable: a LeRobot dataset's directory, or sim:<task>[?episodes=n&seed=n]; " +
+			`a site and its recordings, repeatable: ${DATA_FORMS}; ` +
 			"without it, --sites simulated sites record their own",
 	},
 	camera: {

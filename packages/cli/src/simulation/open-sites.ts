@@ -4,11 +4,12 @@ import { createSite, type PolicyInputs, type Site } from "@zk0/finetune";
 import type { RunConfig } from "../config/presets.ts";
 import type { RunReporter } from "../progress/reporter.ts";
 import { recordSites } from "../recordings/record-sites.ts";
-import type { SitePlan } from "./site-plans.ts";
+import type { LocatedData } from "../sources/locate-data.ts";
+import type { LocatedPlan } from "./site-plans.ts";
 
 /** A site on its data. */
 export interface OpenedSite {
-	readonly plan: SitePlan;
+	readonly plan: LocatedPlan;
 	readonly site: Site;
 	/** Names the content of the data. */
 	readonly fingerprint: string;
@@ -32,7 +33,10 @@ export interface OpenSitesOptions {
  * Records what has to be recorded, opens every dataset and looks at it through the policy.
  * @throws CliError "recording-failed"; DatasetError, FinetuneError for data that cannot be used
  */
-export async function openSites(plans: readonly SitePlan[], options: OpenSitesOptions): Promise<OpenedSites> {
+export async function openSites(
+	plans: readonly LocatedPlan[],
+	options: OpenSitesOptions,
+): Promise<OpenedSites> {
 	const { config, signal } = options;
 	const simulated = plans.flatMap(({ name, source }) => (source === null ? [] : [{ site: name, source }]));
 	const recorded = await recordSites(simulated, {
@@ -48,7 +52,8 @@ export async function openSites(plans: readonly SitePlan[], options: OpenSitesOp
 	try {
 		for (const plan of plans) {
 			signal.throwIfAborted();
-			sites.push(await openSite(plan, recorded.get(plan.name) ?? plan.uri, options));
+			const data = plan.located ?? { dir: recorded.get(plan.name) ?? "", selection: undefined };
+			sites.push(await openSite(plan, data, options));
 		}
 	} catch (error) {
 		await close();
@@ -57,9 +62,13 @@ export async function openSites(plans: readonly SitePlan[], options: OpenSitesOp
 	return { sites: [...sites], [Symbol.asyncDispose]: close };
 }
 
-async function openSite(plan: SitePlan, dir: string, options: OpenSitesOptions): Promise<OpenedSite> {
+async function openSite(
+	plan: LocatedPlan,
+	{ dir, selection }: Pick<LocatedData, "dir" | "selection">,
+	options: OpenSitesOptions,
+): Promise<OpenedSite> {
 	const { config, policy, signal } = options;
-	const dataset = await openDataset(dir);
+	const dataset = await openDataset(dir, { selection, signal });
 	const fingerprint = await datasetFingerprint(dataset, { signal });
 	const site = await createSite({
 		name: plan.name,

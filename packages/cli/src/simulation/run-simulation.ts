@@ -20,7 +20,7 @@ import { VERSION } from "../version.ts";
 import { type FederationEnd, federate } from "./federate.ts";
 import { learningOf, machineChoices } from "./federation-options.ts";
 import { type OpenedSite, type OpenedSites, openSites } from "./open-sites.ts";
-import { planSites, type SitePlan } from "./site-plans.ts";
+import { type LocatedPlan, locatePlans, planSites } from "./site-plans.ts";
 import { writeStartCheckpoint } from "./start-model.ts";
 
 /** A finished simulation. */
@@ -38,8 +38,11 @@ export interface SimulationContext {
 export async function startRun(resolved: ResolvedConfig, context: SimulationContext): Promise<FinishedRun> {
 	const { host } = context;
 	const { config } = resolved;
-	const plans = planSites(config, host.cwd);
-	for (const { source, uri } of plans) if (source === null) await openDataset(uri);
+	const plans = await locatePlans(planSites(config), context);
+	for (const { located } of plans) {
+		if (located !== null)
+			await openDataset(located.dir, { selection: located.selection, signal: host.signal });
+	}
 	const paths = runPaths(resolve(host.cwd, config.out), newRunId(host));
 	await mkdir(paths.root, { recursive: true });
 	return await withRunLock(paths.lock, async () => {
@@ -54,7 +57,7 @@ export async function startRun(resolved: ResolvedConfig, context: SimulationCont
 
 async function recordAndFederate(
 	resolved: ResolvedConfig,
-	{ plans, paths }: { readonly plans: readonly SitePlan[]; readonly paths: RunPaths },
+	{ plans, paths }: { readonly plans: readonly LocatedPlan[]; readonly paths: RunPaths },
 	context: SimulationContext,
 ): Promise<FinishedRun> {
 	const { host } = context;
@@ -89,7 +92,7 @@ export async function resumeRun(paths: RunPaths, context: SimulationContext): Pr
 	return await withRunLock(paths.lock, async () => {
 		using base = await openCheckpoint(paths.globalCheckpoint(0));
 		const data = Object.fromEntries(record.sites.map(({ name, uri }) => [name, uri]));
-		const plans = planSites({ ...config, data }, host.cwd);
+		const plans = await locatePlans(planSites({ ...config, data }), context);
 		using reporter = reporterFor(plans, config, context);
 		await using opened = await openAll(plans, config, { base, reporter, host });
 		for (const site of opened.sites) requireSameData(site, record);
@@ -120,7 +123,7 @@ function recordedConfig(record: RunRecord, paths: RunPaths): RunConfig {
 }
 
 function reporterFor(
-	plans: readonly SitePlan[],
+	plans: readonly LocatedPlan[],
 	config: RunConfig,
 	{ host, output }: SimulationContext,
 ): RunReporter {
@@ -133,7 +136,7 @@ function reporterFor(
 }
 
 function openAll(
-	plans: readonly SitePlan[],
+	plans: readonly LocatedPlan[],
 	config: RunConfig,
 	{
 		base,

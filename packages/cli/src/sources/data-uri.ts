@@ -1,0 +1,101 @@
+// How commands name recordings: a path, `local:<path>`, `hf:<user>/<name>[@revision]` or `sim:<task>`; `local:` and
+// `hf:` take `?episodes=0-9,12&cameras=top,wrist` for a part of a dataset.
+import { resolve } from "node:path";
+import type { DatasetSelection } from "@zk0/dataset";
+import { type HubReference, isHubReference, parseHubReference } from "@zk0/hub";
+import { isSimUri, parseSimUri, type SimSource } from "@zk0/sim";
+import { CliError } from "../cli-error.ts";
+
+/** What a URI names. */
+export type DataSource =
+	| { readonly kind: "sim"; readonly source: SimSource }
+	| {
+			readonly kind: "hub";
+			readonly reference: HubReference;
+			readonly selection: DatasetSelection | undefined;
+	  }
+	| { readonly kind: "local"; readonly path: string; readonly selection: DatasetSelection | undefined };
+
+/** The forms, for help texts. */
+export const DATA_FORMS: string =
+	"a LeRobot dataset's directory, hf:<user>/<name>[@revision] or sim:<task> (`zk0 help data`)";
+
+const LOCAL = "local:";
+/** More episodes than any dataset has: a mistyped range is an error, not a full memory. */
+const MAX_EPISODES = 10_000_000;
+const CURE = "see `zk0 help data`";
+
+/**
+ * Parses a URI; paths are resolved against `cwd`.
+ * @throws CliError "bad-data-uri"; HubError "bad-reference"; SimError "bad-uri", "unknown-task"
+ */
+export function parseDataUri(uri: string, cwd: string): DataSource {
+	if (isSimUri(uri)) return { kind: "sim", source: parseSimUri(uri) };
+	const [place = "", query] = uri.split(/\?(.*)/s, 2);
+	if (isHubReference(uri)) {
+		return { kind: "hub", reference: parseHubReference(place), selection: parseSelection(uri, query) };
+	}
+	if (uri.startsWith(LOCAL)) {
+		const path = resolve(cwd, place.slice(LOCAL.length));
+		return { kind: "local", path, selection: parseSelection(uri, query) };
+	}
+	// A single letter before a colon is a Windows drive.
+	const [, scheme] = /^([a-z][a-z0-9+-]+):/.exec(uri) ?? [];
+	if (scheme !== undefined) {
+		throw new CliError("bad-data-uri", `"${uri}": "${scheme}:" is not a source of recordings`, {
+			cure: CURE,
+		});
+	}
+	return { kind: "local", path: resolve(cwd, uri), selection: undefined };
+}
+
+function parseSelection(uri: string, query: string | undefined): DatasetSelection | undefined {
+	if (query === undefined || query === "") return undefined;
+	let episodes: number[] | undefined;
+	let cameras: string[] | undefined;
+	for (const [key, value] of new URLSearchParams(query)) {
+		if (key === "episodes") episodes = parseEpisodes(uri, value);
+		else if (key === "cameras") cameras = value.split(",").filter((name) => name !== "");
+		else {
+			throw new CliError("bad-data-uri", `"${uri}": "${key}" is neither episodes nor cameras`, {
+				cure: CURE,
+			});
+		}
+	}
+	return { episodes, cameras };
+}
+
+/** `0-9,12` */
+function parseEpisodes(uri: string, text: string): number[] {
+	const chosen = new Set<number>();
+	for (const part of text.split(",")) {
+		const [, from, to = from] = /^(\d+)(?:-(\d+))?$/.exec(part) ?? [];
+		const [first, last] = [Number(from), Number(to)];
+		if (!(first <= last) || last >= MAX_EPISODES) {
+			throw new CliError("bad-data-uri", `"${uri}": "${part}" is not an episode or a range like 0-9`, {
+				cure: CURE,
+			});
+		}
+		for (let episode = first; episode <= last; episode++) chosen.add(episode);
+	}
+	return [...chosen].sort((a, b) => a - b);
+}
+
+/** A selection as the query of a URI, with its question mark; empty for everything. */
+export function formatSelection(selection: DatasetSelection | undefined): string {
+	const { episodes, cameras } = selection ?? {};
+	const parts: string[] = [];
+	if (episodes !== undefined) parts.push(`episodes=${formatEpisodes(episodes)}`);
+	if (cameras !== undefined) parts.push(`cameras=${cameras.join(",")}`);
+	return parts.length === 0 ? "" : `?${parts.join("&")}`;
+}
+
+function formatEpisodes(episodes: readonly number[]): string {
+	const ranges: [number, number][] = [];
+	for (const episode of episodes) {
+		const last = ranges.at(-1);
+		if (last !== undefined && last[1] + 1 === episode) last[1] = episode;
+		else ranges.push([episode, episode]);
+	}
+	return ranges.map(([from, to]) => (from === to ? `${from}` : `${from}-${to}`)).join(",");
+}
