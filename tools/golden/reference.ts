@@ -10,8 +10,8 @@ import {
 	type PolicyModel,
 	parsePolicyConfig,
 	parseVlmConfig,
-	readAdapter,
 	readAdapterConfig,
+	readStoredAdapter,
 	type SmolVLAConfig,
 	type VlmConfig,
 } from "@zk0/policy";
@@ -142,7 +142,7 @@ export async function readReference(directory: string): Promise<Reference> {
 }
 
 async function adapted(model: PolicyModel, directory: string): Promise<PolicyModel> {
-	const { adapter, arrays } = readAdapter(directory, await readAdapterConfig(directory), model);
+	const { adapter, arrays } = await readStoredAdapter(directory, await readAdapterConfig(directory), model);
 	return { ...model, adapter, tensors: overlayTensors(model.tensors, arrays) };
 }
 

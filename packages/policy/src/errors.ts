@@ -12,6 +12,8 @@ export type PolicyErrorCode =
 	| "missing-stats"
 	| "bad-stats"
 	| "not-bound"
+	| "missing-base"
+	| "wrong-base"
 	| "bad-tokenizer"
 	| "bad-frame"
 	| "no-camera"

@@ -8,11 +8,12 @@ export {
 	type MisshapenTensor,
 	type PartReport,
 } from "./checkpoint/inspect.ts";
+export { weightsPath } from "./checkpoint/layout.ts";
 export { assertDeployable, type Checkpoint, openCheckpoint } from "./checkpoint/open.ts";
 export type { OpenOptions } from "./checkpoint/parts.ts";
 export type { RenameMap } from "./checkpoint/processors.ts";
 export type { CheckpointKind } from "./checkpoint/sidecar.ts";
-export { type CheckpointContent, writeCheckpoint } from "./checkpoint/write.ts";
+export { type CheckpointContent, contentOf, writeCheckpoint } from "./checkpoint/write.ts";
 export { smolvlaBasePreset } from "./config/base-preset.ts";
 export { type ModelDims, modelDims } from "./config/dims.ts";
 export {
@@ -44,7 +45,8 @@ export { resizeWithPad } from "./inputs/resize.ts";
 export { trainTokenizer } from "./language/bpe-training.ts";
 export { type EncodedTasks, encodeTasks, loadTokenizer, type Tokenizer } from "./language/tokenizer.ts";
 export type { LoraAdapter } from "./lora/adapter.ts";
-export { readAdapter, readAdapterConfig } from "./lora/adapter-files.ts";
+export { type AdapterBase, baseOf } from "./lora/adapter-base.ts";
+export { readAdapterConfig, readStoredAdapter } from "./lora/adapter-files.ts";
 export { DEFAULT_ALPHA, type FreshAdapter, withFreshAdapter } from "./lora/init-adapter.ts";
 export { mergedTensors } from "./lora/merge.ts";
 export { hasFrozenPrefix, type PolicyModel, trainedNames } from "./model/policy-model.ts";

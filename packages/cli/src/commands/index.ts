@@ -6,6 +6,7 @@ import { evaluate } from "./eval.ts";
 import { modelBind } from "./model-bind.ts";
 import { modelInit } from "./model-init.ts";
 import { modelInspect } from "./model-inspect.ts";
+import { modelMerge } from "./model-merge.ts";
 import { runsList } from "./runs-list.ts";
 import { runsResume } from "./runs-resume.ts";
 import { runsShow } from "./runs-show.ts";
@@ -20,6 +21,7 @@ export const COMMANDS: readonly Command[] = [
 	modelInit,
 	modelInspect,
 	modelBind,
+	modelMerge,
 	dataSynth,
 	dataConvert,
 	runsList,

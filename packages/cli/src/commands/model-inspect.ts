@@ -25,7 +25,7 @@ export const modelInspect = defineCommand({
 	],
 	async run({ named, host, output }) {
 		const { directory, ...options } = await locateModel(named["checkpoint"] ?? "", host);
-		const report = await inspectCheckpoint(directory, options);
+		const report = await inspectCheckpoint(directory, { ...options, hub: host });
 		output.result(documentOf(report), () => render(report));
 		const isUsable = report.kind === "global" ? report.canTrain : report.canRun;
 		if (isUsable) return;
@@ -81,6 +81,7 @@ function render(report: CheckpointReport): string {
 	const facts: [string, string][] = [
 		["checkpoint", report.directory],
 		["kind", kinds[report.kind ?? "unknown"]],
+		...adapterFacts(report.adapter),
 		["backbone", config.vlm_model_name],
 		["vectors", `${vectors.join(", ")}; chunks of ${config.chunk_size}`],
 		["cameras", cameras.join(", ") || "none"],
@@ -109,6 +110,17 @@ function render(report: CheckpointReport): string {
 		`${"run".padEnd(12)}${report.canRun ? "yes" : "no"}`,
 		...problems.map(({ message }) => `  ${message}`),
 	].join("\n");
+}
+
+function adapterFacts(adapter: CheckpointReport["adapter"]): [string, string][] {
+	if (adapter === null) return [];
+	const { rank, alpha, modules, savedModules, trains, base } = adapter;
+	const saved = savedModules.length === 0 ? "" : `, and ${savedModules.length} modules as a whole`;
+	const factors = trains === "B" ? ", of which only B is trained" : "";
+	return [
+		["adapter", `LoRA of rank ${rank}, alpha ${alpha}, on ${modules.length} modules${saved}${factors}`],
+		["base", base.revision === null ? base.name : `${base.name}@${base.revision}`],
+	];
 }
 
 function renderParts(parts: readonly PartReport[]): string[] {

@@ -24,6 +24,7 @@ import { DATA_FORMS } from "../sources/data-uri.ts";
 
 const { preset, camera, episodes, imageSize, codec, init, batchSize, learningRate, warmupSteps } =
 	RUN_OPTIONS;
+const { loraRank, loraAlpha, loraFreezeA } = RUN_OPTIONS;
 const { heldOut, evalFrames, sampledFrames, seed, threads, device, out } = RUN_OPTIONS;
 
 const OPTIONS = {
@@ -48,6 +49,9 @@ const OPTIONS = {
 	batchSize,
 	learningRate,
 	warmupSteps,
+	loraRank,
+	loraAlpha,
+	loraFreezeA,
 	heldOut,
 	evalFrames,
 	sampledFrames,
@@ -83,7 +87,7 @@ export const train = defineCommand({
 		const scratch = await mkdtemp(join(tmpdir(), "zk0-train-"));
 		try {
 			await writeStartCheckpoint(join(scratch, "start"), config, host);
-			using base = await openCheckpoint(join(scratch, "start"));
+			using base = await openCheckpoint(join(scratch, "start"), { hub: host });
 			using reporter = createReporter({ stream: output.people, host, sites: [name], rounds: 1 });
 			const options = {
 				config,

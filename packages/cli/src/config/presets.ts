@@ -9,7 +9,8 @@ type Given = Required<OptionValues<typeof RUN_OPTIONS>>;
 
 /**
  * Settings that may stay open (null): no data is made up by `sites`, cameras go by equal names, every checkpoint is
- * kept, learning rate and warm-up are the policy's own, one site per core works at a time, with as many threads as
+ * kept, learning rate and warm-up are the policy's own, whole weights are trained and no adapter (an adapter that the run
+ * starts from is trained on), one site per core works at a time, with as many threads as
  * cores are left for it.
  */
 export type OpenSetting =
@@ -18,6 +19,8 @@ export type OpenSetting =
 	| "keepCheckpoints"
 	| "learningRate"
 	| "warmupSteps"
+	| "loraRank"
+	| "loraAlpha"
 	| "concurrency"
 	| "threads";
 
@@ -37,6 +40,9 @@ const SMALL: RunDefaults = {
 	imageSize: [96, 96],
 	codec: "av1",
 	init: "bundled",
+	loraRank: null,
+	loraAlpha: null,
+	loraFreezeA: false,
 	rounds: 6,
 	localSteps: 40,
 	batchSize: 16,

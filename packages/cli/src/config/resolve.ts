@@ -113,6 +113,15 @@ function checkAgreement(config: RunConfig, sources: ResolvedConfig["sources"]): 
 	if (strategy === "fedavg" && sources.proximalMu !== "preset" && config.proximalMu !== 0) {
 		complain("--proximal-mu has no meaning with fedavg", "use --strategy fedprox or leave --proximal-mu out");
 	}
+	if (config.loraRank !== null && config.init === "random") {
+		complain(
+			"an adapter of random weights learns next to nothing",
+			"give --init <dir>, or leave --lora-rank out",
+		);
+	}
+	if (config.loraRank === null && config.loraAlpha !== null) {
+		complain("--lora-alpha has no meaning without --lora-rank", "give --lora-rank <n> too");
+	}
 	if (minSites > numSites) {
 		complain(`--min-sites ${minSites} is more than the ${numSites} sites`, "lower it");
 	}

@@ -93,6 +93,27 @@ export const RUN_OPTIONS = {
 		summary:
 			"checkpoint to start from (a directory or hf:<user>/<name>), or random weights; the small presets bring a pretrained base",
 	},
+	loraRank: {
+		kind: "number",
+		schema: z.number().int().min(1).max(1024),
+		value: "<n>",
+		summary:
+			"train a LoRA adapter of this rank on the modules that LeRobot adapts, instead of the weights; only the " +
+			"adapter travels and is saved, in peft's format",
+	},
+	loraAlpha: {
+		kind: "number",
+		schema: z.number().positive().max(100_000),
+		value: "<x>",
+		summary: "the adapter is scaled by alpha / rank (default: 8, LeRobot's)",
+	},
+	loraFreezeA: {
+		kind: "switch",
+		schema: z.boolean(),
+		summary:
+			"train only the adapter's second factor: half the traffic, and averaging sites' adapters averages their " +
+			"products exactly (FFA-LoRA)",
+	},
 	rounds: {
 		kind: "number",
 		schema: z.number().int().min(1).max(MAX_ROUNDS),

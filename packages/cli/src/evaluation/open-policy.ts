@@ -7,6 +7,7 @@ import {
 	assertDeployable,
 	type Checkpoint,
 	type HubCheckpoint,
+	type OpenOptions,
 	openCheckpoint,
 	resolveHubCheckpoint,
 } from "@zk0/policy";
@@ -29,10 +30,14 @@ export async function locateModel(name: string, { cwd, env, signal }: ModelPlace
 	});
 }
 
-/** Opens a checkpoint. @throws as `locateModel`; PolicyError */
-export async function openModel(name: string, place: ModelPlace): Promise<Checkpoint> {
-	const { directory, ...options } = await locateModel(name, place);
-	return await openCheckpoint(directory, options);
+/** Opens a checkpoint; an adapter's base is found where the adapter says, on the hub too. @throws as `locateModel`; PolicyError */
+export async function openModel(
+	name: string,
+	place: ModelPlace,
+	options: Pick<OpenOptions, "baseDir"> = {},
+): Promise<Checkpoint> {
+	const { directory, ...found } = await locateModel(name, place);
+	return await openCheckpoint(directory, { ...found, ...options, hub: place });
 }
 
 /** Opens a checkpoint to act with. @throws PolicyError "not-bound" for a global checkpoint; as `openModel` */

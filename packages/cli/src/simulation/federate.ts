@@ -11,7 +11,7 @@ import {
 	type PolicyEngine,
 	type Pool,
 } from "@zk0/finetune";
-import { type Checkpoint, type PolicyModel, trainableNames } from "@zk0/policy";
+import { type Checkpoint, type PolicyModel, trainedNames, weightsPath } from "@zk0/policy";
 import { CliError } from "../cli-error.ts";
 import type { RunConfig } from "../config/presets.ts";
 import type { RunReporter } from "../progress/reporter.ts";
@@ -39,7 +39,7 @@ export interface Federation {
 /** How it ended. */
 export interface FederationEnd {
 	readonly summary: RunSummary;
-	/** SHA-256 of the last round's global model.safetensors. */
+	/** SHA-256 of the last round's global weights: model.safetensors, or an adapter's tensors. */
 	readonly modelSha256: string;
 }
 
@@ -62,7 +62,7 @@ export async function federate(federation: Federation): Promise<FederationEnd> {
 	for await (const event of startSimulation(federation, log, pool)) {
 		reporter.event(event);
 		if (event.kind === "round.aggregated") {
-			await checkpoints.write(event.round, weightsPath(paths, event.weightsSha256));
+			await checkpoints.write(event.round, roundWeights(paths, event.weightsSha256));
 			await checkpoints.prune(event.round);
 		}
 		if (event.kind === "round.evaluated") await refreshFiles(federation, log.events);
@@ -93,13 +93,13 @@ async function finish(
 }
 
 /** The trained tensors, as the federation starts from them; the same bytes whenever they are written. */
-async function writeInitialWeights(path: string, { config, vlm, tensors }: PolicyModel): Promise<void> {
-	const trained = trainableNames(config, vlm).map((name) => [name, tensors.readFloat32(name)] as const);
+async function writeInitialWeights(path: string, model: PolicyModel): Promise<void> {
+	const trained = trainedNames(model).map((name) => [name, model.tensors.readFloat32(name)] as const);
 	await writeSafetensorsFile(path, new Map(trained));
 }
 
 /** Where the federation's object store keeps the weights of a round. */
-function weightsPath(paths: RunPaths, sha256: string): string {
+function roundWeights(paths: RunPaths, sha256: string): string {
 	return join(paths.federation, "server", "objects", sha256);
 }
 
@@ -113,7 +113,7 @@ async function repairCheckpoints(
 	const firstKept = config.keepCheckpoints === null ? 0 : last - config.keepCheckpoints + 1;
 	await checkpoints.write(0, null);
 	for (const [round, sha256] of weightsHistory.entries()) {
-		if (round > 0 && round >= firstKept) await checkpoints.write(round, weightsPath(paths, sha256));
+		if (round > 0 && round >= firstKept) await checkpoints.write(round, roundWeights(paths, sha256));
 	}
 }
 
@@ -155,8 +155,6 @@ async function refreshFiles(
 	{ paths, record }: Federation,
 	events: readonly RoundEvent[],
 ): Promise<FederationEnd> {
-	const modelSha256 = await sha256File(
-		join(paths.globalCheckpoint(replayRun(events).round), "model.safetensors"),
-	);
+	const modelSha256 = await sha256File(weightsPath(paths.globalCheckpoint(replayRun(events).round)));
 	return { summary: await writeRunFiles({ paths, record, events, modelSha256 }), modelSha256 };
 }

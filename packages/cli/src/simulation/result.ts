@@ -22,7 +22,7 @@ export interface SimulationResult {
 	readonly bytesDown: number | null;
 	/** The last round's global checkpoint. */
 	readonly checkpoint: string;
-	/** SHA-256 of its model.safetensors, whose tensors are sorted by name. */
+	/** SHA-256 of its model.safetensors (of an adapter: adapter_model.safetensors), whose tensors are sorted by name. */
 	readonly modelSha256: string;
 	/** From the start of the command to its end. */
 	readonly seconds: number;

@@ -2,15 +2,19 @@
 // and cameras. Made from the federation's weights, so a missing one can be made again.
 import { existsSync } from "node:fs";
 import { link, rename, rm } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { openSafetensors, sha256File } from "@zk0/arrays/node";
 import type { Site } from "@zk0/finetune";
-import { bindCheckpoint, type Checkpoint, overlayTensors, writeCheckpoint } from "@zk0/policy";
+import {
+	bindCheckpoint,
+	type Checkpoint,
+	contentOf,
+	overlayTensors,
+	weightsPath,
+	writeCheckpoint,
+} from "@zk0/policy";
 import { codeOf } from "../exit-codes.ts";
 import type { RunPaths } from "../run-directory/paths.ts";
-
-/** LeRobot's name of the file with all tensors. */
-const MODEL_FILE = "model.safetensors";
 
 /** Writes checkpoints of rounds. */
 export interface RoundCheckpoints {
@@ -35,7 +39,6 @@ export interface CheckpointSources {
 
 /** The checkpoints of a run. */
 export function roundCheckpoints({ paths, base, sites, numKept }: CheckpointSources): RoundCheckpoints {
-	const { config, vlm, model, tokenizerDir } = base;
 	return {
 		async write(round, weightsPath) {
 			const globalDir = paths.globalCheckpoint(round);
@@ -43,8 +46,8 @@ export function roundCheckpoints({ paths, base, sites, numKept }: CheckpointSour
 				using weights = openSafetensors(weightsPath);
 				const names = [...weights.entries.keys()];
 				const trained = new Map(names.map((name) => [name, weights.readFloat32(name)]));
-				const tensors = overlayTensors(model.tensors, trained);
-				await writeCheckpoint(globalDir, { config, vlm, tensors, tokenizerDir });
+				const tensors = overlayTensors(base.model.tensors, trained);
+				await writeCheckpoint(globalDir, { ...contentOf(base), tensors });
 			}
 			for (const site of sites)
 				await bindToSite(globalDir, paths.siteCheckpoint(round, site.data.name), site);
@@ -69,7 +72,8 @@ export async function bindToSite(globalDir: string, siteDir: string, { data }: S
 		stateLength: data.dataset.stateDim,
 		actionLength: data.dataset.actionDim,
 	});
-	await shareModelFile(join(globalDir, MODEL_FILE), join(siteDir, MODEL_FILE));
+	const weights = weightsPath(globalDir);
+	await shareModelFile(weights, join(siteDir, basename(weights)));
 }
 
 /** Makes equal files one on disk, where the file system can: a run keeps the weights of a round once. */

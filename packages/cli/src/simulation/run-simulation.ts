@@ -2,10 +2,10 @@
 import { existsSync } from "node:fs";
 import { mkdir, rm } from "node:fs/promises";
 import { arch, cpus, platform } from "node:os";
-import { join, resolve } from "node:path";
+import { resolve } from "node:path";
 import { sha256File } from "@zk0/arrays/node";
 import { openDataset } from "@zk0/dataset";
-import { type Checkpoint, openCheckpoint } from "@zk0/policy";
+import { type Checkpoint, openCheckpoint, weightsPath } from "@zk0/policy";
 import { CliError } from "../cli-error.ts";
 import type { RunConfig } from "../config/presets.ts";
 import { parseConfig, type ResolvedConfig, resolveConfig } from "../config/resolve.ts";
@@ -64,7 +64,7 @@ async function recordAndFederate(
 	const { config } = resolved;
 	const initialDir = paths.globalCheckpoint(0);
 	await writeStartCheckpoint(initialDir, config, host);
-	using base = await openCheckpoint(initialDir);
+	using base = await openCheckpoint(initialDir, { hub: host });
 	using reporter = reporterFor(plans, config, context);
 	await using opened = await openAll(plans, config, { base, reporter, host });
 	const record = await recordOf(resolved, { paths, base, opened: opened.sites, host });
@@ -90,7 +90,7 @@ export async function resumeRun(paths: RunPaths, context: SimulationContext): Pr
 	const record = await readRunRecord(paths.config);
 	const config = recordedConfig(record, paths);
 	return await withRunLock(paths.lock, async () => {
-		using base = await openCheckpoint(paths.globalCheckpoint(0));
+		using base = await openCheckpoint(paths.globalCheckpoint(0), { hub: host });
 		const data = Object.fromEntries(record.sites.map(({ name, uri }) => [name, uri]));
 		const plans = await locatePlans(planSites({ ...config, data }), context);
 		using reporter = reporterFor(plans, config, context);
@@ -186,7 +186,7 @@ async function recordOf(
 		learning: { ...learningOf(config, base.config), betas: [...learningOf(config, base.config).betas] },
 		initial: {
 			from: config.init,
-			modelSha256: await sha256File(join(base.directory, "model.safetensors")),
+			modelSha256: await sha256File(weightsPath(base.directory)),
 		},
 		machine: {
 			...(await machineChoices(config, { signal: host.signal })),

@@ -15,7 +15,14 @@ import {
 	type Site,
 	trainOnSite,
 } from "@zk0/finetune";
-import { type Checkpoint, overlayTensors, trainableNames, writeCheckpoint } from "@zk0/policy";
+import {
+	type Checkpoint,
+	contentOf,
+	overlayTensors,
+	trainedNames,
+	weightsPath,
+	writeCheckpoint,
+} from "@zk0/policy";
 import type { RunReporter } from "../progress/reporter.ts";
 import { bindToSite } from "./round-checkpoints.ts";
 
@@ -59,11 +66,11 @@ export interface SiteTrainingResult {
 /** Trains, measures before and after, and writes the checkpoints and metrics.json. */
 export async function trainSite(run: SiteTrainingRun): Promise<SiteTrainingResult> {
 	const { base, site, learning, seed, signal, dir, numSteps, reporter } = run;
-	const { config, vlm, model, tokenizerDir } = base;
+	const { model } = base;
 	await using pool = createPool([
 		createPolicyEngine(await createOrtRuntime({ threads: run.threads, device: run.device }), model),
 	]);
-	const names = trainableNames(config, vlm);
+	const names = trainedNames(model);
 	const initial = new Map<string, NdArray>(names.map((name) => [name, model.tensors.readFloat32(name)]));
 	const before = await evaluateOnSite(site, pool, { weights: initial, learning, seed, signal });
 	const trained = await trainOnSite(site, pool, {
@@ -83,7 +90,7 @@ export async function trainSite(run: SiteTrainingRun): Promise<SiteTrainingResul
 	const checkpoint = join(dir, "checkpoint", "global");
 	const pretrainedModel = join(dir, "checkpoint", "pretrained_model");
 	const tensors = overlayTensors(model.tensors, trained.weights);
-	await writeCheckpoint(checkpoint, { config, vlm, tensors, tokenizerDir });
+	await writeCheckpoint(checkpoint, { ...contentOf(base), tensors });
 	await bindToSite(checkpoint, pretrainedModel, site);
 	const result: SiteTrainingResult = {
 		runDir: dir,
@@ -96,7 +103,7 @@ export async function trainSite(run: SiteTrainingRun): Promise<SiteTrainingResul
 		heldOut: metricsOf(site, after),
 		checkpoint,
 		pretrainedModel,
-		modelSha256: await sha256File(join(checkpoint, "model.safetensors")),
+		modelSha256: await sha256File(weightsPath(checkpoint)),
 	};
 	await writeFileAtomic(
 		join(dir, "metrics.json"),

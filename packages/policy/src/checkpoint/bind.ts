@@ -6,7 +6,7 @@ import { createNormalizer, normalizedFeatures, type Stats } from "../inputs/norm
 import { openCheckpoint } from "./open.ts";
 import type { OpenOptions } from "./parts.ts";
 import type { RenameMap } from "./processors.ts";
-import { writeCheckpoint } from "./write.ts";
+import { contentOf, writeCheckpoint } from "./write.ts";
 
 /** What a site adds to the global model. */
 export interface SiteBinding extends OpenOptions {
@@ -65,10 +65,8 @@ export async function bindCheckpoint(globalDir: string, outDir: string, binding:
 	const renameMap = binding.renameMap ?? {};
 	checkRenames(config, renameMap);
 	await writeCheckpoint(outDir, {
+		...contentOf(checkpoint),
 		config,
-		vlm: checkpoint.vlm,
-		tensors: checkpoint.model.tensors,
-		tokenizerDir: checkpoint.tokenizerDir,
 		site: { stats: binding.stats, renameMap },
 	});
 }

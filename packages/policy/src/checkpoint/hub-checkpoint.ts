@@ -4,11 +4,18 @@ import { join } from "node:path";
 import { type Environment, fetchModel, hubSettings, parseHubReference, type SnapshotContext } from "@zk0/hub";
 import { parsePolicyConfig } from "../config/policy-config.ts";
 import { SMOLVLM2_500M } from "../config/vlm-config.ts";
-import { CONFIG_FILE, MODEL_FILE, TOKENIZER_FOLDER, VLM_FOLDER } from "./layout.ts";
+import {
+	ADAPTER_CONFIG_FILE,
+	ADAPTER_FILE,
+	CONFIG_FILE,
+	MODEL_FILE,
+	TOKENIZER_FOLDER,
+	VLM_FOLDER,
+} from "./layout.ts";
 import { readJson } from "./read-json.ts";
 
 const CHECKPOINT_FILES =
-	/^(?:[\w-]+\.json|model\.safetensors|policy_[\w-]+\.safetensors|(?:tokenizer|vlm)\/[\w-]+\.(?:json|txt|jinja))$/;
+	/^(?:[\w-]+\.json|(?:adapter_)?model\.safetensors|policy_[\w-]+\.safetensors|(?:tokenizer|vlm)\/[\w-]+\.(?:json|txt|jinja))$/;
 const TOKENIZER_FILES = /^(?:tokenizer|tokenizer_config|special_tokens_map|added_tokens)\.json$/;
 const BACKBONE_FILES = /^(?:config|tokenizer|tokenizer_config|special_tokens_map|added_tokens)\.json$/;
 
@@ -25,7 +32,8 @@ export interface HubCheckpoint {
 }
 
 /**
- * Brings a checkpoint of the hub into the cache, and its backbone's tokenizer where it has none.
+ * Brings a checkpoint of the hub into the cache, and its backbone's tokenizer where it has none; of an adapter the
+ * adapter alone.
  * @throws HubError; PolicyError bad-checkpoint and the like for its config.json
  */
 export async function resolveHubCheckpoint(
@@ -34,8 +42,14 @@ export async function resolveHubCheckpoint(
 ): Promise<HubCheckpoint> {
 	const parsed = parseHubReference(reference);
 	const context: SnapshotContext = { ...options, settings: await hubSettings(env) };
-	const needed = [CONFIG_FILE, MODEL_FILE];
-	const directory = await fetchModel(parsed, { wanted: CHECKPOINT_FILES, needed }, context);
+	const fetchWith = (...needed: string[]): Promise<string> =>
+		fetchModel(parsed, { wanted: CHECKPOINT_FILES, needed }, context);
+	let directory = await fetchWith(CONFIG_FILE);
+	if (existsSync(join(directory, ADAPTER_CONFIG_FILE))) {
+		const isWhole = existsSync(join(directory, ADAPTER_FILE));
+		return { directory: isWhole ? directory : await fetchWith(CONFIG_FILE, ADAPTER_FILE) };
+	}
+	if (!existsSync(join(directory, MODEL_FILE))) directory = await fetchWith(CONFIG_FILE, MODEL_FILE);
 	const own = [TOKENIZER_FOLDER, VLM_FOLDER].map((folder) => join(directory, folder, "tokenizer.json"));
 	if (own.some((path) => existsSync(path))) return { directory };
 	const backbone = parsePolicyConfig(await readJson(join(directory, CONFIG_FILE))).vlm_model_name;

@@ -1,19 +1,23 @@
 // What a checkpoint holds and what it lacks, without stopping at the first fault. Reads headers and small files, not
 // the weights themselves.
+import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { type DType, numElements, type Shape, sameShape } from "@zk0/arrays";
 import type { SafetensorsFile } from "@zk0/arrays/node";
 import { cameraKeys, parsePolicyConfig, type SmolVLAConfig } from "../config/policy-config.ts";
-import type { VlmConfig } from "../config/vlm-config.ts";
 import { PolicyError, type PolicyErrorCode } from "../errors.ts";
 import { normalizedFeatures } from "../inputs/normalizer.ts";
 import { type FeatureCoverage, statsCoverage } from "../inputs/stats-coverage.ts";
 import { loadTokenizer } from "../language/tokenizer.ts";
+import { adapterTrainedNames, type LoraAdapter } from "../lora/adapter.ts";
+import { type AdapterBase, findBase } from "../lora/adapter-base.ts";
+import { readAdapterConfig, readStoredAdapter, type StoredAdapter } from "../lora/adapter-files.ts";
+import type { PolicyModel } from "../model/policy-model.ts";
 import { LM_HEAD, MODEL_PARTS, type ModelPart, partOf } from "../weights/tensor-names.ts";
 import { tensorShapes, trainableNames } from "../weights/tensor-shapes.ts";
-import { CONFIG_FILE } from "./layout.ts";
+import { ADAPTER_CONFIG_FILE, CONFIG_FILE } from "./layout.ts";
 import { isNormalizerBuffer } from "./normalizer-buffers.ts";
-import { notBoundReason } from "./open.ts";
+import { notBoundReason, placesWith } from "./open.ts";
 import {
 	findTokenizer,
 	type OpenOptions,
@@ -28,7 +32,7 @@ import { type CheckpointKind, readKind } from "./sidecar.ts";
 
 /** One part of the model, as far as the file has it. */
 export interface PartReport {
-	readonly part: ModelPart;
+	readonly part: ModelPart | "adapter";
 	readonly tensors: number;
 	readonly parameters: number;
 	readonly trainedTensors: number;
@@ -63,6 +67,8 @@ export interface CheckpointReport {
 	/** In token order, placeholders of `empty_cameras` included. */
 	readonly cameras: readonly string[];
 	readonly renameMap: RenameMap;
+	/** Of an adapter: its structure, and the full model it belongs to; null for a full model. */
+	readonly adapter: (LoraAdapter & { readonly base: AdapterBase }) | null;
 	/** Folder of the tokenizer; null when there is none. */
 	readonly tokenizerDir: string | null;
 	readonly parts: readonly PartReport[];
@@ -86,9 +92,13 @@ export interface CheckpointReport {
 
 type WeightsReport = Pick<CheckpointReport, "parts" | "missing" | "unexpected" | "misshapen">;
 
-function inspectWeights({ entries }: SafetensorsFile, config: SmolVLAConfig, vlm: VlmConfig): WeightsReport {
+function inspectWeights(
+	{ entries }: SafetensorsFile,
+	{ config, vlm }: Pick<PolicyModel, "config" | "vlm">,
+	options: { readonly isFrozen: boolean },
+): WeightsReport {
 	const shapes = tensorShapes(config, vlm);
-	const trained = new Set(trainableNames(config, vlm));
+	const trained = new Set(options.isFrozen ? [] : trainableNames(config, vlm));
 	const missing: string[] = [];
 	const misshapen: MisshapenTensor[] = [];
 	for (const [name, expected] of shapes) {
@@ -117,6 +127,24 @@ function inspectWeights({ entries }: SafetensorsFile, config: SmolVLAConfig, vlm
 	});
 	const unexpected = [...entries.keys()].filter((name) => !shapes.has(name) && !isNormalizerBuffer(name));
 	return { parts, missing, misshapen, unexpected };
+}
+
+/** The adapter's own tensors as one more part. */
+function adapterPart(
+	{ adapter, arrays }: StoredAdapter,
+	model: Pick<PolicyModel, "config" | "vlm">,
+): PartReport {
+	const trained = new Set(adapterTrainedNames(adapter, model.config, model.vlm));
+	const count = (wanted: (name: string) => boolean): number =>
+		[...arrays].reduce((sum, [name, { shape }]) => sum + (wanted(name) ? numElements(shape) : 0), 0);
+	return {
+		part: "adapter",
+		tensors: arrays.size,
+		parameters: count(() => true),
+		trainedTensors: trained.size,
+		trainedParameters: count((name) => trained.has(name)),
+		dtypes: { float32: arrays.size },
+	};
 }
 
 function weightProblems({ missing, misshapen }: WeightsReport): CheckpointProblem[] {
@@ -155,18 +183,29 @@ async function collect<T>(
 /**
  * Looks at a checkpoint directory. What makes any look impossible is thrown: no or bad config.json, an unknown backbone,
  * a model.safetensors that is not one.
- * @throws PolicyError bad-checkpoint | unknown-key | bad-config | unsupported
+ * @throws PolicyError bad-checkpoint | unknown-key | bad-config | unsupported | missing-base | wrong-base
  */
 export async function inspectCheckpoint(path: string, options: OpenOptions = {}): Promise<CheckpointReport> {
 	const directory = resolve(path);
 	const config = parsePolicyConfig(await readJson(join(directory, CONFIG_FILE)));
-	const vlm = await readVlm(directory, config, options);
+	const described = existsSync(join(directory, ADAPTER_CONFIG_FILE))
+		? await readAdapterConfig(directory)
+		: null;
+	const base = described === null ? null : await findBase(directory, described, options);
+	const places = base === null ? options : placesWith(base, options);
+	const vlm = await readVlm(directory, config, places);
 	const kind = await readKind(directory);
-	using file = openWeights(directory);
-	const weights = inspectWeights(file, config, vlm);
-	const problems = weightProblems(weights);
+	using file = openWeights(base?.directory ?? directory);
+	const found = inspectWeights(file, { config, vlm }, { isFrozen: base !== null });
+	const problems = weightProblems(found);
+	const stored =
+		described === null
+			? null
+			: await collect(problems, "training", () => readStoredAdapter(directory, described, { config, vlm }));
+	const weights =
+		stored === null ? found : { ...found, parts: [...found.parts, adapterPart(stored, { config, vlm })] };
 	const tokenizerDir = await collect(problems, "training", async () => {
-		const folder = await findTokenizer(directory, options);
+		const folder = await findTokenizer(directory, places);
 		loadTokenizer(folder);
 		return folder;
 	});
@@ -189,6 +228,7 @@ export async function inspectCheckpoint(path: string, options: OpenOptions = {})
 		config,
 		cameras,
 		renameMap,
+		adapter: stored === null || base === null ? null : { ...stored.adapter, base },
 		tokenizerDir,
 		...weights,
 		statistics: {

@@ -1,4 +1,5 @@
 // Opens a LeRobot SmolVLA checkpoint directory, ours or LeRobot's own.
+import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { SafetensorsFile } from "@zk0/arrays/node";
 import { parsePolicyConfig, type SmolVLAConfig } from "../config/policy-config.ts";
@@ -7,9 +8,12 @@ import { PolicyError } from "../errors.ts";
 import type { Stats } from "../inputs/normalizer.ts";
 import { describeGap, statsCoverage } from "../inputs/stats-coverage.ts";
 import { loadTokenizer, type Tokenizer } from "../language/tokenizer.ts";
+import { type AdapterBase, findBase } from "../lora/adapter-base.ts";
+import type { AdapterConfig } from "../lora/adapter-config.ts";
+import { readAdapterConfig, readStoredAdapter } from "../lora/adapter-files.ts";
 import type { PolicyModel } from "../model/policy-model.ts";
-import { checkTensors, fileTensors } from "../weights/tensor-source.ts";
-import { CONFIG_FILE } from "./layout.ts";
+import { checkTensors, fileTensors, overlayTensors } from "../weights/tensor-source.ts";
+import { ADAPTER_CONFIG_FILE, CONFIG_FILE } from "./layout.ts";
 import {
 	findTokenizer,
 	imageTokensOf,
@@ -23,13 +27,16 @@ import type { RenameMap } from "./processors.ts";
 import { readJson } from "./read-json.ts";
 import { type CheckpointKind, readKind } from "./sidecar.ts";
 
-/** An open checkpoint; holds model.safetensors open, close it with `using`. */
+/** An open checkpoint; holds model.safetensors (of an adapter: its base's) open, close it with `using`. */
 export interface Checkpoint extends Disposable {
 	/** Absolute. */
 	readonly directory: string;
 	readonly config: SmolVLAConfig;
 	readonly vlm: VlmConfig;
+	/** The full model's tensors; an adapter's are in `model` only. */
 	readonly file: SafetensorsFile;
+	/** The full model that `model.adapter` belongs to; null for a full model. */
+	readonly base: AdapterBase | null;
 	/** For building graphs; valid while the checkpoint is open. */
 	readonly model: PolicyModel;
 	readonly tokenizer: Tokenizer;
@@ -46,30 +53,53 @@ export interface Checkpoint extends Disposable {
 	readonly isBound: boolean;
 }
 
+/** `options` with the base as a further place to look. */
+export function placesWith(base: AdapterBase, options: OpenOptions): OpenOptions {
+	const vlmDir = options.vlmDir ?? base.vlmDir;
+	return { ...options, baseDir: base.directory, ...(vlmDir === undefined ? {} : { vlmDir }) };
+}
+
+async function withStoredAdapter(
+	model: PolicyModel,
+	described: AdapterConfig,
+	directory: string,
+): Promise<PolicyModel> {
+	const { adapter, arrays } = await readStoredAdapter(directory, described, model);
+	return { ...model, adapter, tensors: overlayTensors(model.tensors, arrays) };
+}
+
 /**
- * Opens a checkpoint directory and checks configuration, tensors and statistics.
+ * Opens a checkpoint directory, of a full model or of an adapter with its base, and checks configuration, tensors and
+ * statistics.
  * @throws PolicyError bad-checkpoint | unknown-key | bad-config | unsupported | missing-tensor | wrong-shape |
- * bad-stats | bad-tokenizer
+ * bad-stats | bad-tokenizer | missing-base | wrong-base
  */
 export async function openCheckpoint(path: string, options: OpenOptions = {}): Promise<Checkpoint> {
 	const directory = resolve(path);
 	const config = parsePolicyConfig(await readJson(join(directory, CONFIG_FILE)));
-	const vlm = await readVlm(directory, config, options);
-	const tokenizerDir = await findTokenizer(directory, options);
+	const described = existsSync(join(directory, ADAPTER_CONFIG_FILE))
+		? await readAdapterConfig(directory)
+		: null;
+	const base = described === null ? null : await findBase(directory, described, options);
+	const places = base === null ? options : placesWith(base, options);
+	const vlm = await readVlm(directory, config, places);
+	const tokenizerDir = await findTokenizer(directory, places);
 	const tokenizer = loadTokenizer(tokenizerDir);
 	const kind = await readKind(directory);
-	const file = openWeights(directory);
+	const file = openWeights(base?.directory ?? directory);
 	try {
 		const site = await readSiteState(directory, config, file);
 		const isBound = statsCoverage(config, site.stats).isComplete && kind !== "global";
 		const tensors = fileTensors(file);
 		checkTensors(tensors, config, vlm);
-		const model = { config, vlm, tensors, imageTokens: imageTokensOf(config, tokenizer) };
+		const full: PolicyModel = { config, vlm, tensors, imageTokens: imageTokensOf(config, tokenizer) };
+		const model = described === null ? full : await withStoredAdapter(full, described, directory);
 		return {
 			directory,
 			config,
 			vlm,
 			file,
+			base,
 			model,
 			tokenizer,
 			tokenizerDir,

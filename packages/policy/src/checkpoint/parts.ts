@@ -7,6 +7,7 @@ import type { SmolVLAConfig } from "../config/policy-config.ts";
 import { parseVlmConfig, SMOLVLM2_500M, smolvlm2Config, type VlmConfig } from "../config/vlm-config.ts";
 import { PolicyError } from "../errors.ts";
 import type { ImageTokenIds, Tokenizer } from "../language/tokenizer.ts";
+import type { BaseOptions } from "../lora/adapter-base.ts";
 import { CONFIG_FILE, MODEL_FILE, TOKENIZER_FOLDER, VLM_FOLDER } from "./layout.ts";
 import { bufferStats } from "./normalizer-buffers.ts";
 import { type ProcessorState, readProcessors } from "./processors.ts";
@@ -16,7 +17,7 @@ import { readOptionalJson } from "./read-json.ts";
 const SMOLVLM2_IMAGE_TOKENS: ImageTokenIds = { fake: 49189, global: 49152 };
 
 /** Where to look for what the directory lacks. */
-export interface OpenOptions {
+export interface OpenOptions extends BaseOptions {
 	/** Hugging Face folder of the backbone (config.json, tokenizer); default: `vlm/`, else the public backbone. */
 	readonly vlmDir?: string;
 }
@@ -34,7 +35,10 @@ export async function readVlm(
 	config: SmolVLAConfig,
 	options: OpenOptions,
 ): Promise<VlmConfig> {
-	const folders = [options.vlmDir, join(directory, VLM_FOLDER)].filter((folder) => folder !== undefined);
+	const own = [directory, options.baseDir].filter((folder) => folder !== undefined);
+	const folders = [options.vlmDir, ...own.map((folder) => join(folder, VLM_FOLDER))].filter(
+		(folder) => folder !== undefined,
+	);
 	for (const folder of folders) {
 		const json = await readOptionalJson(join(folder, CONFIG_FILE));
 		if (json !== undefined) return parseVlmConfig(json);
@@ -49,8 +53,9 @@ export async function readVlm(
 }
 
 /** The folder with the tokenizer. @throws PolicyError bad-tokenizer when there is none */
-export async function findTokenizer(directory: string, { vlmDir }: OpenOptions): Promise<string> {
-	const candidates = [join(directory, TOKENIZER_FOLDER), vlmDir, join(directory, VLM_FOLDER)];
+export async function findTokenizer(directory: string, { vlmDir, baseDir }: OpenOptions): Promise<string> {
+	const inBase = baseDir === undefined ? [] : [join(baseDir, TOKENIZER_FOLDER), join(baseDir, VLM_FOLDER)];
+	const candidates = [join(directory, TOKENIZER_FOLDER), vlmDir, join(directory, VLM_FOLDER), ...inBase];
 	for (const folder of candidates) {
 		if (folder !== undefined && (await exists(join(folder, "tokenizer.json")))) return folder;
 	}

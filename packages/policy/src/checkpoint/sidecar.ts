@@ -7,7 +7,21 @@ import { parseFile, readOptionalJson } from "./read-json.ts";
 /** "global": aggregated weights without statistics, for no robot; "bound": with one site's statistics. */
 export type CheckpointKind = "global" | "bound";
 
-const sidecar = z.object({ format: z.literal(1), kind: z.enum(["global", "bound"]), note: z.string() });
+const adapterNote = z.object({
+	/** "B": only the second factor is trained. */
+	trains: z.enum(["both", "B"]),
+	base: z.object({ directory: z.string(), sha256: z.string() }),
+});
+
+/** What peft's files do not say of an adapter: which base exactly, where it was, and what is trained. */
+export type AdapterNote = z.infer<typeof adapterNote>;
+
+const sidecar = z.object({
+	format: z.literal(1),
+	kind: z.enum(["global", "bound"]),
+	note: z.string(),
+	adapter: adapterNote.optional(),
+});
 
 const NOTES: Readonly<Record<CheckpointKind, string>> = {
 	global:
@@ -17,13 +31,22 @@ const NOTES: Readonly<Record<CheckpointKind, string>> = {
 };
 
 /** Content of the file. */
-export function sidecarJson(kind: CheckpointKind): unknown {
-	return { format: 1, kind, note: NOTES[kind] };
+export function sidecarJson(kind: CheckpointKind, adapter?: AdapterNote): unknown {
+	return { format: 1, kind, note: NOTES[kind], ...(adapter === undefined ? {} : { adapter }) };
+}
+
+async function readSidecar(directory: string): Promise<z.infer<typeof sidecar> | null> {
+	const path = join(directory, SIDECAR_FILE);
+	const json = await readOptionalJson(path);
+	return json === undefined ? null : parseFile(sidecar, json, path);
 }
 
 /** The kind of a checkpoint directory, or null where someone else wrote it. @throws PolicyError bad-checkpoint */
 export async function readKind(directory: string): Promise<CheckpointKind | null> {
-	const path = join(directory, SIDECAR_FILE);
-	const json = await readOptionalJson(path);
-	return json === undefined ? null : parseFile(sidecar, json, path).kind;
+	return (await readSidecar(directory))?.kind ?? null;
+}
+
+/** What we noted about an adapter; null for one by someone else. @throws PolicyError bad-checkpoint */
+export async function readAdapterNote(directory: string): Promise<AdapterNote | null> {
+	return (await readSidecar(directory))?.adapter ?? null;
 }

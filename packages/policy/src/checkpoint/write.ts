@@ -8,13 +8,25 @@ import { SMOLVLM2_500M, type VlmConfig } from "../config/vlm-config.ts";
 import { PolicyError } from "../errors.ts";
 import type { Stats } from "../inputs/normalizer.ts";
 import { loadTokenizer } from "../language/tokenizer.ts";
+import { adapterShapes, checkAdapter, isAdapterTensor, type LoraAdapter } from "../lora/adapter.ts";
+import type { AdapterBase } from "../lora/adapter-base.ts";
+import { adapterConfigJson } from "../lora/adapter-config.ts";
 import { LM_HEAD } from "../weights/tensor-names.ts";
 import { tensorShapes } from "../weights/tensor-shapes.ts";
 import { checkTensors, type TensorSource } from "../weights/tensor-source.ts";
 import { replaceDirectory } from "./atomic-directory.ts";
-import { CONFIG_FILE, MODEL_FILE, SIDECAR_FILE, TOKENIZER_FOLDER, VLM_FOLDER } from "./layout.ts";
+import {
+	ADAPTER_CONFIG_FILE,
+	ADAPTER_FILE,
+	CONFIG_FILE,
+	MODEL_FILE,
+	SIDECAR_FILE,
+	TOKENIZER_FOLDER,
+	VLM_FOLDER,
+} from "./layout.ts";
+import type { Checkpoint } from "./open.ts";
 import { processorFiles, type RenameMap } from "./processors.ts";
-import { sidecarJson } from "./sidecar.ts";
+import { type AdapterNote, sidecarJson } from "./sidecar.ts";
 import { vlmFolderFiles } from "./vlm-folder.ts";
 
 const TOKENIZER_FILES =
@@ -34,21 +46,36 @@ export interface CheckpointContent {
 	 * statistics.
 	 */
 	readonly site?: { readonly stats: Stats; readonly renameMap: RenameMap };
+	/** Then only the adapter's tensors are written, in peft's format, with the name of their base. */
+	readonly adapter?: { readonly structure: LoraAdapter; readonly base: AdapterBase } | undefined;
+}
+
+/** What a copy of an open checkpoint is made of, a global one. */
+export function contentOf({ config, vlm, model, tokenizerDir, base }: Checkpoint): CheckpointContent {
+	const adapter =
+		base === null || model.adapter === undefined ? undefined : { structure: model.adapter, base };
+	return { config, vlm, tensors: model.tensors, tokenizerDir, adapter };
 }
 
 function jsonText(content: unknown): string {
 	return `${JSON.stringify(content, null, 2)}\n`;
 }
 
-/** Tensors sorted by name as LeRobot's safetensors writer does, read one at a time. */
-async function writeModel(
-	path: string,
-	{ config, vlm, tensors }: CheckpointContent,
-	signal: AbortSignal | undefined,
-): Promise<void> {
-	const names = [...tensorShapes(config, vlm).keys()].filter(
+function storedNames({ config, vlm, tensors, adapter }: CheckpointContent): string[] {
+	if (adapter !== undefined) return [...adapterShapes(adapter.structure, config, vlm).keys()];
+	return [...tensorShapes(config, vlm).keys()].filter(
 		(name) => name !== LM_HEAD || tensors.shapeOf(name) !== undefined,
 	);
+}
+
+/** Tensors sorted by name as LeRobot's and peft's safetensors writers do, read one at a time. */
+async function writeTensors(
+	path: string,
+	content: CheckpointContent,
+	signal: AbortSignal | undefined,
+): Promise<void> {
+	const { tensors } = content;
+	const names = storedNames(content);
 	const infos = new Map<string, TensorInfo>();
 	for (const name of names.sort()) {
 		const shape = tensors.shapeOf(name);
@@ -87,10 +114,12 @@ async function fill(
 	content: CheckpointContent,
 	signal: AbortSignal | undefined,
 ): Promise<void> {
-	const { config, vlm, tokenizerDir, site } = content;
+	const { config, vlm, tokenizerDir, site, adapter } = content;
 	const tokenizer = loadTokenizer(tokenizerDir);
 	await copyTokenizer(tokenizerDir, join(directory, TOKENIZER_FOLDER));
-	const documents: Record<string, unknown> = { [CONFIG_FILE]: config };
+	const documents: Record<string, unknown> = {
+		[CONFIG_FILE]: { ...config, use_peft: adapter !== undefined },
+	};
 	if (config.vlm_model_name !== SMOLVLM2_500M) {
 		await copyTokenizer(tokenizerDir, join(directory, VLM_FOLDER));
 		for (const [name, document] of Object.entries(vlmFolderFiles(vlm, tokenizer))) {
@@ -98,8 +127,11 @@ async function fill(
 		}
 	}
 	const processors = processorFiles(config, site ?? { stats: {}, renameMap: {} });
+	if (adapter !== undefined) {
+		documents[ADAPTER_CONFIG_FILE] = adapterConfigJson(adapter.structure, adapter.base, { config, vlm });
+	}
 	Object.assign(documents, processors.json, {
-		[SIDECAR_FILE]: sidecarJson(site === undefined ? "global" : "bound"),
+		[SIDECAR_FILE]: sidecarJson(site === undefined ? "global" : "bound", noteOf(content)),
 	});
 	for (const [name, document] of Object.entries(documents)) {
 		await writeFileAtomic(join(directory, name), jsonText(document));
@@ -107,13 +139,31 @@ async function fill(
 	for (const [name, arrays] of Object.entries<NamedArrays>(processors.arrays)) {
 		await writeSafetensorsFile(join(directory, name), arrays);
 	}
-	await writeModel(join(directory, MODEL_FILE), content, signal);
+	const file = adapter === undefined ? MODEL_FILE : ADAPTER_FILE;
+	await writeTensors(join(directory, file), content, signal);
+}
+
+function noteOf({ adapter }: CheckpointContent): AdapterNote | undefined {
+	if (adapter === undefined) return undefined;
+	const { directory, sha256 } = adapter.base;
+	return { trains: adapter.structure.trains, base: { directory, sha256 } };
+}
+
+/** An adapter's tensors would be lost without a word if its structure were forgotten. */
+function checkContent({ tensors, config, vlm, adapter }: CheckpointContent): void {
+	checkTensors(tensors, config, vlm);
+	if (adapter !== undefined) checkAdapter(tensors, adapter.structure, { config, vlm });
+	const stray = adapter === undefined ? tensors.names.find(isAdapterTensor) : undefined;
+	if (stray === undefined) return;
+	throw new PolicyError("bad-config", `${stray} belongs to an adapter; merge it or write the adapter`, {
+		key: stray,
+	});
 }
 
 /**
  * Writes `directory`, replacing an older one as a whole; on failure, and when `signal` aborts, the older one stays.
  * Tensors are read one at a time.
- * @throws PolicyError missing-tensor | wrong-shape | bad-tokenizer | write-failed; the signal's reason
+ * @throws PolicyError missing-tensor | wrong-shape | bad-config | bad-tokenizer | write-failed; the signal's reason
  */
 export async function writeCheckpoint(
 	directory: string,
@@ -121,7 +171,7 @@ export async function writeCheckpoint(
 	options: { readonly signal?: AbortSignal } = {},
 ): Promise<void> {
 	const { signal } = options;
-	checkTensors(content.tensors, content.config, content.vlm);
+	checkContent(content);
 	try {
 		await replaceDirectory(directory, (temporary) => fill(temporary, content, signal));
 	} catch (error) {

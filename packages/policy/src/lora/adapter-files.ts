@@ -3,7 +3,9 @@
 import { join } from "node:path";
 import type { NamedArrays, NdArray } from "@zk0/arrays";
 import { openSafetensors } from "@zk0/arrays/node";
+import { ADAPTER_CONFIG_FILE, ADAPTER_FILE } from "../checkpoint/layout.ts";
 import { readJson } from "../checkpoint/read-json.ts";
+import { readAdapterNote } from "../checkpoint/sidecar.ts";
 import type { SmolVLAConfig } from "../config/policy-config.ts";
 import type { VlmConfig } from "../config/vlm-config.ts";
 import { PolicyError } from "../errors.ts";
@@ -11,11 +13,6 @@ import { tensorShapes } from "../weights/tensor-shapes.ts";
 import { memoryTensors } from "../weights/tensor-source.ts";
 import { checkAdapter, type LoraAdapter, parseAdapterName } from "./adapter.ts";
 import { type AdapterConfig, parseAdapterConfig } from "./adapter-config.ts";
-
-/** Structure of an adapter, as peft names it. */
-export const ADAPTER_CONFIG_FILE = "adapter_config.json";
-/** Its tensors. */
-export const ADAPTER_FILE = "adapter_model.safetensors";
 
 /** Reads what an adapter says about itself. @throws PolicyError bad-checkpoint | unsupported */
 export async function readAdapterConfig(directory: string): Promise<AdapterConfig> {
@@ -46,11 +43,12 @@ function readArrays(path: string): Map<string, NdArray> {
  * Reads an adapter's tensors and checks them against the model.
  * @throws PolicyError bad-checkpoint | missing-tensor | wrong-shape | unsupported
  */
-export function readAdapter(
+export async function readStoredAdapter(
 	directory: string,
 	{ rank, alpha }: AdapterConfig,
 	model: { readonly config: SmolVLAConfig; readonly vlm: VlmConfig },
-): StoredAdapter {
+): Promise<StoredAdapter> {
+	const note = await readAdapterNote(directory);
 	const path = join(directory, ADAPTER_FILE);
 	const arrays = readArrays(path);
 	const own = tensorShapes(model.config, model.vlm);
@@ -82,7 +80,7 @@ export function readAdapter(
 		alpha,
 		modules: inOrder(adapted),
 		savedModules: inOrder(saved),
-		trains: "both",
+		trains: note?.trains ?? "both",
 	};
 	checkAdapter(memoryTensors(arrays), adapter, model);
 	return { adapter, arrays };

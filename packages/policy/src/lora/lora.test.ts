@@ -14,7 +14,7 @@ import { tinyFrame, tinyPolicy } from "../testing/tiny-model.ts";
 import { overlayTensors } from "../weights/tensor-source.ts";
 import { adapterShapes, DEFAULT_TARGETS, defaultLoraModules, isAdapterTensor } from "./adapter.ts";
 import { adapterConfigJson, parseAdapterConfig } from "./adapter-config.ts";
-import { readAdapter, readAdapterConfig } from "./adapter-files.ts";
+import { readAdapterConfig, readStoredAdapter } from "./adapter-files.ts";
 import { withFreshAdapter } from "./init-adapter.ts";
 import { mergedTensors } from "./merge.ts";
 
@@ -58,9 +58,9 @@ function gap(a: Float32Array, b: Float32Array): number {
 	return a.reduce((worst, value, index) => Math.max(worst, Math.abs(value - (b[index] ?? Number.NaN))), 0);
 }
 
-function codeOf(run: () => unknown): string {
+async function codeOf(run: () => unknown): Promise<string> {
 	try {
-		run();
+		await run();
 	} catch (error) {
 		if (error instanceof PolicyError) return error.code;
 		throw error;
@@ -128,8 +128,8 @@ describe("merging", () => {
 		expect(trainedNames(model)).toContain("base_model.model.model.state_proj.bias");
 	});
 
-	test("needs an adapter", () => {
-		expect(codeOf(() => mergedTensors(tiny.model))).toBe("bad-config");
+	test("needs an adapter", async () => {
+		expect(await codeOf(() => mergedTensors(tiny.model))).toBe("bad-config");
 	});
 });
 
@@ -149,7 +149,7 @@ describe("adapter files", () => {
 		expect(json).toMatchObject({ r: 2, lora_alpha: 3, target_modules: DEFAULT_TARGETS, modules_to_save: [] });
 		const config = await readAdapterConfig(await written(json, arrays(fresh)));
 		expect(config).toEqual({ rank: 2, alpha: 3, baseName: "lerobot/smolvla_base", baseRevision: null });
-		const found = readAdapter(dir, config, tiny.model);
+		const found = await readStoredAdapter(dir, config, tiny.model);
 		expect(found.adapter).toEqual(fresh.adapter);
 		const fewer = { ...fresh.adapter, modules: fresh.adapter.modules.slice(3) };
 		expect(adapterConfigJson(fewer, base, fresh)).toMatchObject({ target_modules: fewer.modules });
@@ -161,9 +161,9 @@ describe("adapter files", () => {
 		["trained biases", { bias: "all" }, "unsupported"],
 		["ranks by module", { rank_pattern: { q_proj: 4 } }, "unsupported"],
 		["a rank that is no number", { r: "x" }, "bad-checkpoint"],
-	])("with %s are refused", (_, change, code) => {
+	])("with %s are refused", async (_, change, code) => {
 		const json = { peft_type: "LORA", r: 2, ...change };
-		expect(codeOf(() => parseAdapterConfig(json, "adapter_config.json"))).toBe(code);
+		expect(await codeOf(() => parseAdapterConfig(json, "adapter_config.json"))).toBe(code);
 	});
 
 	const some = "base_model.model.model.state_proj.lora_A.weight";
@@ -194,6 +194,6 @@ describe("adapter files", () => {
 		change(all);
 		const json = adapterConfigJson(fresh.adapter, base, fresh);
 		const config = await readAdapterConfig(await written(json, all));
-		expect(codeOf(() => readAdapter(dir, config, tiny.model))).toBe(code);
+		expect(await codeOf(() => readStoredAdapter(dir, config, tiny.model))).toBe(code);
 	});
 });
