@@ -56,6 +56,17 @@ export async function deflateContent(
 	return { root: addIndex(objects, "RecordDict", index), objects };
 }
 
+/** The content of which these are the records, deflated before: one model's arrays go into many messages. */
+export function joinRecords(records: ReadonlyMap<string, DeflatedContent>): DeflatedContent {
+	const objects = new Map<ObjectId, ObjectSource>();
+	const index: [string, ObjectId][] = [];
+	for (const [name, record] of records) {
+		for (const [id, object] of record.objects) objects.set(id, object);
+		index.push([name, record.root]);
+	}
+	return { root: addIndex(objects, "RecordDict", index), objects };
+}
+
 /** Turns one record into objects. */
 export async function deflateRecord(
 	record: FlowerRecord,

@@ -2,7 +2,14 @@
 export { type ByteSource, type ChunkSource, chunked, memoryBytes } from "./chunk-source.ts";
 export { type Clock, systemClock } from "./clock.ts";
 export type { ObjectSource, ObjectSources } from "./deflate.ts";
-export { type DeflatedContent, type DeflatedMessage, deflateContent, deflateMessage } from "./deflate.ts";
+export {
+	type DeflatedContent,
+	type DeflatedMessage,
+	deflateContent,
+	deflateMessage,
+	deflateRecord,
+	joinRecords,
+} from "./deflate.ts";
 export { FlowerError, type FlowerErrorCode } from "./errors.ts";
 export {
 	authenticated,
@@ -11,8 +18,18 @@ export {
 	type FleetOptions,
 	fleetRoutes,
 } from "./fleet.ts";
-export { type PulledMessage, type PullMessageOptions, pullMessage, pushMessage } from "./fleet-client.ts";
-export { Fleet } from "./gen/flwr/proto/fleet_pb.ts";
+export {
+	type AnnouncedMessage,
+	announcedMessage,
+	confirmMessage,
+	type PulledMessage,
+	type PullMessageOptions,
+	pullMessage,
+	pushMessage,
+	type ReplyRefusal,
+} from "./fleet-client.ts";
+export { Fleet, type PushMessagesResponse } from "./gen/flwr/proto/fleet_pb.ts";
+export type { Message, MessageSchema, ObjectTree } from "./gen/flwr/proto/message_pb.ts";
 export { ServerAppIo } from "./gen/flwr/proto/serverappio_pb.ts";
 export { isObjectId, type ObjectId, objectIdOf, parseObjectId, SUPERLINK_NODE_ID } from "./ids.ts";
 export { inflateContent, inflateMessage, type ObjectReader } from "./inflate.ts";
@@ -24,14 +41,21 @@ export {
 	checkReply,
 	instructionMetadata,
 	MESSAGE_ERROR_CODES,
+	readMetadata,
 	replyMetadata,
 } from "./message.ts";
-export { createNodeIdentity, loadNodeIdentity, type NodeIdentity, parsePublicKey } from "./node-auth.ts";
+export {
+	createNodeIdentity,
+	isSignedBy,
+	loadNodeIdentity,
+	type NodeIdentity,
+	parsePublicKey,
+} from "./node-auth.ts";
 export { type ArrayStream, flowerArray, openArray, streamedArray, toNdArray } from "./numpy.ts";
 export { createObjectRegistry, type ObjectRegistry, type StoredObject } from "./object-registry.ts";
 export { memoryObjects, type ObjectStore } from "./object-store.ts";
 export { type ObjectLink, pullObjects, pushObjects, type TransferOptions } from "./object-transfer.ts";
-export { type TreeNode, treeNodes } from "./object-tree.ts";
+export { chunkIds, type TreeNode, treeNodes } from "./object-tree.ts";
 export type {
 	ArrayRecord,
 	ConfigRecord,

@@ -4,6 +4,7 @@ import type { ReadOptions } from "./chunk-source.ts";
 import type { ObjectSources } from "./deflate.ts";
 import { FlowerError } from "./errors.ts";
 import { Fleet } from "./gen/flwr/proto/fleet_pb.ts";
+import type { Refusal } from "./gen/flwr/proto/message_pb.ts";
 import { ServerAppIo } from "./gen/flwr/proto/serverappio_pb.ts";
 import { type ObjectId, parseObjectId } from "./ids.ts";
 import type { ObjectStore } from "./object-store.ts";
@@ -32,6 +33,7 @@ export interface TransferOptions extends ReadOptions {
 
 /**
  * Pushes the objects that a server asked for.
+ * @returns why a zk0 server refuses the message of which they are the last objects, else undefined.
  * @throws FlowerError failed-precondition when the server asks for or refuses an object, and errors of the transport.
  */
 export async function pushObjects(
@@ -39,9 +41,10 @@ export async function pushObjects(
 	objectsToPush: readonly string[],
 	objects: ObjectSources,
 	options: TransferOptions = {},
-): Promise<void> {
+): Promise<Refusal | undefined> {
 	const { transport, nodeId, runId } = link;
 	const method = link.service === "fleet" ? Fleet.method.pushObject : ServerAppIo.method.pushObject;
+	let refused: Refusal | undefined;
 	await forEachConcurrently(objectsToPush, options, async (objectId, callOptions) => {
 		const source = objects.get(parseObjectId(objectId));
 		if (source === undefined)
@@ -53,16 +56,18 @@ export async function pushObjects(
 				},
 			);
 		const objectContent = await source.read(callOptions);
-		const { stored } = await transport.unary(
+		const { stored, refusal } = await transport.unary(
 			method,
 			{ node: { nodeId }, runId, objectId, objectContent },
 			callOptions,
 		);
-		if (!stored)
+		refused ??= refusal;
+		if (!stored && refusal === undefined)
 			throw new FlowerError("failed-precondition", "The server refused an object that it had asked for.", {
 				objectId,
 			});
 	});
+	return refused;
 }
 
 /**

@@ -47,3 +47,14 @@ export function treeNodes(tree: ObjectTree): TreeNode[] {
 	visit(tree, 1);
 	return [...nodes.values()];
 }
+
+/** The objects of a received tree that hold array data: those at the lowest level. */
+export function chunkIds(tree: ObjectTree): ReadonlySet<ObjectId> {
+	const chunks = new Set<ObjectId>();
+	const visit = (node: ObjectTree, depth: number): void => {
+		if (depth === MAX_TREE_DEPTH) chunks.add(parseObjectId(node.objectId));
+		else for (const child of node.children) visit(child, depth + 1);
+	};
+	visit(tree, 1);
+	return chunks;
+}

@@ -16,7 +16,7 @@ import { file_flwr_proto_node } from "./node_pb.ts";
 export const file_flwr_proto_heartbeat: GenFile =
 	/*@__PURE__*/
 	fileDesc(
-		"ChpmbHdyL3Byb3RvL2hlYXJ0YmVhdC5wcm90bxIKZmx3ci5wcm90byJWChhTZW5kTm9kZUhlYXJ0YmVhdFJlcXVlc3QSHgoEbm9kZRgBIAEoCzIQLmZsd3IucHJvdG8uTm9kZRIaChJoZWFydGJlYXRfaW50ZXJ2YWwYAiABKAEiLAoZU2VuZE5vZGVIZWFydGJlYXRSZXNwb25zZRIPCgdzdWNjZXNzGAEgASgIIigKF1NlbmRBcHBIZWFydGJlYXRSZXF1ZXN0Eg0KBXRva2VuGAEgASgJIisKGFNlbmRBcHBIZWFydGJlYXRSZXNwb25zZRIPCgdzdWNjZXNzGAEgASgIYgZwcm90bzM",
+		"ChpmbHdyL3Byb3RvL2hlYXJ0YmVhdC5wcm90bxIKZmx3ci5wcm90byKnAQoYU2VuZE5vZGVIZWFydGJlYXRSZXF1ZXN0Eh4KBG5vZGUYASABKAsyEC5mbHdyLnByb3RvLk5vZGUSGgoSaGVhcnRiZWF0X2ludGVydmFsGAIgASgBEhAKB3Nlc3Npb24Y6AcgASgJEhAKB3J1bm5pbmcY6QcgAygJEisKCHByb2dyZXNzGOoHIAEoCzIYLmZsd3IucHJvdG8uVGFza1Byb2dyZXNzIpcBCgxUYXNrUHJvZ3Jlc3MSEgoKbWVzc2FnZV9pZBgBIAEoCRIMCgRzdGVwGAIgASgNEhEKCW51bV9zdGVwcxgDIAEoDRIRCgRsb3NzGAQgASgBSACIAQESHwoSc2FtcGxlc19wZXJfc2Vjb25kGAUgASgBSAGIAQFCBwoFX2xvc3NCFQoTX3NhbXBsZXNfcGVyX3NlY29uZCI/ChlTZW5kTm9kZUhlYXJ0YmVhdFJlc3BvbnNlEg8KB3N1Y2Nlc3MYASABKAgSEQoIdW53YW50ZWQY6AcgAygJIigKF1NlbmRBcHBIZWFydGJlYXRSZXF1ZXN0Eg0KBXRva2VuGAEgASgJIisKGFNlbmRBcHBIZWFydGJlYXRSZXNwb25zZRIPCgdzdWNjZXNzGAEgASgIYgZwcm90bzM",
 		[file_flwr_proto_node],
 	);
 
@@ -35,6 +35,25 @@ export type SendNodeHeartbeatRequest = Message<"flwr.proto.SendNodeHeartbeatRequ
 	 * @generated from field: double heartbeat_interval = 2;
 	 */
 	heartbeatInterval: number;
+
+	/**
+	 * Fields from 1000 on are zk0's own.
+	 *
+	 * @generated from field: string session = 1000;
+	 */
+	session: string;
+
+	/**
+	 * Ids of the instructions that the node works on.
+	 *
+	 * @generated from field: repeated string running = 1001;
+	 */
+	running: string[];
+
+	/**
+	 * @generated from field: flwr.proto.TaskProgress progress = 1002;
+	 */
+	progress?: TaskProgress | undefined;
 };
 
 /**
@@ -46,6 +65,44 @@ export const SendNodeHeartbeatRequestSchema: GenMessage<SendNodeHeartbeatRequest
 	messageDesc(file_flwr_proto_heartbeat, 0);
 
 /**
+ * @generated from message flwr.proto.TaskProgress
+ */
+export type TaskProgress = Message<"flwr.proto.TaskProgress"> & {
+	/**
+	 * @generated from field: string message_id = 1;
+	 */
+	messageId: string;
+
+	/**
+	 * @generated from field: uint32 step = 2;
+	 */
+	step: number;
+
+	/**
+	 * @generated from field: uint32 num_steps = 3;
+	 */
+	numSteps: number;
+
+	/**
+	 * @generated from field: optional double loss = 4;
+	 */
+	loss?: number | undefined;
+
+	/**
+	 * @generated from field: optional double samples_per_second = 5;
+	 */
+	samplesPerSecond?: number | undefined;
+};
+
+/**
+ * Describes the message flwr.proto.TaskProgress.
+ * Use `create(TaskProgressSchema)` to create a new message.
+ */
+export const TaskProgressSchema: GenMessage<TaskProgress> =
+	/*@__PURE__*/
+	messageDesc(file_flwr_proto_heartbeat, 1);
+
+/**
  * @generated from message flwr.proto.SendNodeHeartbeatResponse
  */
 export type SendNodeHeartbeatResponse = Message<"flwr.proto.SendNodeHeartbeatResponse"> & {
@@ -53,6 +110,13 @@ export type SendNodeHeartbeatResponse = Message<"flwr.proto.SendNodeHeartbeatRes
 	 * @generated from field: bool success = 1;
 	 */
 	success: boolean;
+
+	/**
+	 * Those of `running` that nobody waits for any more.
+	 *
+	 * @generated from field: repeated string unwanted = 1000;
+	 */
+	unwanted: string[];
 };
 
 /**
@@ -61,7 +125,7 @@ export type SendNodeHeartbeatResponse = Message<"flwr.proto.SendNodeHeartbeatRes
  */
 export const SendNodeHeartbeatResponseSchema: GenMessage<SendNodeHeartbeatResponse> =
 	/*@__PURE__*/
-	messageDesc(file_flwr_proto_heartbeat, 1);
+	messageDesc(file_flwr_proto_heartbeat, 2);
 
 /**
  * @generated from message flwr.proto.SendAppHeartbeatRequest
@@ -79,7 +143,7 @@ export type SendAppHeartbeatRequest = Message<"flwr.proto.SendAppHeartbeatReques
  */
 export const SendAppHeartbeatRequestSchema: GenMessage<SendAppHeartbeatRequest> =
 	/*@__PURE__*/
-	messageDesc(file_flwr_proto_heartbeat, 2);
+	messageDesc(file_flwr_proto_heartbeat, 3);
 
 /**
  * @generated from message flwr.proto.SendAppHeartbeatResponse
@@ -97,4 +161,4 @@ export type SendAppHeartbeatResponse = Message<"flwr.proto.SendAppHeartbeatRespo
  */
 export const SendAppHeartbeatResponseSchema: GenMessage<SendAppHeartbeatResponse> =
 	/*@__PURE__*/
-	messageDesc(file_flwr_proto_heartbeat, 3);
+	messageDesc(file_flwr_proto_heartbeat, 4);

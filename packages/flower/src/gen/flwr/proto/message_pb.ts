@@ -20,7 +20,7 @@ import { file_flwr_proto_transport } from "./transport_pb.ts";
 export const file_flwr_proto_message: GenFile =
 	/*@__PURE__*/
 	fileDesc(
-		"ChhmbHdyL3Byb3RvL21lc3NhZ2UucHJvdG8SCmZsd3IucHJvdG8iJQoFRXJyb3ISDAoEY29kZRgBIAEoEhIOCgZyZWFzb24YAiABKAkivgEKCE1ldGFkYXRhEg4KBnJ1bl9pZBgBIAEoBBISCgptZXNzYWdlX2lkGAIgASgJEhMKC3NyY19ub2RlX2lkGAMgASgEEhMKC2RzdF9ub2RlX2lkGAQgASgEEhsKE3JlcGx5X3RvX21lc3NhZ2VfaWQYBSABKAkSEAoIZ3JvdXBfaWQYBiABKAkSCwoDdHRsGAcgASgBEhQKDG1lc3NhZ2VfdHlwZRgIIAEoCRISCgpjcmVhdGVkX2F0GAkgASgBInwKB01lc3NhZ2USJgoIbWV0YWRhdGEYASABKAsyFC5mbHdyLnByb3RvLk1ldGFkYXRhEicKB2NvbnRlbnQYAiABKAsyFi5mbHdyLnByb3RvLlJlY29yZERpY3QSIAoFZXJyb3IYAyABKAsyES5mbHdyLnByb3RvLkVycm9yItACCgdDb250ZXh0Eg4KBnJ1bl9pZBgBIAEoBBIPCgdub2RlX2lkGAIgASgEEjgKC25vZGVfY29uZmlnGAMgAygLMiMuZmx3ci5wcm90by5Db250ZXh0Lk5vZGVDb25maWdFbnRyeRIlCgVzdGF0ZRgEIAEoCzIWLmZsd3IucHJvdG8uUmVjb3JkRGljdBI2CgpydW5fY29uZmlnGAUgAygLMiIuZmx3ci5wcm90by5Db250ZXh0LlJ1bkNvbmZpZ0VudHJ5GkUKD05vZGVDb25maWdFbnRyeRILCgNrZXkYASABKAkSIQoFdmFsdWUYAiABKAsyEi5mbHdyLnByb3RvLlNjYWxhcjoCOAEaRAoOUnVuQ29uZmlnRW50cnkSCwoDa2V5GAEgASgJEiEKBXZhbHVlGAIgASgLMhIuZmx3ci5wcm90by5TY2FsYXI6AjgBIh8KCU9iamVjdElEcxISCgpvYmplY3RfaWRzGAEgAygJIkkKCk9iamVjdFRyZWUSEQoJb2JqZWN0X2lkGAEgASgJEigKCGNoaWxkcmVuGAIgAygLMhYuZmx3ci5wcm90by5PYmplY3RUcmVlIm4KEVB1c2hPYmplY3RSZXF1ZXN0Eh4KBG5vZGUYASABKAsyEC5mbHdyLnByb3RvLk5vZGUSDgoGcnVuX2lkGAIgASgEEhEKCW9iamVjdF9pZBgDIAEoCRIWCg5vYmplY3RfY29udGVudBgEIAEoDCIkChJQdXNoT2JqZWN0UmVzcG9uc2USDgoGc3RvcmVkGAEgASgIIlYKEVB1bGxPYmplY3RSZXF1ZXN0Eh4KBG5vZGUYASABKAsyEC5mbHdyLnByb3RvLk5vZGUSDgoGcnVuX2lkGAIgASgEEhEKCW9iamVjdF9pZBgDIAEoCSJcChJQdWxsT2JqZWN0UmVzcG9uc2USFAoMb2JqZWN0X2ZvdW5kGAEgASgIEhgKEG9iamVjdF9hdmFpbGFibGUYAiABKAgSFgoOb2JqZWN0X2NvbnRlbnQYAyABKAwiagodQ29uZmlybU1lc3NhZ2VSZWNlaXZlZFJlcXVlc3QSHgoEbm9kZRgBIAEoCzIQLmZsd3IucHJvdG8uTm9kZRIOCgZydW5faWQYAiABKAQSGQoRbWVzc2FnZV9vYmplY3RfaWQYAyABKAkiIAoeQ29uZmlybU1lc3NhZ2VSZWNlaXZlZFJlc3BvbnNlYgZwcm90bzM",
+		"ChhmbHdyL3Byb3RvL21lc3NhZ2UucHJvdG8SCmZsd3IucHJvdG8iJQoFRXJyb3ISDAoEY29kZRgBIAEoEhIOCgZyZWFzb24YAiABKAkivgEKCE1ldGFkYXRhEg4KBnJ1bl9pZBgBIAEoBBISCgptZXNzYWdlX2lkGAIgASgJEhMKC3NyY19ub2RlX2lkGAMgASgEEhMKC2RzdF9ub2RlX2lkGAQgASgEEhsKE3JlcGx5X3RvX21lc3NhZ2VfaWQYBSABKAkSEAoIZ3JvdXBfaWQYBiABKAkSCwoDdHRsGAcgASgBEhQKDG1lc3NhZ2VfdHlwZRgIIAEoCRISCgpjcmVhdGVkX2F0GAkgASgBInwKB01lc3NhZ2USJgoIbWV0YWRhdGEYASABKAsyFC5mbHdyLnByb3RvLk1ldGFkYXRhEicKB2NvbnRlbnQYAiABKAsyFi5mbHdyLnByb3RvLlJlY29yZERpY3QSIAoFZXJyb3IYAyABKAsyES5mbHdyLnByb3RvLkVycm9yItACCgdDb250ZXh0Eg4KBnJ1bl9pZBgBIAEoBBIPCgdub2RlX2lkGAIgASgEEjgKC25vZGVfY29uZmlnGAMgAygLMiMuZmx3ci5wcm90by5Db250ZXh0Lk5vZGVDb25maWdFbnRyeRIlCgVzdGF0ZRgEIAEoCzIWLmZsd3IucHJvdG8uUmVjb3JkRGljdBI2CgpydW5fY29uZmlnGAUgAygLMiIuZmx3ci5wcm90by5Db250ZXh0LlJ1bkNvbmZpZ0VudHJ5GkUKD05vZGVDb25maWdFbnRyeRILCgNrZXkYASABKAkSIQoFdmFsdWUYAiABKAsyEi5mbHdyLnByb3RvLlNjYWxhcjoCOAEaRAoOUnVuQ29uZmlnRW50cnkSCwoDa2V5GAEgASgJEiEKBXZhbHVlGAIgASgLMhIuZmx3ci5wcm90by5TY2FsYXI6AjgBIh8KCU9iamVjdElEcxISCgpvYmplY3RfaWRzGAEgAygJIkkKCk9iamVjdFRyZWUSEQoJb2JqZWN0X2lkGAEgASgJEigKCGNoaWxkcmVuGAIgAygLMhYuZmx3ci5wcm90by5PYmplY3RUcmVlIm4KEVB1c2hPYmplY3RSZXF1ZXN0Eh4KBG5vZGUYASABKAsyEC5mbHdyLnByb3RvLk5vZGUSDgoGcnVuX2lkGAIgASgEEhEKCW9iamVjdF9pZBgDIAEoCRIWCg5vYmplY3RfY29udGVudBgEIAEoDCI7CgdSZWZ1c2FsEhIKCm1lc3NhZ2VfaWQYASABKAkSDAoEY29kZRgCIAEoCRIOCgZyZWFzb24YAyABKAkiSwoSUHVzaE9iamVjdFJlc3BvbnNlEg4KBnN0b3JlZBgBIAEoCBIlCgdyZWZ1c2FsGOgHIAEoCzITLmZsd3IucHJvdG8uUmVmdXNhbCJWChFQdWxsT2JqZWN0UmVxdWVzdBIeCgRub2RlGAEgASgLMhAuZmx3ci5wcm90by5Ob2RlEg4KBnJ1bl9pZBgCIAEoBBIRCglvYmplY3RfaWQYAyABKAkiXAoSUHVsbE9iamVjdFJlc3BvbnNlEhQKDG9iamVjdF9mb3VuZBgBIAEoCBIYChBvYmplY3RfYXZhaWxhYmxlGAIgASgIEhYKDm9iamVjdF9jb250ZW50GAMgASgMImoKHUNvbmZpcm1NZXNzYWdlUmVjZWl2ZWRSZXF1ZXN0Eh4KBG5vZGUYASABKAsyEC5mbHdyLnByb3RvLk5vZGUSDgoGcnVuX2lkGAIgASgEEhkKEW1lc3NhZ2Vfb2JqZWN0X2lkGAMgASgJIiAKHkNvbmZpcm1NZXNzYWdlUmVjZWl2ZWRSZXNwb25zZWIGcHJvdG8z",
 		[file_flwr_proto_node, file_flwr_proto_recorddict, file_flwr_proto_transport],
 	);
 
@@ -238,6 +238,34 @@ export const PushObjectRequestSchema: GenMessage<PushObjectRequest> =
 	messageDesc(file_flwr_proto_message, 6);
 
 /**
+ * Why a reply is not taken, and sending it again will not help. zk0's own.
+ *
+ * @generated from message flwr.proto.Refusal
+ */
+export type Refusal = Message$1<"flwr.proto.Refusal"> & {
+	/**
+	 * @generated from field: string message_id = 1;
+	 */
+	messageId: string;
+
+	/**
+	 * @generated from field: string code = 2;
+	 */
+	code: string;
+
+	/**
+	 * @generated from field: string reason = 3;
+	 */
+	reason: string;
+};
+
+/**
+ * Describes the message flwr.proto.Refusal.
+ * Use `create(RefusalSchema)` to create a new message.
+ */
+export const RefusalSchema: GenMessage<Refusal> = /*@__PURE__*/ messageDesc(file_flwr_proto_message, 7);
+
+/**
  * @generated from message flwr.proto.PushObjectResponse
  */
 export type PushObjectResponse = Message$1<"flwr.proto.PushObjectResponse"> & {
@@ -245,6 +273,13 @@ export type PushObjectResponse = Message$1<"flwr.proto.PushObjectResponse"> & {
 	 * @generated from field: bool stored = 1;
 	 */
 	stored: boolean;
+
+	/**
+	 * zk0's own: the object was the last one of this reply, which is refused.
+	 *
+	 * @generated from field: flwr.proto.Refusal refusal = 1000;
+	 */
+	refusal?: Refusal | undefined;
 };
 
 /**
@@ -253,7 +288,7 @@ export type PushObjectResponse = Message$1<"flwr.proto.PushObjectResponse"> & {
  */
 export const PushObjectResponseSchema: GenMessage<PushObjectResponse> =
 	/*@__PURE__*/
-	messageDesc(file_flwr_proto_message, 7);
+	messageDesc(file_flwr_proto_message, 8);
 
 /**
  * @generated from message flwr.proto.PullObjectRequest
@@ -281,7 +316,7 @@ export type PullObjectRequest = Message$1<"flwr.proto.PullObjectRequest"> & {
  */
 export const PullObjectRequestSchema: GenMessage<PullObjectRequest> =
 	/*@__PURE__*/
-	messageDesc(file_flwr_proto_message, 8);
+	messageDesc(file_flwr_proto_message, 9);
 
 /**
  * @generated from message flwr.proto.PullObjectResponse
@@ -309,7 +344,7 @@ export type PullObjectResponse = Message$1<"flwr.proto.PullObjectResponse"> & {
  */
 export const PullObjectResponseSchema: GenMessage<PullObjectResponse> =
 	/*@__PURE__*/
-	messageDesc(file_flwr_proto_message, 9);
+	messageDesc(file_flwr_proto_message, 10);
 
 /**
  * @generated from message flwr.proto.ConfirmMessageReceivedRequest
@@ -337,7 +372,7 @@ export type ConfirmMessageReceivedRequest = Message$1<"flwr.proto.ConfirmMessage
  */
 export const ConfirmMessageReceivedRequestSchema: GenMessage<ConfirmMessageReceivedRequest> =
 	/*@__PURE__*/
-	messageDesc(file_flwr_proto_message, 10);
+	messageDesc(file_flwr_proto_message, 11);
 
 /**
  * @generated from message flwr.proto.ConfirmMessageReceivedResponse
@@ -350,4 +385,4 @@ export type ConfirmMessageReceivedResponse = Message$1<"flwr.proto.ConfirmMessag
  */
 export const ConfirmMessageReceivedResponseSchema: GenMessage<ConfirmMessageReceivedResponse> =
 	/*@__PURE__*/
-	messageDesc(file_flwr_proto_message, 11);
+	messageDesc(file_flwr_proto_message, 12);
