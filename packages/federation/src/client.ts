@@ -1,30 +1,48 @@
 // A site's loop: join, pull a task, fetch the weights it does not hold, let the ClientApp work, deliver the result; again until
 // stopped. All connections go out from here. The same code runs in simulations and behind a network transport.
+import { randomUUID } from "node:crypto";
 import { join } from "node:path";
+import { rng } from "@zk0/arrays";
+import { announcedMessage, Fleet, FlowerError, type NodeIdentity, type Transport } from "@zk0/flower";
 import type { ClientApp } from "./client-app.ts";
 import type { Clock } from "./clock.ts";
-import { FederationError, isCancelled } from "./errors.ts";
+import { callError, isCancelled } from "./errors.ts";
 import { startHeartbeat } from "./heartbeat.ts";
 import { createNodeSession, type NodeSession } from "./node-session.ts";
 import { openObjectStore } from "./object-store.ts";
-import { isSiteName } from "./protocol.ts";
+import { isSiteName, type TaskPhase } from "./protocol.ts";
 import type { RetryOptions } from "./retry.ts";
-import { runTask } from "./task-runner.ts";
-import type { Transport } from "./transport.ts";
+import { openSpillingObjects } from "./spilling-objects.ts";
+import { receiveTask, runTask, type TaskEnd } from "./task-runner.ts";
+
+/** What a client tells about itself. */
+export type ClientEvent =
+	| { readonly kind: "online" }
+	/** The server's operator has to approve the site first. */
+	| { readonly kind: "pending"; readonly message: string }
+	/** The server cannot be reached; the client goes on trying. */
+	| { readonly kind: "retrying"; readonly message: string }
+	| { readonly kind: "task"; readonly runId: string; readonly round: number; readonly phase: TaskPhase }
+	| { readonly kind: "task-ended"; readonly end: TaskEnd };
 
 /** Options of `runClient`. */
 export interface ClientOptions {
 	/** The caller disposes it. */
 	readonly transport: Transport;
+	/** The site's key: what its name is bound to. */
+	readonly identity: NodeIdentity;
 	readonly app: ClientApp;
 	/** The site's name: its identity in the federation. */
 	readonly site: string;
+	/** Secret of an invitation, for a key that the server does not know yet. */
+	readonly invite?: string;
 	/** Directory of this client alone, for weights and updates on their way. */
 	readonly dir: string;
 	readonly clock: Clock;
 	/** Ends the loop: the task is cancelled and the site leaves. */
 	readonly signal: AbortSignal;
-	/** Longest silence towards the server; default 5000. */
+	readonly onEvent?: (event: ClientEvent) => void;
+	/** Longest silence towards the server; default 3000. */
 	readonly heartbeatMs?: number;
 	/** Shortest time between progress reports; default 200. */
 	readonly progressMs?: number;
@@ -35,44 +53,90 @@ export interface ClientOptions {
 	readonly retry?: RetryOptions;
 }
 
+/** Objects of an instruction that are asked for at once; most are small. */
+const PULL_CONCURRENCY = 4;
+
+/** How long an object may be announced and not there; zk0 servers have every object that they announce. */
+const OBJECT_WAIT_MS = 60_000;
+
 /**
  * Serves tasks until `signal` aborts.
- * @throws FederationError unavailable | deadline when the server stays away longer than `retry` allows,
- * site-name-taken, disk-full | storage, closed. A failing ClientApp is reported to the server and does not end the loop.
+ * @throws FederationError unavailable | deadline when the server stays away longer than `retry` allows, not-admitted,
+ * site-name-taken, disk-full | storage. A failing ClientApp is reported to the server and does not end the loop.
  */
 export async function runClient(options: ClientOptions): Promise<void> {
-	const { transport, app, site, clock, signal } = options;
+	const { transport, identity, app, site, dir, clock, signal, onEvent = ignore } = options;
 	if (!isSiteName(site)) {
 		throw new RangeError(`runClient: site "${site}" must be 1-63 letters, digits, '.', '_' or '-'`);
 	}
-	const timeoutMs = options.timeoutMs ?? 30_000;
+	const { heartbeatMs = 3000, progressMs = 200, pullWaitMs = 20_000, timeoutMs = 30_000 } = options;
 	const retry = options.retry ?? {};
-	const session = createNodeSession({ transport, site, info: app.describe(), clock, timeoutMs, retry });
-	const store = await openObjectStore(join(options.dir, "weights"));
-	const { heartbeatMs = 5000, progressMs = 200 } = options;
+	const session = createNodeSession({
+		transport,
+		identity,
+		site,
+		invite: options.invite ?? "",
+		info: app.describe(),
+		// Unguessable and new in every life; no result depends on it.
+		session: randomUUID(),
+		clock,
+		timeoutMs,
+		heartbeatSeconds: 10,
+		retry,
+		onPending: (message) => onEvent({ kind: "pending", message }),
+		onRetry: ({ message }) => onEvent({ kind: "retrying", message }),
+	});
+	const weights = await openObjectStore(join(dir, "weights"));
+	const objects = await openSpillingObjects(join(dir, "objects"));
+	const policy = {
+		clock,
+		rng: rng(site, "pull"),
+		firstDelayMs: 50,
+		maxDelayMs: 1000,
+		maxWaitMs: OBJECT_WAIT_MS,
+	};
+	const runTransfers = { store: objects, retry: policy, signal, timeoutMs, concurrency: PULL_CONCURRENCY };
 	await using heartbeat = startHeartbeat({ session, clock, heartbeatMs, progressMs });
-	const runner = { app, session, store, heartbeat, scratchDir: join(options.dir, "scratch") };
+	const scratchDir = join(dir, "scratch");
+	const runner = { app, identity, session, clock, policy, retry, weights, objects, heartbeat, scratchDir };
 	try {
-		const pullWaitMs = options.pullWaitMs ?? 20_000;
+		const nodeId = await session.join(signal);
+		onEvent({ kind: "online" });
 		while (!signal.aborted) {
-			const { task } = await session.call("pullTask", (nodeId) => ({ nodeId, waitMs: pullWaitMs }), {
-				signal,
-				timeoutMs: timeoutMs + pullWaitMs,
-			});
-			if (task !== null) await runTask(runner, task, signal);
+			const instruction = await announcedMessage(session.calls, nodeId, {
+				...runTransfers,
+				messageTimeoutMs: timeoutMs + pullWaitMs,
+				hold: { session: session.session, waitMs: pullWaitMs },
+			}).catch(withdrawnMeanwhile);
+			if (instruction === undefined) continue;
+			const received = receiveTask(instruction);
+			const { runId, round, phase } = received.task;
+			onEvent({ kind: "task", runId, round, phase });
+			onEvent({ kind: "task-ended", end: await runTask(runner, received, signal) });
 		}
 	} catch (error) {
-		if (!(signal.aborted && isCancelled(error))) throw error;
+		if (!(signal.aborted && isCancelled(error))) throw callError(error);
 	} finally {
 		await leave(session);
 	}
 }
 
+/** The task was withdrawn between its announcement and the pull of its objects. */
+function withdrawnMeanwhile(error: unknown): undefined {
+	if (error instanceof FlowerError && error.code === "not-found") return undefined;
+	throw error;
+}
+
 /** Says goodbye; a server that cannot be reached will notice by itself. */
 async function leave(session: NodeSession): Promise<void> {
+	const standing = session.once(AbortSignal.timeout(1000));
+	if (standing === undefined) return;
 	try {
-		await session.callOnce("unregisterNode", (nodeId) => ({ nodeId }), { timeoutMs: 1000 });
+		const { nodeId } = standing;
+		await standing.calls.unary(Fleet.method.deactivateNode, { nodeId }, { timeoutMs: 1000 });
 	} catch (error) {
-		if (!(error instanceof FederationError)) throw error;
+		if (!(error instanceof FlowerError)) throw error;
 	}
 }
+
+function ignore(): void {}

@@ -23,14 +23,22 @@ function task(site: string, taskId: string): SiteTask {
 		proximalMu: 0,
 		learning: null,
 		weights: SHA256,
-		weightsSizeBytes: 8,
+		createdAtMs: 0,
 	} as const;
 	return { site, message, expects: new Map() };
 }
 
 function update(site: string, taskId: string): Outcome {
 	const ref = { taskId, site, round: 1, phase: "train" } as const;
-	return { kind: "update", task: ref, sha256: SHA256, sizeBytes: 8, numSamples: 1, metrics: {} };
+	return {
+		kind: "update",
+		task: ref,
+		sha256: SHA256,
+		sizeBytes: 8,
+		numSamples: 1,
+		metrics: {},
+		signed: null,
+	};
 }
 
 const joined = (site: string): Outcome => ({ kind: "joined", site, info: { numSamples: 1, details: {} } });

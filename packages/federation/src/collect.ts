@@ -104,8 +104,8 @@ export function interpret(
 function resultEvent(outcome: Extract<Outcome, { kind: "update" | "evaluation" | "failure" }>): NewEvent {
 	const { round, site, phase } = outcome.task;
 	if (outcome.kind === "update") {
-		const { sha256, sizeBytes, numSamples, metrics } = outcome;
-		return { kind: "update.received", round, site, sha256, sizeBytes, numSamples, metrics };
+		const { sha256, sizeBytes, numSamples, metrics, signed } = outcome;
+		return { kind: "update.received", round, site, sha256, sizeBytes, numSamples, metrics, signed };
 	}
 	if (outcome.kind === "evaluation") {
 		const { loss, numSamples, metrics } = outcome;

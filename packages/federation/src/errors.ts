@@ -1,4 +1,5 @@
 // The one operational error class of this package. Programmer errors are TypeError or RangeError.
+import { FlowerError } from "@zk0/flower";
 
 /** What went wrong, for callers that decide (retry, skip the site, stop the run) and for exit codes. */
 export type FederationErrorCode =
@@ -6,14 +7,14 @@ export type FederationErrorCode =
 	| "deadline"
 	| "unavailable"
 	| "bad-message"
-	| "too-large"
-	| "unknown-node"
+	| "not-admitted"
 	| "unknown-object"
 	| "site-name-taken"
 	| "client-app"
 	| "disk-full"
 	| "storage"
 	| "corrupt-object"
+	| "hash-mismatch"
 	| "log-tampered"
 	| "log-mismatch"
 	| "bad-weights"
@@ -35,8 +36,8 @@ export type UpdateRejection =
 	| "wrong-dtype"
 	| "missing-tensor"
 	| "extra-tensor"
-	| "hash-mismatch"
-	| "bad-file";
+	| "bad-file"
+	| "bad-signature";
 
 /** Which run, round and site an error belongs to. */
 export interface FederationErrorIds {
@@ -69,7 +70,7 @@ export function toError(thrown: unknown): Error {
 
 /** True for an abort by a signal, whoever raised it. */
 export function isCancelled(thrown: unknown): boolean {
-	if (thrown instanceof FederationError) return thrown.code === "cancelled";
+	if (thrown instanceof FederationError || thrown instanceof FlowerError) return thrown.code === "cancelled";
 	return thrown instanceof Error && (thrown.name === "AbortError" || thrown.name === "ABORT_ERR");
 }
 
@@ -79,3 +80,21 @@ export function throwIfCancelled(signal: AbortSignal | undefined, what: string):
 		throw new FederationError("cancelled", `${what} was cancelled`, { cause: signal.reason });
 	}
 }
+
+/** A failed call as an error of this package; anything else passes unchanged. */
+export function callError(thrown: unknown): unknown {
+	if (!(thrown instanceof FlowerError)) return thrown;
+	const code = CODE_OF_CALL[thrown.code] ?? "bad-message";
+	return new FederationError(code, thrown.message, { cause: thrown });
+}
+
+const CODE_OF_CALL: Readonly<Partial<Record<FlowerError["code"], FederationErrorCode>>> = {
+	cancelled: "cancelled",
+	unavailable: "unavailable",
+	"deadline-exceeded": "deadline",
+	"already-exists": "site-name-taken",
+	unauthenticated: "not-admitted",
+	"permission-denied": "not-admitted",
+	"failed-precondition": "not-admitted",
+	"resource-exhausted": "storage",
+};

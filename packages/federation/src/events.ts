@@ -88,6 +88,18 @@ export interface TaskProgressed extends Timed {
 	readonly samplesPerSecond: number | null;
 }
 
+/** What a node signed, so that anybody with its public key can check the log: see reply-message.ts. */
+export interface SignedReply {
+	/** Fingerprint of the key. */
+	readonly key: string;
+	/** Message id of the task. */
+	readonly instruction: string;
+	/** Object ids of the answer's records. */
+	readonly records: readonly string[];
+	/** ECDSA with SHA-256, DER, in base64. */
+	readonly signature: string;
+}
+
 /** A whole and checked update is in the object store. */
 export interface UpdateReceived extends Timed {
 	readonly kind: "update.received";
@@ -97,6 +109,8 @@ export interface UpdateReceived extends Timed {
 	readonly sizeBytes: number;
 	readonly numSamples: number;
 	readonly metrics: Metrics;
+	/** Null: not signed. */
+	readonly signed: SignedReply | null;
 }
 
 /** A result was refused; when `endsTask`, the site is out of this attempt. */
@@ -242,9 +256,15 @@ const rejection: z.ZodType<UpdateRejection> = z.enum([
 	"wrong-dtype",
 	"missing-tensor",
 	"extra-tensor",
-	"hash-mismatch",
 	"bad-file",
+	"bad-signature",
 ]);
+const signed = z.object({
+	key: z.string(),
+	instruction: sha256,
+	records: z.array(sha256),
+	signature: z.base64(),
+});
 /** Codes are added over time; a log written by a newer version still opens. */
 const errorCode = z.string().transform((text) => text as FederationErrorCode); // open set by design
 
@@ -302,6 +322,7 @@ export const roundEventSchema: z.ZodType<RoundEvent> = z.discriminatedUnion("kin
 		sizeBytes: count,
 		numSamples: count,
 		metrics,
+		signed: signed.nullable(),
 	}),
 	z.object({
 		kind: z.literal("update.rejected"),

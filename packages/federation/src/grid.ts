@@ -2,8 +2,8 @@
 // FederationServer implements it in process; another engine can, too (a Flower SuperLink would, over ServerAppIo).
 import type { Metrics, SiteInfo, TaskProgress } from "./client-app.ts";
 import type { UpdateRejection } from "./errors.ts";
+import type { SignedReply } from "./events.ts";
 import type { TaskMessage, TaskPhase } from "./protocol.ts";
-import type { Traffic } from "./transport.ts";
 import type { TensorSpecs } from "./update-check.ts";
 
 /** A site that is online. */
@@ -46,6 +46,7 @@ export type Outcome =
 			readonly sizeBytes: number;
 			readonly numSamples: number;
 			readonly metrics: Metrics;
+			readonly signed: SignedReply | null;
 	  }
 	| {
 			readonly kind: "rejected";
@@ -70,6 +71,12 @@ export interface PendingOutcome {
 	readonly outcome: Outcome;
 	/** Call once the outcome is durable. */
 	settle(): void;
+}
+
+/** Bytes of messages moved, seen from the nodes: `bytesUp` leave them, `bytesDown` reach them. */
+export interface Traffic {
+	readonly bytesUp: number;
+	readonly bytesDown: number;
 }
 
 /** Access to the sites. */

@@ -1,9 +1,13 @@
 // A client's sign of life: tells the server regularly which task runs and how far it is, and learns which tasks it no longer
 // wants. A beat that fails is made up for by the next one; the client's other calls decide when the server is gone.
+import { Fleet, FlowerError } from "@zk0/flower";
 import type { TaskProgress } from "./client-app.ts";
 import type { Clock } from "./clock.ts";
-import { FederationError, isCancelled } from "./errors.ts";
+import { isCancelled } from "./errors.ts";
 import type { NodeSession } from "./node-session.ts";
+
+/** The shortest promise that Flower's protocol has room for; zk0 servers go by the signs of life themselves. */
+const MIN_INTERVAL_SECONDS = 10;
 
 /** A task under watch. */
 export interface WatchedTask extends Disposable {
@@ -24,7 +28,7 @@ export interface HeartbeatOptions {
 /** A running heartbeat; disposing it stops it. */
 export interface Heartbeat extends AsyncDisposable {
 	/** Watches a task until the returned value is disposed; one at a time. */
-	watch(taskId: string, clientSignal: AbortSignal): WatchedTask;
+	watch(messageId: string, clientSignal: AbortSignal): WatchedTask;
 }
 
 /** Starts beating. */
@@ -36,8 +40,8 @@ class BeatingHeart implements Heartbeat {
 	readonly #options: HeartbeatOptions;
 	readonly #stopping = new AbortController();
 	readonly #running: Promise<void>;
-	#task: { readonly taskId: string; readonly ending: AbortController } | null = null;
-	#progress: (TaskProgress & { readonly taskId: string }) | null = null;
+	#task: { readonly messageId: string; readonly ending: AbortController } | null = null;
+	#progress: ReturnType<typeof wireProgress> | null = null;
 	/** Ends the pause between two beats early. */
 	#hurry = new AbortController();
 
@@ -46,16 +50,16 @@ class BeatingHeart implements Heartbeat {
 		this.#running = this.#beat();
 	}
 
-	watch(taskId: string, clientSignal: AbortSignal): WatchedTask {
+	watch(messageId: string, clientSignal: AbortSignal): WatchedTask {
 		const ending = new AbortController();
 		const stop = (): void => ending.abort();
 		if (clientSignal.aborted) stop();
 		clientSignal.addEventListener("abort", stop, { once: true });
-		this.#task = { taskId, ending };
+		this.#task = { messageId, ending };
 		return {
 			signal: ending.signal,
 			onProgress: (progress) => {
-				this.#progress = { taskId, ...progress };
+				this.#progress = wireProgress(messageId, progress);
 				this.#hurry.abort();
 			},
 			[Symbol.dispose]: () => {
@@ -90,18 +94,33 @@ class BeatingHeart implements Heartbeat {
 		const task = this.#task;
 		const progress = this.#progress;
 		this.#progress = null;
-		const running = task === null ? [] : [task.taskId];
+		const standing = this.#options.session.once(signal);
+		if (standing === undefined) return;
+		const { calls, nodeId } = standing;
 		try {
-			const answer = await this.#options.session.callOnce(
-				"heartbeat",
-				(nodeId) => ({ nodeId, running, progress }),
-				{ signal },
-			);
-			if (task !== null && answer?.cancelled.includes(task.taskId) === true) task.ending.abort();
+			const { unwanted } = await calls.unary(Fleet.method.sendNodeHeartbeat, {
+				node: { nodeId },
+				heartbeatInterval: MIN_INTERVAL_SECONDS,
+				session: this.#options.session.session,
+				running: task === null ? [] : [task.messageId],
+				...(progress === null ? {} : { progress }),
+			});
+			if (task !== null && unwanted.includes(task.messageId)) task.ending.abort();
 		} catch (error) {
-			if (!(error instanceof FederationError)) throw error;
+			if (!(error instanceof FlowerError)) throw error;
 		}
 	}
+}
+
+/** The wire form: a value that is missing is absent. */
+function wireProgress(messageId: string, { step, numSteps, loss, samplesPerSecond }: TaskProgress) {
+	return {
+		messageId,
+		step,
+		numSteps,
+		...(loss === null ? {} : { loss }),
+		...(samplesPerSecond === null ? {} : { samplesPerSecond }),
+	};
 }
 
 async function untilCancelled(sleep: Promise<void>): Promise<void> {

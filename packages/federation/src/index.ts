@@ -2,7 +2,7 @@
 
 // For other packages: the parts a run is made of.
 export { type AggregateOptions, aggregateFiles, type UpdateFile } from "./aggregate.ts";
-export { type ClientOptions, runClient } from "./client.ts";
+export { type ClientEvent, type ClientOptions, runClient } from "./client.ts";
 // For users: a site's work, ways of federating, a run.
 export type {
 	ClientApp,
@@ -20,34 +20,16 @@ export { FederationError, type FederationErrorCode, type UpdateRejection } from 
 export { type EventLog, type LogContent, openEventLog, verifyEventLog } from "./event-log.ts";
 export { type RoundEvent, roundEventSchema, TRANSIENT_KINDS } from "./events.ts";
 export type { FileSystem } from "./file-system.ts";
-export type { Grid, OnlineSite, Outcome, PendingOutcome, SiteTask, TaskRef } from "./grid.ts";
+export type { Grid, OnlineSite, Outcome, PendingOutcome, SiteTask, TaskRef, Traffic } from "./grid.ts";
 export { canonicalJson, type JsonValue } from "./json.ts";
-export {
-	type CallSite,
-	type Fault,
-	type MemoryTransportOptions,
-	memoryTransport,
-} from "./memory-transport.ts";
+export { type Member, type Members, newMember, openMembers, type Registration } from "./members.ts";
+export { keyFingerprint, nodeIdOf } from "./node-id.ts";
 export { type ObjectStore, type ObjectUpload, openObjectStore, type StoredObject } from "./object-store.ts";
-export {
-	isSiteName,
-	type NodeId,
-	nodeId,
-	parseRequest,
-	parseStreamRequest,
-	type RequestOf,
-	type ResponseOf,
-	type ResultStatus,
-	type StreamMethod,
-	type StreamRequestOf,
-	type TaskMessage,
-	type TaskPhase,
-	type TaskResult,
-	type UnaryMethod,
-} from "./protocol.ts";
+export { isSiteName, type TaskMessage, type TaskPhase, type TaskResult } from "./protocol.ts";
 export type { RetryOptions } from "./retry.ts";
 export { rounds } from "./rounds.ts";
 export { type RoundsOptions } from "./rounds-options.ts";
+export type { RunGrid } from "./run-grid.ts";
 export { type OpenRound, type RunState, replayRun } from "./run-state.ts";
 export type { SamplingOptions } from "./sampling.ts";
 export { createSemaphore, limitWork, type Semaphore } from "./semaphore.ts";
@@ -63,5 +45,4 @@ export type {
 	Strategy,
 	UpdateSummary,
 } from "./strategy.ts";
-export type { CallOptions, FleetCalls, Traffic, Transport } from "./transport.ts";
 export { readTensorSpecs, type TensorSpecs } from "./update-check.ts";

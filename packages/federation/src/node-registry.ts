@@ -1,82 +1,75 @@
-// Who is connected: sites by name, the node each speaks through, and when it last showed life.
-import { randomUUID } from "node:crypto";
+// Who is connected: sites by name, the session (one life of a client process) each speaks in, and when it last showed life.
+import { FlowerError } from "@zk0/flower";
 import type { SiteInfo } from "./client-app.ts";
-import { FederationError } from "./errors.ts";
 import type { OnlineSite } from "./grid.ts";
-import { type NodeId, nodeId } from "./protocol.ts";
 
 /** The connected sites. */
 export interface NodeRegistry {
-	/** Binds a site to a new node; an earlier node of the same site is superseded. */
-	register(site: string, info: SiteInfo, nowMs: number): NodeId;
-	/** The node's site, noted as alive. @throws FederationError unknown-node | site-name-taken */
-	touch(id: NodeId, nowMs: number): string;
+	/** Takes a site online in a new session; an earlier session of the same site is superseded. False: it was online. */
+	activate(site: string, session: string, info: SiteInfo, nowMs: number): boolean;
+	/** Notes a sign of life. @throws FlowerError aborted (activate first) | already-exists (superseded) */
+	touch(site: string, session: string, nowMs: number): void;
 	/** Forgets a site; false when it was not there. */
 	remove(site: string): boolean;
 	/** Takes every node for alive now. */
 	forgive(nowMs: number): void;
 	/** Sites that showed no life since `limitMs`. */
 	silentSince(limitMs: number): string[];
+	/** When a site last showed life, if it is online. */
+	lastSeenMs(site: string): number | undefined;
 	/** Sorted by name. */
 	sites(): OnlineSite[];
 }
 
-interface Member {
-	readonly id: NodeId;
+interface Connected {
+	readonly session: string;
 	readonly info: SiteInfo;
 	lastSeenMs: number;
 }
 
-/** Superseded ids remembered, so that two clients with one name do not take turns for ever. */
+/** Superseded sessions remembered, so that two clients with one key do not take turns for ever. */
 const MAX_SUPERSEDED = 10_000;
 
 /** An empty registry. */
 export function createNodeRegistry(): NodeRegistry {
-	const members = new Map<string, Member>();
-	const siteOf = new Map<NodeId, string>();
-	const superseded = new Map<NodeId, string>();
-	const remove = (site: string): boolean => {
-		const member = members.get(site);
-		if (member === undefined) return false;
-		siteOf.delete(member.id);
-		return members.delete(site);
-	};
+	const connected = new Map<string, Connected>();
+	const superseded = new Set<string>();
 	return {
-		register(site, info, nowMs) {
-			const earlier = members.get(site);
-			if (earlier !== undefined) {
-				remove(site);
-				superseded.set(earlier.id, site);
-				const [oldest] = superseded.keys();
+		activate(site, session, info, nowMs) {
+			const earlier = connected.get(site);
+			if (superseded.has(session)) throw supersededError(site);
+			if (earlier !== undefined && earlier.session !== session) {
+				superseded.add(earlier.session);
+				const [oldest] = superseded;
 				if (oldest !== undefined && superseded.size > MAX_SUPERSEDED) superseded.delete(oldest);
 			}
-			// Unguessable, and new after a server restart; no result depends on it.
-			const id = nodeId(randomUUID());
-			members.set(site, { id, info, lastSeenMs: nowMs });
-			siteOf.set(id, site);
-			return id;
+			connected.set(site, { session, info, lastSeenMs: nowMs });
+			return earlier === undefined;
 		},
-		touch(id, nowMs) {
-			const site = siteOf.get(id);
-			const member = site === undefined ? undefined : members.get(site);
-			if (site !== undefined && member !== undefined) {
-				member.lastSeenMs = Math.max(member.lastSeenMs, nowMs);
-				return site;
+		touch(site, session, nowMs) {
+			const found = connected.get(site);
+			if (found?.session === session) {
+				found.lastSeenMs = Math.max(found.lastSeenMs, nowMs);
+				return;
 			}
-			const taken = superseded.get(id);
-			if (taken !== undefined) {
-				const message = `another client has joined as ${taken}; stop one of them or give it another name`;
-				throw new FederationError("site-name-taken", message, { ids: { site: taken } });
-			}
-			throw new FederationError("unknown-node", `node ${id} is not registered; register again`);
+			if (superseded.has(session)) throw supersededError(site);
+			throw new FlowerError("aborted", `${site} is not online here; activate the node again`);
 		},
-		remove,
+		remove: (site) => connected.delete(site),
 		forgive(nowMs) {
-			for (const member of members.values()) member.lastSeenMs = nowMs;
+			for (const found of connected.values()) found.lastSeenMs = nowMs;
 		},
 		silentSince: (limitMs) =>
-			[...members].filter(([, member]) => member.lastSeenMs < limitMs).map(([site]) => site),
+			[...connected].filter(([, { lastSeenMs }]) => lastSeenMs < limitMs).map(([site]) => site),
+		lastSeenMs: (site) => connected.get(site)?.lastSeenMs,
 		sites: () =>
-			[...members].map(([site, { info }]) => ({ site, info })).sort((a, b) => (a.site < b.site ? -1 : 1)),
+			[...connected].map(([site, { info }]) => ({ site, info })).sort((a, b) => (a.site < b.site ? -1 : 1)),
 	};
+}
+
+function supersededError(site: string): FlowerError {
+	return new FlowerError(
+		"already-exists",
+		`another client runs as ${site} with the same key; stop one of them`,
+	);
 }

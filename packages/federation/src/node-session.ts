@@ -1,99 +1,140 @@
-// A site's standing with the server: registers, repeats calls that failed on the way, and registers again when the server
-// has forgotten the node (after a restart, say). The layer between the raw transport and the client loop.
+// A site's standing with the server: signs calls with the site's key, joins, repeats calls that failed on the way, and
+// joins again when the server has forgotten that the node is online (after a restart, say). To everything above it is a
+// transport.
+import {
+	authenticated,
+	type CallOptions,
+	Fleet,
+	FlowerError,
+	type NodeIdentity,
+	type Transport,
+} from "@zk0/flower";
 import type { SiteInfo } from "./client-app.ts";
 import type { Clock } from "./clock.ts";
-import { FederationError } from "./errors.ts";
-import type { NodeId, RequestOf, ResponseOf, UnaryMethod } from "./protocol.ts";
 import { createBackoff, type RetryOptions } from "./retry.ts";
-import type { CallOptions, Transport } from "./transport.ts";
 
 /** Options of `createNodeSession`. */
 export interface NodeSessionOptions {
+	/** The caller disposes it. */
 	readonly transport: Transport;
+	readonly identity: NodeIdentity;
 	readonly site: string;
+	/** Secret of an invitation, or empty. */
+	readonly invite: string;
 	readonly info: SiteInfo;
+	/** Names this life of the client. */
+	readonly session: string;
 	readonly clock: Clock;
-	/** For every call; a held pull gets its waiting time on top. */
+	/** For every call that does not say otherwise. */
 	readonly timeoutMs: number;
+	/** Shortest promise of a sign of life that Flower's protocol allows is 10 s. */
+	readonly heartbeatSeconds: number;
 	readonly retry: RetryOptions;
+	/** Is told when the server wants the operator's approval first, with its words. */
+	readonly onPending: (message: string) => void;
+	/** Is told of every failure that will be tried again. */
+	readonly onRetry: (failure: FlowerError) => void;
 }
 
-/** Calls as a registered node. */
+/** Calls as a node that is online. */
 export interface NodeSession {
-	/** A call, repeated while that can help. @throws FederationError when it cannot. */
-	call<M extends UnaryMethod>(
-		method: M,
-		request: (nodeId: NodeId) => RequestOf<M>,
-		options?: CallOptions,
-	): Promise<ResponseOf<M>>;
-	/** A call made once, on the current registration; null when there is none. */
-	callOnce<M extends UnaryMethod>(
-		method: M,
-		request: (nodeId: NodeId) => RequestOf<M>,
-		options?: CallOptions,
-	): Promise<ResponseOf<M> | null>;
-	/** An object's bytes from `offset()`, resumed there when the connection breaks. */
-	pullObject(sha256: string, offset: () => number, options?: CallOptions): AsyncIterable<Uint8Array>;
+	readonly session: string;
+	/** Joins when needed. @throws FlowerError when the server does not admit the site */
+	join(signal?: AbortSignal): Promise<bigint>;
+	/** Repeats calls while that can help; disposing it does nothing. */
+	readonly calls: Transport;
+	/** Makes a call once as the node that has joined; undefined when it has not. */
+	once(signal: AbortSignal): { readonly calls: Transport; readonly nodeId: bigint } | undefined;
 }
 
-/** A session that registers on its first call. */
-export function createNodeSession(options: NodeSessionOptions): NodeSession {
-	const { transport, site, info, clock, timeoutMs, retry } = options;
-	let current: NodeId | null = null;
-	let registering: Promise<NodeId> | null = null;
+/** How often a site asks whether it was approved meanwhile. */
+const PENDING_DELAY_MS = 2000;
 
-	const register = (signal: AbortSignal | undefined): Promise<NodeId> => {
-		registering ??= transport
-			.unary("registerNode", { site, info }, { signal, timeoutMs })
-			.then(({ nodeId }) => {
-				current = nodeId;
+/** A session that joins on its first call. */
+export function createNodeSession(options: NodeSessionOptions): NodeSession {
+	const { identity, site, invite, info, session, clock, timeoutMs, retry, onPending, onRetry } = options;
+	const signed = authenticated(options.transport, identity, () => clock.now());
+	const publicKey = Buffer.from(identity.publicKeyPem);
+	let joined: bigint | null = null;
+	let joining: Promise<bigint> | null = null;
+
+	const activate = async (callOptions: CallOptions): Promise<bigint> => {
+		const request = {
+			publicKey,
+			heartbeatInterval: options.heartbeatSeconds,
+			session,
+			numSamples: BigInt(info.numSamples),
+			details: JSON.stringify(info.details),
+		};
+		return (await signed.unary(Fleet.method.activateNode, request, callOptions)).nodeId;
+	};
+	const join = async (signal: AbortSignal | undefined): Promise<bigint> => {
+		const callOptions = { timeoutMs, ...(signal === undefined ? {} : { signal }) };
+		for (;;) {
+			try {
+				return await activate(callOptions);
+			} catch (failure) {
+				if (!(failure instanceof FlowerError)) throw failure;
+				if (failure.code === "failed-precondition") {
+					await signed.unary(Fleet.method.registerNode, { publicKey, site, invite }, callOptions);
+				} else if (failure.code === "permission-denied") {
+					onPending(failure.message);
+					await clock.sleep(PENDING_DELAY_MS, { signal });
+				} else throw failure;
+			}
+		}
+	};
+	const joinOnce = (signal: AbortSignal | undefined): Promise<bigint> => {
+		joining ??= join(signal)
+			.then((nodeId) => {
+				joined = nodeId;
 				return nodeId;
 			})
 			.finally(() => {
-				registering = null;
+				joining = null;
 			});
-		return registering;
+		return joining;
 	};
-	/** True when the failure only means that the node has to register again. */
-	const forget = (failure: unknown, used: NodeId | null): boolean => {
-		if (!(failure instanceof FederationError && failure.code === "unknown-node") || used === null)
-			return false;
-		if (current === used) current = null;
-		return true;
+	/** Runs `action` as a node that is online, as often as it takes. */
+	const persist = async <T>(signal: AbortSignal | undefined, action: () => Promise<T>): Promise<T> => {
+		const backoff = createBackoff(site, clock, retry);
+		for (;;) {
+			try {
+				if (joined === null) await joinOnce(signal);
+				return await action();
+			} catch (failure) {
+				if (failure instanceof FlowerError && failure.code === "aborted" && joined !== null) {
+					joined = null;
+					continue;
+				}
+				if (failure instanceof FlowerError) onRetry(failure);
+				await backoff.pause(failure, signal);
+			}
+		}
 	};
 	return {
-		async call(method, request, callOptions = {}) {
-			const backoff = createBackoff(site, clock, retry);
-			for (;;) {
-				let used: NodeId | null = null;
-				try {
-					used = current ?? (await register(callOptions.signal));
-					return await transport.unary(method, request(used), { timeoutMs, ...callOptions });
-				} catch (failure) {
-					if (!forget(failure, used)) await backoff.pause(failure, callOptions.signal);
-				}
-			}
+		session,
+		join: async (signal) => await persist(signal, async () => joined ?? (await joinOnce(signal))),
+		calls: {
+			unary: (method, request, callOptions = {}) =>
+				persist(callOptions.signal, () => signed.unary(method, request, { timeoutMs, ...callOptions })),
+			[Symbol.asyncDispose]: () => Promise.resolve(),
 		},
-		async callOnce(method, request, callOptions = {}) {
-			if (current === null) return null;
-			return await transport.unary(method, request(current), { timeoutMs, ...callOptions });
-		},
-		async *pullObject(sha256, offset, callOptions = {}) {
-			const backoff = createBackoff(site, clock, retry);
-			for (;;) {
-				let used: NodeId | null = null;
-				try {
-					used = current ?? (await register(callOptions.signal));
-					const request = { nodeId: used, sha256, offset: offset() };
-					for await (const bytes of transport.stream("pullObject", request, { timeoutMs, ...callOptions })) {
-						yield bytes;
-						backoff.reset();
+		once: (signal) => {
+			if (joined === null) return undefined;
+			const rejoining: Transport = {
+				...signed,
+				unary: async (method, request, callOptions) => {
+					try {
+						return await signed.unary(method, request, { timeoutMs, signal, ...callOptions });
+					} catch (failure) {
+						// Forgotten by the server: be there again at once, whatever long work is under way.
+						if (failure instanceof FlowerError && failure.code === "aborted") await joinOnce(signal);
+						throw failure;
 					}
-					return;
-				} catch (failure) {
-					if (!forget(failure, used)) await backoff.pause(failure, callOptions.signal);
-				}
-			}
+				},
+			};
+			return { calls: rejoining, nodeId: joined };
 		},
 	};
 }

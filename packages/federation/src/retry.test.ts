@@ -1,9 +1,9 @@
+import { FlowerError } from "@zk0/flower";
 import { describe, expect, test } from "vitest";
 import type { Clock } from "./clock.ts";
-import { FederationError } from "./errors.ts";
 import { createBackoff } from "./retry.ts";
 
-const lost = new FederationError("unavailable", "lost");
+const lost = new FlowerError("unavailable", "lost");
 
 /** A clock that does not wait and notes how long it was asked to. */
 function notingClock(): Clock & { readonly pausesMs: number[] } {
@@ -50,7 +50,7 @@ describe("createBackoff", () => {
 	test("does not repeat what cannot succeed", async () => {
 		const clock = notingClock();
 		const backoff = createBackoff("ann", clock);
-		for (const failure of [new FederationError("bad-message", "no"), new TypeError("bug"), "odd"]) {
+		for (const failure of [new FlowerError("invalid-argument", "no"), new TypeError("bug"), "odd"]) {
 			await expect(backoff.pause(failure, undefined)).rejects.toBe(failure);
 		}
 		expect(clock.pausesMs).toEqual([]);

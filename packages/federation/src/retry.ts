@@ -1,7 +1,7 @@
 // Bounded repetition of calls that may succeed later, with growing pauses.
 import { rng } from "@zk0/arrays";
+import { FlowerError } from "@zk0/flower";
 import type { Clock } from "./clock.ts";
-import { FederationError } from "./errors.ts";
 
 /** How often and how fast. */
 export interface RetryOptions {
@@ -9,7 +9,7 @@ export interface RetryOptions {
 	readonly attempts?: number;
 	/** Pause after the first failure; doubles each time; default 100. */
 	readonly firstDelayMs?: number;
-	/** Longest pause; default 5000. */
+	/** Longest pause; default 2000: a network that is back is used again within seconds. */
 	readonly maxDelayMs?: number;
 }
 
@@ -24,13 +24,13 @@ export interface Backoff {
 /** True for failures of the way to the server, which may pass. */
 export function isTransient(failure: unknown): boolean {
 	return (
-		failure instanceof FederationError && (failure.code === "unavailable" || failure.code === "deadline")
+		failure instanceof FlowerError && (failure.code === "unavailable" || failure.code === "deadline-exceeded")
 	);
 }
 
 /** Backoff with up to 25 % jitter from the stream of `name`, so that sites do not come back all at once. */
 export function createBackoff(name: string, clock: Clock, options: RetryOptions = {}): Backoff {
-	const { attempts = 10, firstDelayMs = 100, maxDelayMs = 5000 } = options;
+	const { attempts = 10, firstDelayMs = 100, maxDelayMs = 2000 } = options;
 	const jitter = rng(name, "backoff");
 	let numFailures = 0;
 	return {

@@ -3,14 +3,13 @@
 import { type CollectOptions, collect, interpret } from "./collect.ts";
 import { FederationError, isCancelled } from "./errors.ts";
 import type { RoundEvent } from "./events.ts";
-import type { PendingOutcome, SiteTask } from "./grid.ts";
+import type { PendingOutcome, SiteTask, Traffic } from "./grid.ts";
 import type { TaskPhase } from "./protocol.ts";
 import { aggregateRound } from "./round-aggregation.ts";
 import { type ResolvedRounds, type RoundsOptions, resolveRounds } from "./rounds-options.ts";
 import { RunRecorder } from "./run-recorder.ts";
 import { keepWholeObjects, openRun } from "./run-start.ts";
 import type { OpenRound, RunState } from "./run-state.ts";
-import type { Traffic } from "./transport.ts";
 import type { TensorSpecs } from "./update-check.ts";
 
 /**
@@ -118,7 +117,8 @@ class Run {
 		const { round, evaluations, evaluationFailures } = this.#state;
 		const sites = this.#options.grid.sites().map(({ site }) => site);
 		const asked = sites.filter((site) => !evaluations.has(site) && !evaluationFailures.has(site));
-		const tasks = asked.map((site) => this.#task(site, "evaluate", round, 1, 0));
+		const at = this.#state.weightsAt ?? "";
+		const tasks = asked.map((site) => this.#task(site, "evaluate", { round, at, attempt: 1, proximalMu: 0 }));
 		yield* collect(this.#phase, tasks);
 		const perSite: Record<string, number | null> = {};
 		const results = [...this.#state.evaluations.values()];
@@ -189,12 +189,17 @@ class Run {
 			: this.#state.strategyState;
 	}
 
-	#trainTasks({ round, attempt, sites, updates, failed, proximalMu }: OpenRound): SiteTask[] {
+	#trainTasks(open: OpenRound): SiteTask[] {
+		const { sites, updates, failed } = open;
 		const asked = sites.filter((site) => !updates.has(site) && !failed.has(site));
-		return asked.map((site) => this.#task(site, "train", round, attempt, proximalMu));
+		return asked.map((site) => this.#task(site, "train", open));
 	}
 
-	#task(site: string, phase: TaskPhase, round: number, attempt: number, proximalMu: number): SiteTask {
+	#task(
+		site: string,
+		phase: TaskPhase,
+		{ round, at, attempt, proximalMu }: Pick<OpenRound, "round" | "at" | "attempt" | "proximalMu">,
+	): SiteTask {
 		const { runId, seed, numLocalSteps, numRounds, learning, store } = this.#options;
 		const weights = store.get(this.#state.weightsSha256 ?? "");
 		const globalStep = Math.max(0, phase === "train" ? round - 1 : round) * numLocalSteps;
@@ -210,7 +215,7 @@ class Run {
 			proximalMu,
 			learning,
 			weights: weights.sha256,
-			weightsSizeBytes: weights.sizeBytes,
+			createdAtMs: Date.parse(at),
 		};
 		return { site, message, expects: phase === "train" ? this.#specs : null };
 	}

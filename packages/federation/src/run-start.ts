@@ -1,6 +1,4 @@
 // How a run begins or goes on: its plan, the initial weights in the store, and which recorded objects are still whole.
-
-import { createReadStream } from "node:fs";
 import { FederationError } from "./errors.ts";
 import type { RunResumed, RunStarted } from "./events.ts";
 import { canonicalJson } from "./json.ts";
@@ -8,6 +6,7 @@ import type { ObjectStore } from "./object-store.ts";
 import type { ResolvedRounds } from "./rounds-options.ts";
 import type { RunState } from "./run-state.ts";
 import { inspectUpdateFile, readTensorSpecs, type TensorSpecs } from "./update-check.ts";
+import { fileBytes, wireArrays } from "./wire-arrays.ts";
 
 /** What a run is made of, as its first event records it. */
 export type RunPlan = Omit<RunStarted, "kind" | "at">;
@@ -24,7 +23,7 @@ export async function openRun(
 	const specs = readTensorSpecs(initialWeightsPath);
 	if (specs.size === 0)
 		throw new FederationError("bad-weights", `${initialWeightsPath} holds no tensor to train`);
-	const initial = await store.put(createReadStream(initialWeightsPath, { highWaterMark: 1 << 20 }));
+	const initial = await store.put(fileBytes(wireArrays(initialWeightsPath)));
 	const defect = await inspectUpdateFile(initial.path, specs, initial.sizeBytes);
 	if (defect !== null) throw new FederationError("bad-weights", `${initialWeightsPath}: ${defect.message}`);
 	const plan = {

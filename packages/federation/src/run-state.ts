@@ -1,11 +1,20 @@
 // Where a run stands, as a pure function of its events. The round loop goes by this state alone, so a run that continues after a
 // crash is in exactly the state of one that was never interrupted.
-import type { RoundAccepted, RoundEvent, RunStarted, SiteEvaluated, UpdateReceived } from "./events.ts";
+import type {
+	RoundAccepted,
+	RoundEvent,
+	RoundStarted,
+	RunStarted,
+	SiteEvaluated,
+	UpdateReceived,
+} from "./events.ts";
 import type { JsonValue } from "./json.ts";
 
 /** A training round under way. */
 export interface OpenRound {
 	readonly round: number;
+	/** ISO 8601: when this attempt started. */
+	readonly at: string;
 	readonly attempt: number;
 	/** Sites of this attempt, sorted. */
 	readonly sites: readonly string[];
@@ -26,6 +35,8 @@ export interface RunState {
 	readonly round: number;
 	/** The global weights of `round`. */
 	readonly weightsSha256: string | null;
+	/** ISO 8601: when they were made. */
+	readonly weightsAt: string | null;
 	/** Every global weights object so far. */
 	readonly weightsHistory: readonly string[];
 	/** The strategy's state, or undefined before the first aggregation. */
@@ -46,6 +57,7 @@ export const INITIAL_STATE: RunState = {
 	started: null,
 	round: 0,
 	weightsSha256: null,
+	weightsAt: null,
 	weightsHistory: [],
 	strategyState: undefined,
 	slotsSha256: null,
@@ -64,6 +76,7 @@ export function reduceRun(state: RunState, event: RoundEvent): RunState {
 				...INITIAL_STATE,
 				started: event,
 				weightsSha256: event.weightsSha256,
+				weightsAt: event.at,
 				weightsHistory: [event.weightsSha256],
 			};
 		case "round.started":
@@ -88,6 +101,7 @@ export function reduceRun(state: RunState, event: RoundEvent): RunState {
 				...state,
 				round: event.round,
 				weightsSha256: event.weightsSha256,
+				weightsAt: event.at,
 				weightsHistory: [...state.weightsHistory, event.weightsSha256],
 				strategyState: event.strategyState,
 				slotsSha256: event.slotsSha256,
@@ -123,14 +137,11 @@ export function replayRun(events: Iterable<RoundEvent>): RunState {
 	return state;
 }
 
-function openRound(
-	state: RunState,
-	round: number,
-	event: { readonly attempt: number; readonly sites: readonly string[]; readonly proximalMu: number },
-): OpenRound {
-	const { attempt, sites, proximalMu } = event;
+function openRound(state: RunState, round: number, event: RoundStarted): OpenRound {
+	const { at, attempt, sites, proximalMu } = event;
 	const updates = state.open?.round === round ? state.open.updates : new Map<string, UpdateReceived>();
-	return { round, attempt, sites, proximalMu, updates, failed: new Set(), isGivenUp: false, accepted: null };
+	const nothingYet = { failed: new Set<string>(), isGivenUp: false, accepted: null };
+	return { round, at, attempt, sites, proximalMu, updates, ...nothingYet };
 }
 
 function withOpen(state: RunState, round: number, change: (open: OpenRound) => OpenRound): RunState {

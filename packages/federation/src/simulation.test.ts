@@ -11,6 +11,7 @@ import type { SimulationOptions } from "./simulation.ts";
 import { fedAvg } from "./strategies/fedavg.ts";
 import { fedProx } from "./strategies/fedprox.ts";
 import type { Strategy } from "./strategy.ts";
+import { faultyTransport } from "./testing/faulty-transport.ts";
 import { type ToyOptions, temporaryDir, toyApp, toyWeights } from "./testing/toy-app.ts";
 import { hurriedClock, ofKind, SITES, simulateToy, theKind } from "./testing/toy-run.ts";
 
@@ -173,7 +174,8 @@ describe("when sites fail", () => {
 					if (task.round === 2) isDead = true;
 				},
 			}),
-			faults: ({ site }) => (site === "ann" && isDead ? { kind: "drop-request" } : null),
+			wrapTransport: (site, transport) =>
+				faultyTransport(transport, () => (site === "ann" && isDead ? { kind: "drop-request" } : null)),
 		});
 		const failures = ofKind(events, "site.failed");
 		expect(failures).toMatchObject([{ site: "ann", round: 2, phase: "train", code: "offline" }]);
@@ -189,11 +191,12 @@ describe("when sites fail", () => {
 			clock: hurriedClock(),
 			// Ann's connection is gone for long enough to be given up; then the same client comes back.
 			sites: SITES.map((site) => ({ site, app: toyApp(site) })),
-			faults: ({ site, method }) => {
-				if (site !== "ann" || method !== "pushResult" || numLost >= 3) return null;
-				numLost++;
-				return { kind: "drop-request" };
-			},
+			wrapTransport: (site, transport) =>
+				faultyTransport(transport, (method) => {
+					if (site !== "ann" || method !== "PushMessages" || numLost >= 3) return null;
+					numLost++;
+					return { kind: "drop-request" };
+				}),
 		};
 		expect(finalHash(await run(changes))).toBe(finalHash(await run()));
 		expect(numLost).toBe(3);
@@ -203,12 +206,12 @@ describe("when sites fail", () => {
 		const calm = finalHash(await run());
 		const events = await run({
 			clock: hurriedClock(),
-			faults: ({ method, index }) => {
-				if (method === "pullObject") return index % 2 === 0 ? { kind: "cut", afterBytes: 50 } : null;
-				const kinds = [null, "drop-request", "drop-response", "duplicate"] as const;
-				const kind = kinds[(index * 7 + method.length) % 4] ?? null;
-				return kind === null ? null : { kind };
-			},
+			wrapTransport: (_site, transport) =>
+				faultyTransport(transport, (method, index) => {
+					const kinds = [null, "drop-request", "drop-response", "duplicate"] as const;
+					const kind = kinds[(index * 7 + method.length) % 4] ?? null;
+					return kind === null ? null : { kind };
+				}),
 		});
 		expect(finalHash(events)).toBe(calm);
 	});

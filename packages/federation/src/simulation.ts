@@ -1,20 +1,19 @@
 // A whole federation in one process: the production server and one production client per site, joined by memory transports.
 // Sites wait for a permit before they work; whichever finishes first, the result has the same bytes.
 import { join } from "node:path";
+import { createNodeIdentity, memoryTransport, type Transport } from "@zk0/flower";
 import { runClient } from "./client.ts";
 import type { ClientApp } from "./client-app.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import { toError } from "./errors.ts";
 import type { RoundEvent } from "./events.ts";
 import type { FileSystem } from "./file-system.ts";
-import { type Fault, memoryTransport } from "./memory-transport.ts";
+import { openMembers } from "./members.ts";
 import { openObjectStore } from "./object-store.ts";
-import type { StreamMethod, UnaryMethod } from "./protocol.ts";
 import { rounds } from "./rounds.ts";
 import type { RoundsOptions } from "./rounds-options.ts";
 import { createSemaphore, limitWork } from "./semaphore.ts";
 import { createServer, type FederationServer } from "./server.ts";
-import type { Traffic, Transport } from "./transport.ts";
 
 /** A simulated site. */
 export interface SimulatedSite {
@@ -33,12 +32,8 @@ export interface SimulationOptions extends Omit<RoundsOptions, "grid" | "store" 
 	readonly clock?: Clock;
 	/** Where the server keeps its objects; default: the machine's file system. */
 	readonly fileSystem?: FileSystem;
-	/** Faults on the way between a site and the server; default: none. */
-	readonly faults?: (call: {
-		readonly site: string;
-		readonly method: UnaryMethod | StreamMethod;
-		readonly index: number;
-	}) => Fault | null;
+	/** Changes a site's way to the server, to put faults on it; default: none. */
+	readonly wrapTransport?: (site: string, transport: Transport) => Transport;
 }
 
 /**
@@ -52,29 +47,25 @@ export async function* simulate(options: SimulationOptions): AsyncGenerator<Roun
 		throw new RangeError(`simulate: site names repeat: ${names.join(", ")}`);
 	const clock = options.clock ?? systemClock();
 	const store = await openObjectStore(join(options.dir, "server"), options.fileSystem);
-	const transports = new Map<string, Transport>();
-	const traffic = (): Traffic => sumTraffic([...transports.values()].map((transport) => transport.traffic()));
-	await using server = createServer({ store, clock, traffic });
-	for (const { site } of options.sites) {
-		const faults = options.faults;
-		transports.set(
-			site,
-			memoryTransport(server.calls, {
-				clock,
-				...(faults === undefined ? {} : { faults: (call) => faults({ site, ...call }) }),
-			}),
-		);
-	}
-	const stopClients = startClients(options, server, transports, clock);
+	const faults = new AbortController();
+	await using server = createServer({
+		members: openMembers(),
+		clock,
+		onFault: (cause) => faults.abort(cause),
+	});
+	await using grid = server.openGrid(store);
+	const stopClients = startClients(options, server, clock);
 	try {
 		yield* rounds({
 			minSitesToStart: names.length,
 			joinTimeoutMs: 60_000,
 			...options,
-			grid: server.grid,
+			grid,
 			store,
 			clock,
 		});
+		// A defect of the server's own: the clients only saw that a call failed.
+		faults.signal.throwIfAborted();
 	} finally {
 		await stopClients();
 	}
@@ -84,34 +75,25 @@ export async function* simulate(options: SimulationOptions): AsyncGenerator<Roun
 function startClients(
 	options: SimulationOptions,
 	server: FederationServer,
-	transports: ReadonlyMap<string, Transport>,
 	clock: Clock,
 ): () => Promise<void> {
+	const { wrapTransport = (_site, transport) => transport } = options;
 	const stopping = new AbortController();
 	const semaphore = createSemaphore(options.concurrency ?? 1);
-	const run = async ({ site, app }: SimulatedSite, transport: Transport): Promise<void> => {
+	const run = async ({ site, app }: SimulatedSite): Promise<void> => {
+		await using transport = wrapTransport(site, memoryTransport(server.routes, { peer: site }));
+		const identity = createNodeIdentity("prime256v1");
 		const dir = join(options.dir, "clients", site);
+		const { signal } = stopping;
 		try {
-			const limited = limitWork(app, semaphore);
-			await runClient({ transport, app: limited, site, dir, clock, signal: stopping.signal });
+			await runClient({ transport, identity, app: limitWork(app, semaphore), site, dir, clock, signal });
 		} catch (error) {
 			server.disconnect(site, toError(error).message);
 		}
 	};
-	const running = options.sites.flatMap((simulated) => {
-		const transport = transports.get(simulated.site);
-		return transport === undefined ? [] : [run(simulated, transport)];
-	});
+	const running = options.sites.map(run);
 	return async () => {
 		stopping.abort();
 		await Promise.all(running);
-		for (const transport of transports.values()) await transport[Symbol.asyncDispose]();
-	};
-}
-
-function sumTraffic(parts: readonly Traffic[]): Traffic {
-	return {
-		bytesUp: parts.reduce((total, { bytesUp }) => total + bytesUp, 0),
-		bytesDown: parts.reduce((total, { bytesDown }) => total + bytesDown, 0),
 	};
 }

@@ -1,24 +1,53 @@
 // One task at a site: fetch the weights, let the app work, deliver the result. A failure of the app is a result, too.
-
-import { mkdir, open, rm, stat } from "node:fs/promises";
-import { sha256File } from "@zk0/arrays/node";
+import { mkdir, rm } from "node:fs/promises";
+import {
+	type AnnouncedMessage,
+	type ArrayRecord,
+	confirmMessage,
+	FlowerError,
+	type ObjectStore as FlowerObjects,
+	type NodeIdentity,
+	type ObjectLink,
+	pullObjects,
+	pushMessage,
+	type ReplyRefusal,
+	type RetryPolicy,
+} from "@zk0/flower";
 import type { ClientApp, EvaluateResult, Metrics, TaskContext } from "./client-app.ts";
-import { FederationError, isCancelled, throwIfCancelled, toError } from "./errors.ts";
+import type { Clock } from "./clock.ts";
+import { isCancelled, throwIfCancelled, toError } from "./errors.ts";
 import type { Heartbeat } from "./heartbeat.ts";
 import type { NodeSession } from "./node-session.ts";
 import type { ObjectStore, StoredObject } from "./object-store.ts";
-import { MAX_CHUNK_BYTES, type ResultStatus, type TaskMessage, type TaskResult } from "./protocol.ts";
+import type { SentTask, TaskResult } from "./protocol.ts";
+import { replyMessage } from "./reply-message.ts";
+import { createBackoff, type RetryOptions } from "./retry.ts";
+import { readTask } from "./task-message.ts";
+import { fileBytes } from "./wire-arrays.ts";
 
 /** What a task needs at a site. */
 export interface TaskRunner {
 	readonly app: ClientApp;
+	readonly identity: NodeIdentity;
 	readonly session: NodeSession;
-	/** Weights received earlier. */
-	readonly store: ObjectStore;
+	readonly clock: Clock;
+	/** How to wait for objects and to repeat what the server could not take. */
+	readonly policy: RetryPolicy;
+	readonly retry: RetryOptions;
+	/** Weights received earlier, as files. */
+	readonly weights: ObjectStore;
+	/** Objects on their way in. */
+	readonly objects: FlowerObjects;
 	readonly heartbeat: Heartbeat;
 	/** Directory that this module makes and removes. */
 	readonly scratchDir: string;
 }
+
+/** What became of a task. */
+export type TaskEnd =
+	| { readonly kind: "delivered"; readonly result: TaskResult["kind"] }
+	| { readonly kind: "refused"; readonly refusal: ReplyRefusal }
+	| { readonly kind: "withdrawn" };
 
 interface Work {
 	readonly result: TaskResult;
@@ -35,57 +64,82 @@ const MAX_FAILURE_LENGTH = 2000;
  */
 export async function runTask(
 	runner: TaskRunner,
-	task: TaskMessage,
+	{ instruction, task, arrays }: ReceivedTask,
 	clientSignal: AbortSignal,
-): Promise<void> {
-	using watched = runner.heartbeat.watch(task.taskId, clientSignal);
+): Promise<TaskEnd> {
+	using watched = runner.heartbeat.watch(instruction.id, clientSignal);
 	const { signal, onProgress } = watched;
 	const { scratchDir } = runner;
 	try {
 		await rm(scratchDir, { recursive: true, force: true });
 		await mkdir(scratchDir, { recursive: true });
-		const weights = await fetchWeights(runner, task, signal);
+		const weights = await fetchWeights(runner, { instruction, task, arrays }, signal);
+		const startMs = runner.clock.now();
 		const work = await runApp(runner.app, task, weights, { signal, onProgress, scratchDir });
-		await deliver(runner.session, task, work, signal);
+		const runtimeSeconds = (runner.clock.now() - startMs) / 1000;
+		const refusal = await deliver(runner, instruction, work, { runtimeSeconds, signal });
+		return refusal === undefined
+			? { kind: "delivered", result: work.result.kind }
+			: { kind: "refused", refusal };
 	} catch (error) {
-		throwIfCancelled(clientSignal, `task ${task.taskId}`);
-		// Withdrawn by the server: nobody waits for the result.
-		if (!(signal.aborted && isCancelled(error))) throw error;
+		throwIfCancelled(clientSignal, "the task");
+		// Withdrawn by the server: nobody waits for the result, and it has forgotten the task's objects.
+		const isForgotten = error instanceof FlowerError && error.code === "not-found";
+		if (!(isForgotten || (signal.aborted && isCancelled(error)))) throw error;
+		return { kind: "withdrawn" };
 	} finally {
 		await rm(scratchDir, { recursive: true, force: true });
 	}
 }
 
+/** A task with the message it came in. */
+export interface ReceivedTask {
+	readonly instruction: AnnouncedMessage;
+	readonly task: SentTask;
+	/** The weights; their data are not here yet. */
+	readonly arrays: ArrayRecord;
+}
+
+/** Reads an instruction. @throws FederationError bad-message */
+export function receiveTask(instruction: AnnouncedMessage): ReceivedTask {
+	const { task, weights } = readTask(instruction.message);
+	return { instruction, task, arrays: weights };
+}
+
 /** The weights from the own store or else from the server; weights of earlier tasks are deleted. */
 async function fetchWeights(
-	{ store, session }: TaskRunner,
-	task: TaskMessage,
+	{ weights, objects, session, policy }: TaskRunner,
+	{ instruction, task, arrays }: ReceivedTask,
 	signal: AbortSignal,
 ): Promise<StoredObject> {
-	for (const { sha256 } of store.list()) {
-		if (sha256 !== task.weights) await store.delete(sha256);
+	for (const { sha256 } of weights.list()) if (sha256 !== task.weights) await weights.delete(sha256);
+	const nodeId = await session.join(signal);
+	if (!(await weights.verify(task.weights))) {
+		const { runId } = instruction.message.metadata;
+		const link: ObjectLink = { transport: session.calls, service: "fleet", nodeId, runId };
+		await pullObjects(link, instruction.chunkIds, objects, { retry: policy, signal });
+		await using upload = await weights.receive();
+		for await (const bytes of fileBytes(arrays, { signal })) await upload.write(bytes);
+		await upload.commit(task.weights);
 	}
-	if (await store.verify(task.weights)) return store.get(task.weights);
-	await using upload = await store.receive();
-	for await (const bytes of session.pullObject(task.weights, () => upload.receivedBytes, { signal })) {
-		await upload.write(bytes);
-	}
-	return await upload.commit(task.weights);
+	await confirmMessage(session.calls, nodeId, instruction, { signal });
+	for (const id of [...instruction.indexIds, ...instruction.chunkIds]) await objects.remove(id);
+	return weights.get(task.weights);
 }
 
 async function runApp(
 	app: ClientApp,
-	task: TaskMessage,
+	task: SentTask,
 	weights: StoredObject,
 	context: TaskContext,
 ): Promise<Work> {
 	const { runId, round, seed, learning } = task;
 	const shared = { runId, round, seed, learning, weightsPath: weights.path, weightsSha256: weights.sha256 };
 	try {
-		throwIfCancelled(context.signal, `task ${task.taskId}`);
+		throwIfCancelled(context.signal, "the task");
 		if (task.phase === "evaluate") {
 			const result = evaluationResult(await app.evaluate(shared, context));
-			throwIfCancelled(context.signal, `task ${task.taskId}`);
+			throwIfCancelled(context.signal, "the task");
 			return { result, updatePath: null };
 		}
 		const { numLocalSteps, globalStep, totalSteps, proximalMu } = task;
@@ -93,13 +147,11 @@ async function runApp(
 			{ ...shared, numLocalSteps, globalStep, totalSteps, proximalMu },
 			context,
 		);
-		throwIfCancelled(context.signal, `task ${task.taskId}`);
+		throwIfCancelled(context.signal, "the task");
 		const { weightsPath: updatePath, numSamples } = trained;
-		const object = { sha256: await sha256File(updatePath), sizeBytes: (await stat(updatePath)).size };
-		const metrics = finiteMetrics(trained.metrics);
-		return { result: { kind: "update", object, numSamples, metrics }, updatePath };
+		return { result: { kind: "update", numSamples, metrics: finiteMetrics(trained.metrics) }, updatePath };
 	} catch (error) {
-		throwIfCancelled(context.signal, `task ${task.taskId}`);
+		throwIfCancelled(context.signal, "the task");
 		return { result: { kind: "failure", message: describeFailure(error) }, updatePath: null };
 	}
 }
@@ -111,7 +163,7 @@ function evaluationResult({ loss, numSamples, metrics }: EvaluateResult): TaskRe
 	return { kind: "evaluation", loss, numSamples, metrics: finiteMetrics(metrics) };
 }
 
-/** JSON has no NaN: a metric that is not finite is a missing one. */
+/** A metric that is not finite is a missing one. */
 function finiteMetrics(metrics: Metrics): Metrics {
 	return Object.fromEntries(
 		Object.entries(metrics).map(([name, value]) => [name, Number.isFinite(value) ? value : null]),
@@ -123,41 +175,33 @@ function describeFailure(thrown: unknown): string {
 	return `${error.name}: ${error.message}`.slice(0, MAX_FAILURE_LENGTH);
 }
 
-/** Announces the result and sends its object as far as the server wants it. */
+/** Pushes the reply until the server has all of it or says why it does not take it. */
 async function deliver(
-	session: NodeSession,
-	{ taskId, round }: TaskMessage,
+	{ session, identity, clock, retry }: TaskRunner,
+	{ id, message: { metadata } }: AnnouncedMessage,
 	{ result, updatePath }: Work,
-	signal: AbortSignal,
-): Promise<void> {
-	const announce = async (): Promise<ResultStatus> =>
-		(await session.call("pushResult", (nodeId) => ({ nodeId, taskId, round, result }), { signal })).status;
-	let status = await announce();
-	if (result.kind !== "update" || updatePath === null) return;
-	const { sha256 } = result.object;
-	const file = await open(updatePath, "r");
-	try {
-		const buffer = new Uint8Array(MAX_CHUNK_BYTES);
-		for (;;) {
-			if (status.kind === "unannounced") {
-				status = await announce();
-				continue;
-			}
-			if (status.kind !== "wanted") return;
-			const { offset } = status;
-			const { bytesRead } = await file.read(buffer, 0, buffer.length, offset);
-			if (bytesRead === 0) {
-				throw new FederationError("bad-message", `the server wants bytes from ${offset} on, past the end`);
-			}
-			const content = buffer.subarray(0, bytesRead);
-			const piece = await session.call(
-				"pushObject",
-				(nodeId) => ({ nodeId, taskId, sha256, offset, content }),
-				{ signal },
-			);
-			status = piece.status;
+	{ runtimeSeconds, signal }: { readonly runtimeSeconds: number; readonly signal: AbortSignal },
+): Promise<ReplyRefusal | undefined> {
+	const instruction = { id, metadata };
+	const reply = await replyMessage({
+		instruction,
+		result,
+		updatePath,
+		identity,
+		nowMs: clock.now(),
+		signal,
+	});
+	const nodeId = await session.join(signal);
+	const backoff = createBackoff(`${identity.publicKeyPem} delivery`, clock, retry);
+	for (;;) {
+		try {
+			const options = { runtimeSeconds, runId: metadata.runId, signal };
+			return await pushMessage(session.calls, nodeId, reply, options);
+		} catch (failure) {
+			// The server lost track of the reply (it was restarted, or an answer was lost): announce it again.
+			const isLost = failure instanceof FlowerError && failure.code === "failed-precondition";
+			if (!isLost) throw failure;
+			await backoff.pause(new FlowerError("unavailable", failure.message, { cause: failure }), signal);
 		}
-	} finally {
-		await file.close();
 	}
 }

@@ -1,28 +1,27 @@
-// The tasks a server has handed out: open ones by site, and what became of the closed ones, so that a late or repeated
-// result gets the right answer.
-import { FederationError, type UpdateRejection } from "./errors.ts";
+// The tasks a server has handed out: open ones by site and by message, and what became of the closed ones, so that a
+// late or repeated reply gets the right answer.
+import type { DeflatedMessage, MessageMetadata, ObjectId } from "@zk0/flower";
+import type { UpdateRejection } from "./errors.ts";
 import type { SiteTask, TaskRef } from "./grid.ts";
-import type { ObjectUpload } from "./object-store.ts";
-import type { TaskResult } from "./protocol.ts";
-import type { UpdateInspector } from "./update-check.ts";
+import type { ReplyObjects } from "./reply-objects.ts";
 
-/** Bytes of an update on their way in. */
-export interface RunningUpload {
-	/** The result that announced them. */
-	readonly result: Extract<TaskResult, { kind: "update" }>;
-	readonly upload: ObjectUpload;
-	readonly inspector: UpdateInspector;
+/** A task as its node gets it. */
+export interface Instruction {
+	readonly message: DeflatedMessage;
+	readonly id: ObjectId;
+	readonly metadata: MessageMetadata;
 }
 
 /** A task nobody has answered yet. */
 export interface OpenTask {
 	readonly task: SiteTask;
 	readonly ref: TaskRef;
-	/** The update while bytes are missing. */
-	upload: RunningUpload | null;
+	readonly instruction: Instruction;
+	/** The reply while objects are missing. */
+	reply: ReplyObjects | null;
 	/** Calls about one task run one after another. */
 	tail: Promise<unknown>;
-	/** True from the moment the result is whole: the task is no longer handed out. */
+	/** True from the moment the reply is whole: the task is no longer handed out. */
 	isAnswered: boolean;
 }
 
@@ -34,21 +33,22 @@ export interface TaskDefect {
 
 /** Open and closed tasks. */
 export interface TaskTable {
-	/** Adds open tasks. @throws TypeError when a task id is open already. */
-	open(tasks: readonly SiteTask[]): void;
-	find(taskId: string): OpenTask | undefined;
+	/** Adds an open task. @throws TypeError when its id is open already. */
+	open(task: SiteTask, instruction: Instruction): void;
+	/** The open task that this message asked for. */
+	find(instructionId: string): OpenTask | undefined;
 	/** The site's oldest open task that is not answered. */
 	nextOf(site: string): OpenTask | undefined;
 	ofSite(site: string): OpenTask[];
-	/**
-	 * Closes a task. Resolves when calls already running on it are done and its upload is freed; a call that closes its
-	 * own task must not wait for that.
-	 */
-	close(taskId: string, how: "answered" | "withdrawn"): Promise<void>;
-	/** What to say to a result for a task that is not open. */
-	explain(taskId: string, round: number): TaskDefect;
-	/** Closes every task. */
-	clear(): Promise<void>;
+	/** Closes a task; false when it is not open. `answer` is the id of the reply that was taken. */
+	close(taskId: string, answer: ObjectId | null): OpenTask | undefined;
+	/** True when this reply is the one that was taken for its task. */
+	isAnswer(replyId: string): boolean;
+	/** What to say to a reply for a task that is not open. */
+	explain(instructionId: string): TaskDefect;
+	all(): readonly OpenTask[];
+	/** False until the first task: after a restart, what a node works on may still be asked for again. */
+	readonly hasBegun: boolean;
 }
 
 /** Closed task ids remembered. */
@@ -57,58 +57,52 @@ const MAX_CLOSED = 10_000;
 /** An empty table. */
 export function createTaskTable(): TaskTable {
 	const tasks = new Map<string, OpenTask>();
+	const byMessage = new Map<string, OpenTask>();
 	const closed = new Map<string, "answered" | "withdrawn">();
-	let latestRound = 0;
+	const answers = new Set<string>();
+	let hasBegun = false;
 	return {
-		open(added) {
-			for (const task of added) {
-				const { taskId, round, phase } = task.message;
-				if (tasks.has(taskId)) throw new TypeError(`task ${taskId} is already open`);
-				const ref = { taskId, site: task.site, round, phase };
-				closed.delete(taskId);
-				latestRound = Math.max(latestRound, round);
-				tasks.set(taskId, {
-					task,
-					ref,
-					upload: null,
-					tail: Promise.resolve(),
-					isAnswered: false,
-				});
-			}
+		get hasBegun() {
+			return hasBegun;
 		},
-		find: (taskId) => tasks.get(taskId),
+		open(task, instruction) {
+			const { taskId, round, phase } = task.message;
+			if (tasks.has(taskId)) throw new TypeError(`task ${taskId} is already open`);
+			hasBegun = true;
+			const ref = { taskId, site: task.site, round, phase };
+			const open = { task, ref, instruction, reply: null, tail: Promise.resolve(), isAnswered: false };
+			closed.delete(instruction.id);
+			tasks.set(taskId, open);
+			byMessage.set(instruction.id, open);
+		},
+		find: (instructionId) => byMessage.get(instructionId),
 		nextOf: (site) => [...tasks.values()].find((open) => open.ref.site === site && !open.isAnswered),
 		ofSite: (site) => [...tasks.values()].filter((open) => open.ref.site === site),
-		async close(taskId, how) {
+		close(taskId, answer) {
 			const open = tasks.get(taskId);
-			if (open === undefined) return;
+			if (open === undefined) return undefined;
 			tasks.delete(taskId);
-			closed.set(taskId, how);
-			const [oldest] = closed.keys();
-			if (oldest !== undefined && closed.size > MAX_CLOSED) closed.delete(oldest);
-			await inOrder(open, () => freeUpload(open));
+			byMessage.delete(open.instruction.id);
+			closed.set(open.instruction.id, answer === null ? "withdrawn" : "answered");
+			if (answer !== null) answers.add(answer);
+			forgetOldest(closed);
+			forgetOldest(answers);
+			return open;
 		},
-		explain(taskId, round) {
-			const how = closed.get(taskId);
-			if (how === "answered") return { code: "duplicate", message: `task ${taskId} already has its result` };
-			if (how === "withdrawn" || round < latestRound) {
-				return { code: "late", message: `task ${taskId} of round ${round} is no longer waited for` };
-			}
-			return { code: "unknown-task", message: `there is no task ${taskId}` };
+		isAnswer: (replyId) => answers.has(replyId),
+		explain(instructionId) {
+			const how = closed.get(instructionId);
+			if (how === "answered") return { code: "duplicate", message: "the task already has its result" };
+			if (how === "withdrawn") return { code: "late", message: "the task is no longer waited for" };
+			return { code: "unknown-task", message: `there is no task ${instructionId.slice(0, 64)}` };
 		},
-		async clear() {
-			const remaining = [...tasks.values()];
-			tasks.clear();
-			for (const open of remaining) await inOrder(open, () => freeUpload(open));
-		},
+		all: () => [...tasks.values()],
 	};
 }
 
-/** Drops what has arrived of an update; to be called in order with other actions on the task. */
-export async function freeUpload(open: OpenTask): Promise<void> {
-	const running = open.upload;
-	open.upload = null;
-	await running?.upload[Symbol.asyncDispose]();
+function forgetOldest(entries: Map<string, unknown> | Set<string>): void {
+	const [oldest] = entries.keys();
+	if (oldest !== undefined && entries.size > MAX_CLOSED) entries.delete(oldest);
 }
 
 /** Runs `action` after every earlier action on the same task. */
@@ -117,33 +111,4 @@ export function inOrder<T>(open: OpenTask, action: () => Promise<T>): Promise<T>
 	// The caller gets the failure; the next action starts afterwards either way.
 	open.tail = done.catch(() => undefined);
 	return done;
-}
-
-/** The open task a site may answer. */
-export function requireTask(
-	table: TaskTable,
-	taskId: string,
-	site: string,
-	round: number,
-): OpenTask | TaskDefect {
-	const open = table.find(taskId);
-	if (open === undefined) return table.explain(taskId, round);
-	if (open.ref.site !== site) {
-		return { code: "wrong-site", message: `task ${taskId} belongs to another site than ${site}` };
-	}
-	if (open.ref.round !== round) {
-		const message = `the result says round ${round}, task ${taskId} is of round ${open.ref.round}`;
-		return { code: "wrong-round", message };
-	}
-	return open;
-}
-
-/** Narrows the answer of `requireTask`. */
-export function isDefect(found: OpenTask | TaskDefect): found is TaskDefect {
-	return "code" in found;
-}
-
-/** An answer that an operator did not expect from an honest node. */
-export function mismatched(taskId: string, what: string): FederationError {
-	return new FederationError("bad-message", `task ${taskId}: ${what}`);
 }

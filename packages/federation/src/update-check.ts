@@ -2,13 +2,7 @@
 // Checked on the bytes as they arrive, so a bad update costs no second read.
 
 import { createReadStream } from "node:fs";
-import {
-	ArraysError,
-	parseSafetensorsHeader,
-	type SafetensorsEntry,
-	type Shape,
-	sameShape,
-} from "@zk0/arrays";
+import { ArraysError, parseSafetensorsHeader, type Shape, sameShape, type TensorInfo } from "@zk0/arrays";
 import { openSafetensors } from "@zk0/arrays/node";
 import { createAggregateKernel } from "./aggregate-kernel.ts";
 import { FederationError, type UpdateRejection } from "./errors.ts";
@@ -51,7 +45,7 @@ export function readTensorSpecs(path: string): TensorSpecs {
 
 /** The first difference between a file's tensors and the specs, or null. */
 export function compareTensors(
-	entries: ReadonlyMap<string, SafetensorsEntry>,
+	entries: ReadonlyMap<string, TensorInfo>,
 	specs: TensorSpecs,
 ): UpdateDefect | null {
 	for (const [name, shape] of specs) {

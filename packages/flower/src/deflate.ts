@@ -39,6 +39,7 @@ export interface DeflatedContent {
 /** A message ready to be pushed. */
 export interface DeflatedMessage {
 	readonly id: ObjectId;
+	readonly metadata: MessageMetadata;
 	/** What goes in PushMessages: content is present but empty, as receivers demand. */
 	readonly wire: MessageInitShape<typeof MessageSchema>;
 	readonly tree: ObjectTreeInit;
@@ -98,6 +99,7 @@ export function deflateMessage(
 	);
 	return {
 		id,
+		metadata,
 		wire: {
 			metadata: wireMetadata(metadata, id),
 			...(isContent ? { content: {} } : { error: wireError(payload) }),

@@ -2,7 +2,7 @@
 // must belong to that caller.
 import { FlowerError } from "./errors.ts";
 import { Fleet } from "./gen/flwr/proto/fleet_pb.ts";
-import { type NodeIdentity, signCall, verifyCall } from "./node-auth.ts";
+import { type NodeIdentity, rememberingKeys, signCall, verifyCall } from "./node-auth.ts";
 import { createRoutes, type Route, type ServiceHandlers, type ServiceOptions } from "./service.ts";
 import type { Transport } from "./transport.ts";
 
@@ -34,10 +34,11 @@ const OPEN_TO_UNKNOWN_KEYS: ReadonlySet<string> = new Set([
  * caller's are refused with `unauthenticated` before a handler runs.
  */
 export function fleetRoutes(handlers: FleetHandlers, options: FleetOptions): Map<string, Route> {
+	const parseKey = rememberingKeys();
 	return createRoutes(Fleet, handlers, {
 		onFault: options.onFault,
 		admit: ({ headers, method }) => {
-			const publicKeyPem = verifyCall(headers, options.now());
+			const publicKeyPem = verifyCall(headers, options.now(), parseKey);
 			const nodeId = options.nodeIdOf(publicKeyPem);
 			if (nodeId === undefined && !OPEN_TO_UNKNOWN_KEYS.has(method)) throw invalidNode(method);
 			return { publicKeyPem, nodeId };

@@ -52,6 +52,7 @@ export {
 	parsePublicKey,
 } from "./node-auth.ts";
 export { type ArrayStream, flowerArray, openArray, streamedArray, toNdArray } from "./numpy.ts";
+export { parseObject } from "./object.ts";
 export { createObjectRegistry, type ObjectRegistry, type StoredObject } from "./object-registry.ts";
 export { memoryObjects, type ObjectStore } from "./object-store.ts";
 export { type ObjectLink, pullObjects, pushObjects, type TransferOptions } from "./object-transfer.ts";
@@ -68,7 +69,7 @@ export type {
 } from "./record.ts";
 export { arrayRecord, configRecord, metricRecord } from "./record.ts";
 export { type RetryPolicy, retrying } from "./retry.ts";
-export type { CallContext, CallInfo } from "./service.ts";
+export type { BodyHandler, CallContext, CallInfo } from "./service.ts";
 export {
 	createRoutes,
 	type Route,

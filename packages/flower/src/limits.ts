@@ -38,3 +38,6 @@ export const MAX_PUBLIC_KEY_BYTES = 1024;
 
 /** Bound on an ECDSA signature in DER: P-521 needs 139 bytes. */
 export const MAX_SIGNATURE_BYTES = 256;
+
+/** Bound on the parsed public keys that a server keeps: more than nodes that call within minutes of each other. */
+export const MAX_REMEMBERED_KEYS = 4096;

@@ -53,6 +53,7 @@ export function sampleEvents({ sites, numRounds, runId = "sample" }: SampleRun):
 					sizeBytes: 4_000_000,
 					numSamples: 320,
 					metrics: { loss: 0.9 * (level.get(site) ?? 1) },
+					signed: null,
 				});
 			}
 			const updates = sites.map((site) => ({

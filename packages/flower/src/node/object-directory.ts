@@ -1,23 +1,26 @@
 // Objects as files: <directory>/<first two digits>/<the other 62>. Files appear whole, by rename. They are not
 // flushed to the device: what a power cut breaks is noticed by its hash at the first read and counts as missing.
 import { randomUUID } from "node:crypto";
-import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { ReadOptions } from "../chunk-source.ts";
 import { FlowerError, throwIfCancelled } from "../errors.ts";
-import { type ObjectId, objectIdOf } from "../ids.ts";
+import { isObjectId, type ObjectId, objectIdOf } from "../ids.ts";
 import { checkObjectId, missingObject, type ObjectStore } from "../object-store.ts";
 
-/** The store in `directory`, which is made when it does not exist. One process may use it at a time. */
+/** The store in `directory`, which is made when it is written to. One process may use it at a time. */
 export async function openObjectDirectory(directory: string): Promise<ObjectStore> {
-	await mkdir(directory, { recursive: true, mode: 0o700 });
+	/** Objects that an earlier process left here; their bytes are hashed before they are used. */
+	const found = await listObjects(directory);
 	/** Objects whose bytes this process has hashed. */
 	const verified = new Set<ObjectId>();
 	const pathOf = (id: ObjectId): string => join(directory, id.slice(0, 2), id.slice(2));
 	const readVerified = async (id: ObjectId, options?: ReadOptions): Promise<Uint8Array | undefined> => {
 		throwIfCancelled(options?.signal);
+		if (!verified.has(id) && !found.has(id)) return undefined;
 		const bytes = await readIfThere(pathOf(id));
 		if (bytes === undefined || verified.has(id)) return bytes;
+		found.delete(id);
 		if (objectIdOf(bytes) !== id) {
 			await rm(pathOf(id), { force: true });
 			return undefined;
@@ -49,10 +52,28 @@ export async function openObjectDirectory(directory: string): Promise<ObjectStor
 			verified.add(id);
 		},
 		remove: async (id) => {
-			verified.delete(id);
-			await rm(pathOf(id), { force: true });
+			const wasHere = verified.delete(id) || found.delete(id);
+			if (wasHere) await rm(pathOf(id), { force: true });
 		},
 	};
+}
+
+async function listObjects(directory: string): Promise<Set<ObjectId>> {
+	const found = new Set<ObjectId>();
+	for (const folder of await readdir(directory, { withFileTypes: true }).catch(noEntries)) {
+		if (!folder.isDirectory()) continue;
+		for (const rest of await readdir(join(directory, folder.name))) {
+			const id = `${folder.name}${rest}`;
+			if (isObjectId(id)) found.add(id);
+		}
+	}
+	return found;
+}
+
+/** A folder that is not there yet has no entries. */
+function noEntries(caught: unknown): [] {
+	if (caught instanceof Error && "code" in caught && caught.code === "ENOENT") return [];
+	throw caught;
 }
 
 async function readIfThere(path: string): Promise<Uint8Array | undefined> {

@@ -1,0 +1,127 @@
+// One run's side of the server: its tasks as messages, the objects that nodes pull for them, the replies they push.
+// It is the Grid of the run's round loop; the server hands it the calls of approved sites.
+import type { Message, ObjectId, ObjectTree } from "@zk0/flower";
+import type { Clock } from "./clock.ts";
+import { toError } from "./errors.ts";
+import type { Grid, OnlineSite, Outcome, SiteTask, TaskRef, Traffic } from "./grid.ts";
+import type { Member } from "./members.ts";
+import type { ObjectStore } from "./object-store.ts";
+import { createOutcomeQueue } from "./outcome-queue.ts";
+import { publishWeights } from "./published-weights.ts";
+import { type Announced, createReplyIntake, type Taken } from "./reply-intake.ts";
+import { taskMessage } from "./task-message.ts";
+import { createTaskTable, type Instruction, type OpenTask } from "./task-table.ts";
+
+/** What a run needs from the server. */
+export interface RunGridOptions {
+	/** Holds the weights that tasks name and takes the updates. */
+	readonly store: ObjectStore;
+	readonly clock: Clock;
+	/** Sites online now, sorted by name. */
+	readonly sites: () => readonly OnlineSite[];
+	readonly nodeIdOf: (site: string) => bigint | undefined;
+	/** There is a task for this site. */
+	readonly wake: (site: string) => void;
+	/** Bytes moved since the server started. */
+	readonly traffic: () => Traffic;
+}
+
+/** A run's grid, and what the server asks it on behalf of sites. Disposing it abandons unrecorded outcomes. */
+export interface RunGrid extends Grid, AsyncDisposable {
+	/** The site's oldest unanswered task; the same one until it is answered. */
+	nextTask(site: string): Promise<Instruction | undefined>;
+	/** The bytes of an object that an open task of the site needs. */
+	readObject(site: string, id: ObjectId, signal: AbortSignal): Promise<Uint8Array | undefined>;
+	/** Undefined: the reply is for another run, or for one that has not begun yet. */
+	announce(member: Member, message: Message, tree: ObjectTree): Promise<Announced | undefined>;
+	put(member: Member, id: ObjectId, bytes: Uint8Array, signal: AbortSignal): Promise<Taken | undefined>;
+	/** The open task of a message, or undefined. */
+	taskOf(instructionId: string): TaskRef | undefined;
+	/** False before the first task of the run in this process. */
+	readonly hasBegun: boolean;
+	tell(outcome: Outcome): void;
+}
+
+/** A grid without tasks; sites that are online already are its first outcomes. */
+export function createRunGrid(options: RunGridOptions): RunGrid {
+	const { store, clock, sites, nodeIdOf, wake, traffic } = options;
+	const tasks = createTaskTable();
+	const outcomes = createOutcomeQueue();
+	const weights = publishWeights(store);
+	const intake = createReplyIntake({ store, tasks, outcomes, clock });
+	const withdrawn = new Set<string>();
+	/** Tasks of sites that have not registered yet, so that there is no node to address. */
+	const parked = new Map<string, SiteTask>();
+	/** Tasks become messages one batch after another. */
+	let preparing: Promise<void> = Promise.resolve();
+	const before = traffic();
+	const prepare = async (batch: readonly SiteTask[]): Promise<void> => {
+		for (const task of batch) {
+			const nodeId = nodeIdOf(task.site);
+			if (withdrawn.delete(task.message.taskId)) continue;
+			if (nodeId === undefined) {
+				parked.set(task.message.taskId, task);
+				continue;
+			}
+			const objects = await weights.objectsOf(task.message.weights);
+			const message = await taskMessage(task.message, nodeId, objects);
+			tasks.open(task, { message, id: message.id, metadata: message.metadata });
+			wake(task.site);
+		}
+		await intake.sweep();
+	};
+	const close = (open: OpenTask | undefined): void => {
+		if (open !== undefined) intake.forget(open).catch(intake.report);
+	};
+	const send = (batch: readonly SiteTask[]): void => {
+		preparing = preparing.then(() => prepare(batch)).catch((error: unknown) => intake.report(toError(error)));
+	};
+	for (const { site, info } of sites()) outcomes.offer({ kind: "joined", site, info });
+	return {
+		sites,
+		send,
+		withdraw(taskIds) {
+			const open = new Map(tasks.all().map((task) => [task.ref.taskId, task]));
+			for (const taskId of taskIds) {
+				if (open.has(taskId)) close(tasks.close(taskId, null));
+				else if (!parked.delete(taskId)) withdrawn.add(taskId);
+			}
+			preparing = preparing.then(() => withdrawn.clear());
+		},
+		poll: () => outcomes.poll(),
+		next: ({ signal } = {}) => outcomes.next(signal),
+		traffic() {
+			const { bytesUp, bytesDown } = traffic();
+			return { bytesUp: bytesUp - before.bytesUp, bytesDown: bytesDown - before.bytesDown };
+		},
+		get hasBegun() {
+			return tasks.hasBegun;
+		},
+		async nextTask(site) {
+			await preparing;
+			return tasks.nextOf(site)?.instruction;
+		},
+		async readObject(site, id, signal) {
+			const source = tasks.ofSite(site).find(({ instruction }) => instruction.message.objects.has(id));
+			return await source?.instruction.message.objects.get(id)?.read({ signal });
+		},
+		async announce(member, message, tree) {
+			await preparing;
+			return tasks.hasBegun ? await intake.announce(member, message, tree) : undefined;
+		},
+		put: (member, id, bytes, signal) => intake.put(member, id, bytes, signal),
+		taskOf: (instructionId) => tasks.find(instructionId)?.ref,
+		tell(outcome) {
+			outcomes.offer(outcome);
+			if (outcome.kind !== "joined") return;
+			const waiting = [...parked.values()].filter(({ site }) => site === outcome.site);
+			for (const { message } of waiting) parked.delete(message.taskId);
+			if (waiting.length > 0) send(waiting);
+		},
+		async [Symbol.asyncDispose]() {
+			outcomes.close();
+			await preparing;
+			await Promise.all(tasks.all().map(({ tail }) => tail));
+		},
+	};
+}
