@@ -21,6 +21,12 @@ export interface SessionSettings {
 	readonly resident?: readonly string[];
 }
 
+/**
+ * A pattern would hold one block for all intermediate values beside the arena that the first run filled: twice the
+ * memory. Our rows emit what the optimizer would make of them, and without it the order of nodes is ours.
+ */
+const CPU_SETTINGS = { enableMemPattern: false, graphOptimizationLevel: "disabled" } as const;
+
 /** What a run gave. */
 export interface RunOutputs {
 	/** Outputs in new host buffers. */
@@ -57,8 +63,9 @@ export class OrtSession {
 				interOpNumThreads: 1,
 				executionMode: "sequential",
 				logSeverityLevel: 4,
+				...(settings.device === "cpu" ? CPU_SETTINGS : {}),
 				// Threads that spin while they wait double the time of a step on a busy machine and gain nothing on a quiet one.
-				extra: { session: { intra_op: { allow_spinning: "0" }, ...weights } },
+				extra: { session: { intra_op: { allow_spinning: "0" }, disable_prepacking: "1", ...weights } },
 			});
 			return new OrtSession(session, model, resident);
 		} catch (cause) {

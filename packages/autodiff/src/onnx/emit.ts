@@ -31,13 +31,15 @@ export function emitOnnx(
 ): Uint8Array {
 	verifyGraph(graph, OPS);
 	const names = nameValues(graph);
-	const body = new ProtoMessage();
 	const initializers: ProtoMessage[] = [];
-	const onnx = createEmitter(body, initializers, target);
+	const nodes: EmittedNode[] = [];
+	const onnx = createEmitter(nodes, initializers, target);
 	for (const node of graph.nodes) emitNode(node, { nodes: graph.nodes, names, onnx, initializers, locate });
 	for (const [name, id] of graph.outputs) {
 		if (names[id] !== name) onnx.node("Identity", [operand(names, id)], [name]);
 	}
+	const body = new ProtoMessage();
+	for (const { message } of leavesLast(nodes)) body.bytes(1, message);
 	body.bytes(2, "zk0");
 	for (const initializer of initializers) body.bytes(5, initializer);
 	for (const node of graph.nodes) {
@@ -105,7 +107,24 @@ function nameValues(graph: Graph): string[] {
 	return names;
 }
 
-function createEmitter(body: ProtoMessage, initializers: ProtoMessage[], target: EmitTarget): Emitter {
+interface EmittedNode {
+	readonly message: ProtoMessage;
+	readonly inputs: readonly string[];
+	readonly outputs: readonly string[];
+}
+
+/**
+ * Nodes whose results only leave the graph go to the end, the first one last. ONNX Runtime runs what the last node
+ * needs, then what the one before it needs, and so on: in this order every weight's gradient is taken as soon as it
+ * can be, instead of all of them at the end with the activations of all layers still held.
+ */
+function leavesLast(nodes: readonly EmittedNode[]): EmittedNode[] {
+	const read = new Set(nodes.flatMap(({ inputs }) => inputs));
+	const isLeaf = ({ outputs }: EmittedNode): boolean => !outputs.some((output) => read.has(output));
+	return [...nodes.filter((node) => !isLeaf(node)), ...nodes.filter(isLeaf).reverse()];
+}
+
+function createEmitter(nodes: EmittedNode[], initializers: ProtoMessage[], target: EmitTarget): Emitter {
 	const constants = new Map<string, string>();
 	let numFresh = 0;
 	const shared = (array: NdArray): string => {
@@ -126,7 +145,7 @@ function createEmitter(body: ProtoMessage, initializers: ProtoMessage[], target:
 			node.bytes(3, `${type} ${outputs.join(" ")}`).bytes(4, type);
 			for (const [name, value] of Object.entries(attrs)) node.bytes(5, attributeProto(name, value));
 			if (domain !== "") node.bytes(7, domain);
-			body.bytes(1, node);
+			nodes.push({ message: node, inputs, outputs });
 		},
 		fresh: () => `#f${numFresh++}`,
 		ints: (values) =>
