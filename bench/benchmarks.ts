@@ -8,6 +8,8 @@ import { runStepBench } from "./step.ts";
 /** Options from the command line. */
 export interface BenchmarkOptions {
 	readonly preset?: string;
+	/** Weights to measure with, where a benchmark takes a checkpoint. */
+	readonly checkpoint?: string;
 }
 
 /** Benchmarks by name. */

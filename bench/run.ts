@@ -5,14 +5,24 @@ import { benchmarks } from "./benchmarks.ts";
 
 const { positionals, values } = parseArgs({
 	allowPositionals: true,
-	options: { json: { type: "boolean", default: false }, preset: { type: "string" } },
+	options: {
+		json: { type: "boolean", default: false },
+		preset: { type: "string" },
+		checkpoint: { type: "string" },
+	},
 });
 const [name = ""] = positionals;
 const benchmark = benchmarks[name];
 if (benchmark === undefined) {
-	console.error(`usage: npm run bench -- <${Object.keys(benchmarks).join("|")}> [--json] [--preset <name>]`);
+	console.error(
+		`usage: npm run bench -- <${Object.keys(benchmarks).join("|")}> [--json] [--preset <name>] [--checkpoint <dir>]`,
+	);
 	process.exit(2);
 }
-const result = await benchmark(values.preset === undefined ? {} : { preset: values.preset });
+const { preset, checkpoint } = values;
+const result = await benchmark({
+	...(preset === undefined ? {} : { preset }),
+	...(checkpoint === undefined ? {} : { checkpoint }),
+});
 if (values.json) console.log(JSON.stringify(result));
 else console.table(result);

@@ -72,6 +72,7 @@ export {
 	type ForwardValues,
 	type GraphOptions,
 	openStages,
+	type PrefixFeed,
 	type StageContext,
 } from "./model/smolvla.ts";
 export { initTensors, initWeights } from "./weights/init-weights.ts";

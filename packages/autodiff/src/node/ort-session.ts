@@ -17,6 +17,8 @@ export interface SessionSettings {
 	/** Threads of one operator. */
 	readonly threads: number;
 	readonly device: Device;
+	/** Where sessions write ONNX Runtime's profile when they are released: a path that file names are appended to. */
+	readonly profilePrefix?: string | undefined;
 	/** Outputs that stay on the device; default none. Only WebGPU tensors can. */
 	readonly resident?: readonly string[];
 }
@@ -39,12 +41,14 @@ export interface RunOutputs {
 export class OrtSession {
 	readonly #session: ort.InferenceSession;
 	readonly #resident: ReadonlySet<string>;
+	readonly #isProfiled: boolean;
 	readonly outputs: ReadonlyMap<string, TensorType>;
 	readonly parameterNames: readonly string[];
 
-	private constructor(session: ort.InferenceSession, model: WireModel, resident: readonly string[]) {
+	private constructor(session: ort.InferenceSession, model: WireModel, settings: SessionSettings) {
 		this.#session = session;
-		this.#resident = new Set(resident);
+		this.#resident = new Set(settings.resident);
+		this.#isProfiled = settings.profilePrefix !== undefined;
 		this.outputs = model.outputs;
 		this.parameterNames = model.parameterNames;
 	}
@@ -53,7 +57,7 @@ export class OrtSession {
 	static async create(model: WireModel, settings: SessionSettings): Promise<OrtSession> {
 		const folder = model.weightsFolder;
 		const weights = folder === null ? {} : { model_external_initializers_file_folder_path: folder };
-		const { resident = [] } = settings;
+		const { resident = [], profilePrefix } = settings;
 		const locations = Object.fromEntries(resident.map((name) => [name, "gpu-buffer" as const]));
 		try {
 			const session = await ort.InferenceSession.create(model.onnx, {
@@ -64,10 +68,11 @@ export class OrtSession {
 				executionMode: "sequential",
 				logSeverityLevel: 4,
 				...(settings.device === "cpu" ? CPU_SETTINGS : {}),
+				...(profilePrefix === undefined ? {} : { enableProfiling: true, profileFilePrefix: profilePrefix }),
 				// Threads that spin while they wait double the time of a step on a busy machine and gain nothing on a quiet one.
 				extra: { session: { intra_op: { allow_spinning: "0" }, disable_prepacking: "1", ...weights } },
 			});
-			return new OrtSession(session, model, resident);
+			return new OrtSession(session, model, settings);
 		} catch (cause) {
 			throw new AutodiffError("runtime-failed", `ONNX Runtime does not load the graph: ${messageOf(cause)}`, {
 				cause,
@@ -121,6 +126,7 @@ export class OrtSession {
 
 	/** Frees the native session. */
 	async release(): Promise<void> {
+		if (this.#isProfiled) this.#session.endProfiling();
 		await this.#session.release();
 	}
 }

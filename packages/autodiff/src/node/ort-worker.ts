@@ -2,6 +2,7 @@
 import { parentPort, workerData } from "node:worker_threads";
 import type { NamedArrays } from "@zk0/arrays";
 import { AutodiffError } from "../errors.ts";
+import { collectGarbage } from "./collect-garbage.ts";
 import { OrtSession, type SessionSettings, toTensors } from "./ort-session.ts";
 import { OrtTrainer } from "./ort-trainer.ts";
 import {
@@ -23,6 +24,8 @@ port.on("message", (message: WireRequest) => {
 	void answer(message).then(({ response, transfer }) => {
 		port.postMessage(response, transfer);
 		if (message.kind === "close") port.close();
+		// Afterwards nothing refers to the message any more.
+		if (message.kind === "loadParameters" || message.kind === "loadOptimizer") setImmediate(collectGarbage);
 	});
 });
 
