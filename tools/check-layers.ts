@@ -10,6 +10,7 @@ const LAYER: Readonly<Record<string, number>> = {
 	hub: 1,
 	policy: 2,
 	sim: 2,
+	doctor: 2,
 	federation: 2,
 	finetune: 3,
 	dashboard: 3,

@@ -24,6 +24,16 @@ const LAYOUTS: readonly DatasetLayout[] = [layoutV3, layoutV2];
 /** Types of the features that are cameras. */
 const CAMERA_DTYPES: readonly string[] = ["video", "image"];
 
+/** The layout that reads a `codebase_version`; undefined for one that nothing here reads. */
+export function findLayout(version: string): DatasetLayout | undefined {
+	return LAYOUTS.find(({ versions }) => versions.includes(version));
+}
+
+/** Feature keys of the videos and pictures, in order. */
+export function cameraKeysOf(features: Readonly<Record<string, Feature>>): string[] {
+	return Object.keys(features).filter((key) => CAMERA_DTYPES.includes(features[key]?.dtype ?? ""));
+}
+
 /** Types of state and action that are read as float32. */
 const NUMBER_DTYPE = /^(float(16|32|64)|u?int(8|16|32|64))$/;
 
@@ -169,7 +179,7 @@ async function readMetadata(
 	if (!isFolder) throw new DatasetError("not-found", `there is no dataset folder ${root}`, { file: root });
 	const infoPath = join(root, "meta/info.json");
 	const parsed = parseInfo(await readJson(infoPath, signal), infoPath);
-	const layout = LAYOUTS.find(({ versions }) => versions.includes(parsed.codebase_version));
+	const layout = findLayout(parsed.codebase_version);
 	if (layout === undefined) {
 		const known = LAYOUTS.flatMap(({ versions }) => versions).join(", ");
 		throw new DatasetError(
@@ -186,9 +196,7 @@ async function readMetadata(
 	const tasks = await layout.readTasks(root, signal);
 	const recorded = await layout.readEpisodes(root, info, signal);
 	checkCounts(infoPath, info, recorded, tasks);
-	const allCameras = Object.keys(info.features).filter((key) =>
-		CAMERA_DTYPES.includes(info.features[key]?.dtype ?? ""),
-	);
+	const allCameras = cameraKeysOf(info.features);
 	const { cameras: names, episodes: numbers } = selection;
 	const cameraKeys = names === undefined ? allCameras : selectCameras(root, allCameras, names);
 	const episodes = selectEpisodes(root, placeEpisodes(recorded), { numbers, cameras: cameraKeys });

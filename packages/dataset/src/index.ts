@@ -1,6 +1,13 @@
 // Public names of @zk0/dataset.
 export { type ConvertedDataset, type ConvertOptions, convertDataset } from "./convert.ts";
-export { type LeRobotDataset, listDatasetFiles, type OpenDatasetOptions, openDataset } from "./dataset.ts";
+export {
+	cameraKeysOf,
+	findLayout,
+	type LeRobotDataset,
+	listDatasetFiles,
+	type OpenDatasetOptions,
+	openDataset,
+} from "./dataset.ts";
 export { type ComputeStatsOptions, computeStats } from "./dataset-stats.ts";
 export { DatasetError, type DatasetErrorCode, type DatasetErrorDetails } from "./errors.ts";
 export { datasetFingerprint } from "./fingerprint.ts";
@@ -11,9 +18,10 @@ export {
 	type FrameRequest,
 } from "./frame-reader.ts";
 export { type RgbImage, rgbImage } from "./image.ts";
-export type { CameraSpec, DatasetInfo, Feature } from "./info.ts";
-export type { Episode, VideoSegment } from "./layout.ts";
-export type { Rows } from "./rows.ts";
+export { type CameraSpec, type DatasetInfo, type Feature, infoSchema } from "./info.ts";
+export type { DatasetLayout, Episode, VideoSegment } from "./layout.ts";
+export { type ParquetTable, readParquet } from "./parquet/read.ts";
+export { type Rows, TIMESTAMP_TOLERANCE_S } from "./rows.ts";
 export {
 	actionChunk,
 	type BatchOptions,
