@@ -58,7 +58,10 @@ export interface VideoContext {
 const FROZEN_LEVELS = 1;
 /** Share of all joints' ranges that an arm covers before an unchanged picture counts as frozen. */
 const FROZEN_MOTION = 0.06;
-const MIN_FROZEN_FRAMES = 3;
+/** Time that the arm must move meanwhile: a picture that comes late stands still for less. */
+const MIN_FROZEN_S = 0.4;
+/** Share of all joints' ranges per frame that counts as moving. */
+const MOVING_SPEED = 0.002;
 const MAX_LAG_S = 0.4;
 /** Share of the mean that counts as rest: below it, motion and noise cannot be told apart. */
 const REST_SHARE = 0.05;
@@ -67,6 +70,7 @@ interface Run {
 	readonly first: { readonly frame: number; readonly grid: Grid; readonly image: RgbImage };
 	readonly frames: number[];
 	motion: number;
+	numMoving: number;
 }
 
 /** Collects the facts of one episode and camera; pictures come in the order of the plan. */
@@ -158,19 +162,23 @@ export class VideoCollector {
 		const run = this.#run;
 		if (run !== null && compareGrids(grid, run.first.grid).max < FROZEN_LEVELS) {
 			run.frames.push(frame);
-			for (let at = before + 1; at <= frame; at++) run.motion += this.#context.speed?.[at] ?? 0;
+			for (let at = before + 1; at <= frame; at++) {
+				const speed = this.#context.speed?.[at] ?? 0;
+				run.motion += speed;
+				if (speed > MOVING_SPEED * this.#context.armRange) run.numMoving++;
+			}
 			return;
 		}
 		this.#endRun();
-		this.#run = { first: { frame, grid, image }, frames: [], motion: 0 };
+		this.#run = { first: { frame, grid, image }, frames: [], motion: 0, numMoving: 0 };
 	}
 
 	#endRun(): void {
 		const run = this.#run;
 		this.#run = null;
-		const { armRange } = this.#context;
+		const { armRange, fps } = this.#context;
 		if (run === null || armRange <= 0 || run.motion / armRange < FROZEN_MOTION) return;
-		if ((run.frames.at(-1) ?? 0) - run.first.frame < MIN_FROZEN_FRAMES) return;
+		if (run.numMoving < Math.max(4, MIN_FROZEN_S * fps)) return;
 		if (this.#frozen.count === 0) this.#keep(run.first.frame, run.first.image);
 		for (const frame of run.frames) this.#frozen.add(frame);
 	}

@@ -61,7 +61,7 @@ export async function readBlocks(
 		if (dim === 0 || !table.columnNames.includes(name)) return null;
 		const { values, count, length } = vectorsOf(table, name, dim);
 		if (count > 0) wrongLengths.set(name, { count, length });
-		return { dim, values };
+		return count === table.numRows ? null : { dim, values };
 	};
 	const columns = {
 		frameIndex: numbers("frame_index"),

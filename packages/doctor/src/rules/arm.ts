@@ -30,6 +30,9 @@ function unitHits(unit: VectorSummary["unit"], text: string): Rule["check"] {
 	};
 }
 
+/** Degrees are 57 radians; an arm that hardly moves in an episode is beyond. */
+const UNIT_FACTOR = { min: 20, max: 150 };
+
 /** Episodes whose whole motion fits into radians while the others' does not, and vectors that differ by a factor. */
 function mixedUnits(evidence: Evidence): Hit[] {
 	const hits: Hit[] = [];
@@ -39,7 +42,7 @@ function mixedUnits(evidence: Evidence): Hit[] {
 		const odd = state.names.filter((_, joint) => {
 			const sizes = [a, b].map(({ min, max }) => (max[joint] ?? 0) - (min[joint] ?? 0));
 			const [small = 0, large = 0] = sizes.sort((x, y) => x - y);
-			return small > 1e-3 && large / small > 20;
+			return small > 1e-3 && large / small > UNIT_FACTOR.min;
 		});
 		if (odd.length >= Math.max(1, state.names.length / 2))
 			hits.push({ message: `states and actions of ${someOf(odd)} differ in range by more than 20 times` });
@@ -50,15 +53,15 @@ function mixedUnits(evidence: Evidence): Hit[] {
 			const stats = factsOf(vector, facts)?.stats;
 			if (stats === null || stats === undefined) return [];
 			const grippers = gripperJoints(vector.names);
-			const arm = stats.max.map((max, joint) =>
-				grippers.has(joint) ? 0 : Math.max(max, -(stats.min[joint] ?? 0)),
-			);
-			return [{ episode: facts.episodeIndex, size: Math.max(...arm) }];
+			const moved = stats.max.map((max, joint) => (grippers.has(joint) ? 0 : max - (stats.min[joint] ?? 0)));
+			return [{ episode: facts.episodeIndex, size: Math.max(...moved) }];
 		});
 		const median = sizes.map(({ size }) => size).sort((x, y) => x - y)[sizes.length >> 1] ?? 0;
-		const episodes = sizes
-			.filter(({ size }) => size > 0 && (size * 20 < median || size > 20 * median) && median > 0)
-			.map(({ episode }) => episode);
+		const isOther = (size: number): boolean => {
+			const factor = size > median ? size / median : median / size;
+			return factor > UNIT_FACTOR.min && factor < UNIT_FACTOR.max;
+		};
+		const episodes = sizes.filter(({ size }) => isOther(size)).map(({ episode }) => episode);
 		if (episodes.length > 0)
 			hits.push({
 				message: `${vector.feature} of ${someOf(episodes)} is in another unit than the rest`,

@@ -23,8 +23,8 @@ function outliers(evidence: Evidence): Hit[] {
 	];
 }
 
-/** Share of the dataset's range that some joint must cover in an episode. */
-const STILL_SHARE = 0.02;
+/** Share of the dataset's range that some joint must cover in an episode; less than radians among degrees make. */
+const STILL_SHARE = 0.005;
 
 function still(evidence: Evidence): Hit[] {
 	const vector = evidence.state.ranges === null ? evidence.action : evidence.state;

@@ -11,7 +11,8 @@ const TOLERANCE_STD = 0.02;
 
 /** True for a key that is a known feature's under another name, such as "so100.buffer.action". */
 function isMiskeyed(key: string, features: readonly string[]): boolean {
-	return !features.includes(key) && NEEDED.some((name) => key.endsWith(name) || name.endsWith(`.${key}`));
+	if (features.includes(key) || NEEDED.some((name) => name === key)) return false;
+	return NEEDED.some((name) => key.endsWith(name) || name.endsWith(`.${key}`));
 }
 
 function missing({ stored, info, layout }: Evidence): Hit[] {
@@ -86,10 +87,12 @@ export const STATISTICS_RULES: readonly Rule[] = [
 		summary: "Stored statistics are not those of the rows.",
 		cure: "Use the profile, which holds them computed anew, or write a repaired copy.",
 		fix: "profile",
-		check: ({ stored, recomputed, rows, rowsByEpisode }) => {
-			// Rows that cannot be read, or are there twice, make other statistics than the writer saw.
+		check: ({ stored, recomputed, rows, episodes, rowsByEpisode }) => {
+			// Rows that cannot be read, are missing or there twice make other statistics than the writer saw.
 			const isWhole =
-				rows.unreadable.size === 0 && [...rowsByEpisode.values()].every((facts) => facts.length === 1);
+				rows.unreadable.size === 0 &&
+				[...rowsByEpisode.values()].every((facts) => facts.length === 1) &&
+				(episodes ?? []).every(({ index, length }) => rowsByEpisode.get(index)?.[0]?.numRows === length);
 			if (stored === null || !isWhole) return [];
 			return NEEDED.flatMap((feature) => {
 				const [mine, theirs] = [recomputed[feature], stored.features[feature]];
