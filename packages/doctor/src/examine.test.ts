@@ -10,7 +10,7 @@ import { compareExaminations, type Examination, examineDataset } from "./examine
 import { findingSchema } from "./finding.ts";
 import { RULE_TABLE } from "./rules/table.ts";
 import { PLANTS } from "./testing/plants.ts";
-import { record } from "./testing/recording.ts";
+import { LENGTHS, record } from "./testing/recording.ts";
 
 let folder: string;
 const golden = (name: string): string =>
@@ -39,10 +39,10 @@ describe("a planted defect is found, and nothing else", () => {
 		if (change === undefined) cpSync(base(on), dir, { recursive: true });
 		else {
 			const cameras = on === "rows" ? { cameras: [] } : {};
-			await record(dir, { ...change, options: { ...cameras, ...change.options } });
+			await record(dir, { lengths: LENGTHS, ...change, options: { ...cameras, ...change.options } });
 		}
 		await spoil?.(dir);
-		const examination = await examineDataset(dir);
+		const examination = await examineDataset(dir, { processes: 1 });
 		const ignored = on === "rows" ? ["state-only"] : [];
 		expect(codesOf(examination).filter((code) => !ignored.includes(code))).toEqual(expects);
 		for (const finding of examination.findings) expect(findingSchema.safeParse(finding).success).toBe(true);

@@ -19,6 +19,8 @@ export interface ExamineOptions {
 	readonly maxDim?: number;
 	/** Largest accepted difference between a timestamp and frame_index / fps, seconds. @default 0.0001 (LeRobot's) */
 	readonly toleranceS?: number;
+	/** Decoder processes. @default the dataset package's */
+	readonly processes?: number;
 	/** Called after each episode whose pictures were looked at. */
 	readonly onEpisode?: (numDone: number, numEpisodes: number) => void;
 	readonly signal?: AbortSignal | undefined;

@@ -26,6 +26,8 @@ export interface FramesPassOptions {
 	readonly thorough: boolean;
 	/** Sum of the joints' ranges over the dataset. */
 	readonly armRange: number;
+	/** Decoder processes. */
+	readonly processes?: number | undefined;
 	readonly onEpisode?: ((numDone: number, numEpisodes: number) => void) | undefined;
 	readonly signal?: AbortSignal | undefined;
 }
@@ -50,7 +52,8 @@ export async function passFrames(
 	const view = datasetView(root, description, { episodes });
 	const budget = budgetPerVideo(episodes.length * cameraKeys.length, options.thorough);
 	const videos: VideoFacts[] = [];
-	await using reader = createFrameReader(view);
+	const { processes } = options;
+	await using reader = createFrameReader(view, processes === undefined ? {} : { processes });
 	for (const [position, { index, length, videos: segments }] of episodes.entries()) {
 		signal?.throwIfAborted();
 		const facts = known.get(index);

@@ -14,7 +14,7 @@ export const JOINTS = [
 
 /** Cameras of the recording. */
 export const CAMERAS = [
-	{ key: "observation.images.top", height: 64, width: 96 },
+	{ key: "observation.images.top", height: 64, width: 64 },
 	{ key: "observation.images.wrist", height: 64, width: 64 },
 ] as const;
 
@@ -106,6 +106,8 @@ export async function record(
 		actionNames: JOINTS,
 		cameras: CAMERAS,
 		codec: "h264",
+		// A limit below one frame puts every episode into a video of its own.
+		limits: { videoFileSizeMb: 1e-6 },
 		...options,
 	});
 	for (const [index, length] of lengths.entries()) {
