@@ -19,7 +19,7 @@ export {
 } from "./frame-reader.ts";
 export { type RgbImage, rgbImage } from "./image.ts";
 export { type CameraSpec, type DatasetInfo, type Feature, infoSchema } from "./info.ts";
-export type { DatasetLayout, Episode, VideoSegment } from "./layout.ts";
+export type { DatasetLayout, Episode, RecordedEpisode, VideoSegment } from "./layout.ts";
 export { type ParquetTable, readParquet } from "./parquet/read.ts";
 export { type Rows, TIMESTAMP_TOLERANCE_S } from "./rows.ts";
 export {
@@ -32,7 +32,7 @@ export {
 	type SampleSourceOptions,
 } from "./sample-source.ts";
 export { createSampler, type Sampler } from "./sampler.ts";
-export type { DatasetSelection } from "./selection.ts";
+export { type DatasetSelection, placeEpisodes } from "./selection.ts";
 export { type EpisodeSplit, splitEpisodes } from "./split.ts";
 export {
 	aggregateFeatureStats,

@@ -9,9 +9,14 @@ import { DoctorError } from "./errors.ts";
 import { compareExaminations, type Examination, examineDataset } from "./examine.ts";
 import { findingSchema } from "./finding.ts";
 import { RULE_TABLE } from "./rules/table.ts";
-import { PLANTS } from "./testing/plants.ts";
+import { PICTURE_PLANTS } from "./testing/picture-plants.ts";
 import { LENGTHS, record } from "./testing/recording.ts";
+import { ROW_PLANTS } from "./testing/row-plants.ts";
 
+const PLANTS = [
+	...ROW_PLANTS.map((plant) => ({ ...plant, on: "rows" as const })),
+	...PICTURE_PLANTS.map((plant) => ({ ...plant, on: "pictures" as const })),
+];
 let folder: string;
 const golden = (name: string): string =>
 	fileURLToPath(new URL(`../../dataset/golden/${name}`, import.meta.url));

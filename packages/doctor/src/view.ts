@@ -27,6 +27,7 @@ export function datasetView(
 		robotType: info.robot_type ?? null,
 		features: info.features,
 		toleranceS: Math.min(TIMESTAMP_TOLERANCE_S, 0.25 / info.fps),
+		selection: { episodes: episodes.map(({ recordedIndex }) => recordedIndex) },
 		cameraKeys,
 		stateDim: info.features["observation.state"]?.shape[0] ?? 0,
 		actionDim: info.features["action"]?.shape[0] ?? 0,

@@ -8,6 +8,7 @@ import {
 	type Episode,
 	findLayout,
 	infoSchema,
+	placeEpisodes,
 } from "@zk0/dataset";
 import { z } from "zod";
 import { DoctorError } from "../errors.ts";
@@ -89,7 +90,8 @@ export async function surveyDataset(
 		}
 	};
 	const tasks = await attempt("the task sentences", () => layout.readTasks(root, signal));
-	const episodes = await attempt("the episode tables", () => layout.readEpisodes(root, filled, signal));
+	const recorded = await attempt("the episode tables", () => layout.readEpisodes(root, filled, signal));
+	const episodes = recorded === null ? null : placeEpisodes(recorded);
 	const stored = await attempt("the statistics", () => readStoredStats(root, filled, layout, signal));
 	const referenced = [...new Set((episodes ?? []).map(({ dataPath }) => dataPath))];
 	const present = await dataFilesOf(root);

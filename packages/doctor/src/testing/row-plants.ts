@@ -1,92 +1,25 @@
-// Defects planted one by one: what each does to a recording without defects, and the codes that must be found then.
-import {
-	cpSync,
-	openSync,
-	readFileSync,
-	renameSync,
-	rmSync,
-	statSync,
-	truncateSync,
-	writeFileSync,
-	writeSync,
-} from "node:fs";
+// Defects of metadata, rows, tasks, statistics and the arm's motion, planted one by one.
+import { cpSync, rmSync, truncateSync } from "node:fs";
 import { join } from "node:path";
 import type { EpisodeInput } from "@zk0/dataset";
-import { rewriteTable, type TableRow } from "@zk0/dataset/testing";
-import { z } from "zod";
-import { CAMERAS, JOINTS, type RecordingChange } from "./recording.ts";
-
-/** One defect. */
-export interface Plant {
-	readonly name: string;
-	/** Codes that must be found, sorted, and no others. */
-	readonly expects: readonly string[];
-	/** Episodes that some finding must name. */
-	readonly episodes?: readonly number[];
-	/** With pictures, or rows only (faster, and one info more: "state-only"). */
-	readonly on: "pictures" | "rows";
-	/** Records with a change, or changes files of a copy. */
-	readonly record?: RecordingChange;
-	readonly spoil?: (dir: string) => void | Promise<void>;
-}
-
-const DATA = "data/chunk-000/file-000.parquet";
-const EPISODES = "meta/episodes/chunk-000/file-000.parquet";
-const TASKS = "meta/tasks.parquet";
-const json = z.record(z.string(), z.unknown());
-const features = z.record(z.string(), json);
-
-function editJson(name: string, change: (document: Record<string, unknown>) => Record<string, unknown>) {
-	return (dir: string): void => {
-		const path = join(dir, name);
-		writeFileSync(path, JSON.stringify(change(json.parse(JSON.parse(readFileSync(path, "utf8"))))));
-	};
-}
-const editInfo = (change: Record<string, unknown>) =>
-	editJson("meta/info.json", (info) => ({ ...info, ...change }));
-const editFeature = (key: string, change: Record<string, unknown>) =>
-	editJson("meta/info.json", (info) => {
-		const all = features.parse(info["features"]);
-		return { ...info, features: { ...all, [key]: { ...all[key], ...change } } };
-	});
-const editRows =
-	(change: (rows: TableRow[]) => TableRow[], file = DATA) =>
-	(dir: string) =>
-		rewriteTable(join(dir, file), change);
-const overwrite = (name: string, content: string) => (dir: string) => writeFileSync(join(dir, name), content);
-const LFS = `version https://git-lfs.github.com/spec/v1\noid sha256:${"0".repeat(64)}\nsize 123456\n`;
-
-/** Applies `value` to every number of states and actions. */
-const mapValues =
-	(
-		value: (value: number, joint: number, episode: number, row: number) => number,
-		only?: "states" | "actions",
-	) =>
-	(episode: EpisodeInput, index: number): EpisodeInput => {
-		const dim = JOINTS.length;
-		const map = (values: Float32Array): Float32Array =>
-			values.map((number, at) => value(number, at % dim, index, Math.floor(at / dim)));
-		return {
-			...episode,
-			...(only === "actions" ? {} : { states: map(episode.states) }),
-			...(only === "states" ? {} : { actions: map(episode.actions) }),
-		};
-	};
-const mapImages =
-	(change: (frames: readonly Uint8Array[], key: string, episode: number) => readonly Uint8Array[]) =>
-	(episode: EpisodeInput, index: number): EpisodeInput => ({
-		...episode,
-		images: new Map(
-			[...episode.images].map(([key, frames]) => {
-				if (!Array.isArray(frames)) throw new TypeError("plants: pictures of the recording are lists");
-				return [key, change(frames, key, index)];
-			}),
-		),
-	});
-const withNaN = (vector: unknown): number[] => z.array(z.number()).parse(vector).with(2, Number.NaN);
-const isGripper = (joint: number): boolean => joint === 5;
-const [TOP, WRIST] = [CAMERAS[0].key, CAMERAS[1].key];
-const videoOf = (camera: string, file = 0): string => `videos/${camera}/chunk-000/file-00${file}.mp4`;
+import {
+	DATA,
+	EPISODES,
+	editFeature,
+	editInfo,
+	editJson,
+	editRows,
+	features,
+	isGripper,
+	json,
+	LFS,
+	mapValues,
+	overwrite,
+	type Plant,
+	TASKS,
+	withNaN,
+} from "./edits.ts";
+import { JOINTS, type RecordingChange } from "./recording.ts";
 
 /** Repeats a row's vectors for arms of more joints. */
 function widen(times: number): RecordingChange {
@@ -105,21 +38,8 @@ function widen(times: number): RecordingChange {
 	};
 }
 
-/** Gives a camera another key, everywhere. */
-function renameCamera(from: string, to: string) {
-	return async (dir: string): Promise<void> => {
-		const path = join(dir, "meta/info.json");
-		writeFileSync(path, readFileSync(path, "utf8").replaceAll(from, to));
-		renameSync(join(dir, "videos", from), join(dir, "videos", to));
-		await rewriteTable(join(dir, EPISODES), (rows) =>
-			rows.map((row) =>
-				Object.fromEntries(Object.entries(row).map(([key, value]) => [key.replaceAll(from, to), value])),
-			),
-		);
-	};
-}
-
-const ROW_PLANTS: readonly Omit<Plant, "on">[] = [
+/** Plants on a recording without pictures. */
+export const ROW_PLANTS: readonly Plant[] = [
 	{ name: "a count that is no count", expects: ["info-invalid"], spoil: editInfo({ total_frames: -1 }) },
 	{ name: "info.json that is no JSON", expects: ["info-invalid"], spoil: overwrite("meta/info.json", "{") },
 	{
@@ -392,112 +312,4 @@ const ROW_PLANTS: readonly Omit<Plant, "on">[] = [
 			})(),
 		},
 	},
-];
-
-const PICTURE_PLANTS: readonly Omit<Plant, "on">[] = [
-	{
-		name: "a camera without a telling name",
-		expects: ["camera-unnamed"],
-		spoil: renameCamera(TOP, "observation.images.cam0"),
-	},
-	{
-		name: "cameras mixed up",
-		expects: ["camera-role-mismatch"],
-		spoil: (dir) => {
-			const [top, wrist] = [join(dir, "videos", TOP), join(dir, "videos", WRIST)];
-			renameSync(top, `${top}-aside`);
-			renameSync(wrist, top);
-			renameSync(`${top}-aside`, wrist);
-		},
-	},
-	{
-		name: "one camera twice",
-		expects: ["camera-duplicate"],
-		spoil: (dir) => cpSync(join(dir, "videos", TOP), join(dir, "videos", WRIST), { recursive: true }),
-	},
-	{
-		name: "another codec in info.json",
-		expects: ["codec-mismatch"],
-		spoil: editFeature(TOP, { info: { "video.codec": "av1" } }),
-	},
-	{
-		name: "another size in info.json",
-		expects: ["picture-size"],
-		spoil: editFeature(WRIST, { shape: [480, 640, 3] }),
-	},
-	{
-		name: "a video that ends early",
-		expects: ["frame-timestamp", "video-length"],
-		episodes: [3],
-		spoil: (dir) => cpSync(join(dir, videoOf(WRIST, 0)), join(dir, videoOf(WRIST, 3))),
-	},
-	{
-		name: "a damaged video",
-		expects: ["frame-unreadable"],
-		episodes: [1],
-		spoil: (dir) => {
-			const path = join(dir, videoOf(TOP, 1));
-			const noise = Buffer.alloc(1500, 0xa5);
-			writeSync(openSync(path, "r+"), noise, 0, noise.length, Math.floor(statSync(path).size * 0.4));
-		},
-	},
-	{
-		name: "video times off",
-		expects: ["frame-timestamp"],
-		episodes: [2],
-		spoil: editRows(
-			(rows) =>
-				rows.map((row, at) => {
-					const key = `videos/${TOP}/from_timestamp`;
-					return at === 2 ? { ...row, [key]: Number(row[key]) + 0.03 } : row;
-				}),
-			EPISODES,
-		),
-	},
-	{
-		name: "a truncated video",
-		expects: ["file-unreadable"],
-		episodes: [2],
-		spoil: (dir) => truncateSync(join(dir, videoOf(WRIST, 2)), 900),
-	},
-	{
-		name: "a video that is a git-LFS pointer",
-		expects: ["lfs-pointer"],
-		episodes: [0],
-		spoil: overwrite(videoOf(TOP, 0), LFS),
-	},
-	{
-		name: "a missing video",
-		expects: ["file-missing"],
-		episodes: [1],
-		spoil: (dir) => rmSync(join(dir, videoOf(TOP, 1))),
-	},
-	{
-		name: "black and frozen frames",
-		expects: ["frames-black", "frames-frozen"],
-		episodes: [1],
-		record: {
-			episode: mapImages((frames, key, episode) =>
-				frames.map((frame, at) => {
-					if (episode === 1 && key === WRIST && at < 6) return new Uint8Array(frame.length);
-					return episode === 2 && key === TOP && at > 12 && at < 24 ? (frames[12] ?? frame) : frame;
-				}),
-			),
-		},
-	},
-	{
-		name: "pictures that come late",
-		expects: ["video-out-of-sync"],
-		record: {
-			episode: mapImages((frames, key) =>
-				frames.map((frame, at) => (key === TOP ? (frames[Math.max(0, at - 3)] ?? frame) : frame)),
-			),
-		},
-	},
-];
-
-/** All plants. */
-export const PLANTS: readonly Plant[] = [
-	...ROW_PLANTS.map((plant) => ({ ...plant, on: "rows" as const })),
-	...PICTURE_PLANTS.map((plant) => ({ ...plant, on: "pictures" as const })),
 ];
