@@ -7,8 +7,10 @@ import { RUN_OPTIONS } from "../config/run-options.ts";
 import { formatChange, formatDuration, formatLoss } from "../progress/format.ts";
 import { createPaint, padVisible, visibleWidth, wantsColour } from "../progress/paint.ts";
 import { listRunIds } from "../run-directory/find-run.ts";
-import { runPaths } from "../run-directory/paths.ts";
+import { type RunPaths, runPaths } from "../run-directory/paths.ts";
 import { readRun } from "../run-directory/read-run.ts";
+import { readRunRecord } from "../run-directory/run-record.ts";
+import { readTrainingLog, summarizeTraining } from "../training/training-log.ts";
 
 const OPTIONS = {
 	out: { ...RUN_OPTIONS.out, summary: "directory that holds the runs (default: runs)" },
@@ -27,6 +29,9 @@ interface RunLine {
 	readonly rounds: number;
 	readonly numRounds: number | null;
 	readonly sites: number;
+	/** Saved and wanted steps of a training without a federation; null for a federation. */
+	readonly steps: number | null;
+	readonly numSteps: number | null;
 	readonly initialLoss: number | null;
 	readonly finalLoss: number | null;
 	readonly seconds: number | null;
@@ -54,16 +59,21 @@ async function readLine(out: string, id: string): Promise<RunLine> {
 		rounds: 0,
 		numRounds: null,
 		sites: 0,
+		steps: null,
+		numSteps: null,
 		initialLoss: null,
 		finalLoss: null,
 		seconds: null,
 	};
 	try {
-		const { summary, record } = await readRun(runPaths(out, id));
+		const paths = runPaths(out, id);
+		const { training } = await readRunRecord(paths.config);
+		if (training !== undefined) return { ...unknown, ...(await trainingLine(paths, training.steps)) };
+		const { summary, record } = await readRun(paths);
 		const { status, numRounds, initialLoss, finalLoss, seconds } = summary;
 		const rounds = Math.max(0, summary.rounds.length - 1);
 		return {
-			runId: id,
+			...unknown,
 			status,
 			rounds,
 			numRounds,
@@ -77,12 +87,25 @@ async function readLine(out: string, id: string): Promise<RunLine> {
 	}
 }
 
+async function trainingLine(
+	paths: RunPaths,
+	numSteps: number,
+): Promise<Omit<RunLine, "runId" | "rounds" | "numRounds">> {
+	const lines = await readTrainingLog(paths.trainingLog);
+	const { status, steps, initialLoss, finalLoss, startedAt, endedAt } = summarizeTraining(lines);
+	const spanMs = startedAt === null || endedAt === null ? null : Date.parse(endedAt) - Date.parse(startedAt);
+	const seconds = spanMs === null ? null : spanMs / 1000;
+	return { status, sites: 1, steps, numSteps, initialLoss, finalLoss, seconds };
+}
+
 function renderTable(lines: readonly RunLine[], out: string, paint: ReturnType<typeof createPaint>): string {
 	if (lines.length === 0) return `no runs in ${out}; start one with \`zk0 simulate\``;
 	const rows = lines.map((line) => [
 		line.runId,
 		line.status,
-		`${line.rounds}/${line.numRounds ?? "?"}`,
+		line.numSteps === null
+			? `${line.rounds}/${line.numRounds ?? "?"}`
+			: `step ${line.steps ?? 0}/${line.numSteps}`,
 		String(line.sites),
 		formatLoss(line.initialLoss),
 		formatLoss(line.finalLoss),

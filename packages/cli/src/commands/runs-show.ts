@@ -6,6 +6,9 @@ import { createPaint, wantsColour } from "../progress/paint.ts";
 import { renderRunFrame } from "../progress/run-frame.ts";
 import { findRun } from "../run-directory/find-run.ts";
 import { readRun } from "../run-directory/read-run.ts";
+import { readRunRecord } from "../run-directory/run-record.ts";
+import { renderTrainingRun } from "../training/training-frame.ts";
+import { readTrainingLog, summarizeTraining } from "../training/training-log.ts";
 
 /** The command. */
 export const runsShow = defineCommand({
@@ -16,8 +19,16 @@ export const runsShow = defineCommand({
 	examples: ["zk0 runs show latest", "zk0 runs show latest --json"],
 	async run({ values, named, host, output }) {
 		const paths = await findRun(resolve(host.cwd, values.out ?? "runs"), named["run"] ?? "");
-		const { record, summary, head } = await readRun(paths);
 		const paint = createPaint(wantsColour(host.stdout.isTTY, host.env));
+		const { training } = await readRunRecord(paths.config);
+		if (training !== undefined) {
+			const summary = summarizeTraining(await readTrainingLog(paths.trainingLog));
+			output.result({ runDir: paths.root, training, summary }, () =>
+				renderTrainingRun(paths, training, summary, paint),
+			);
+			return;
+		}
+		const { record, summary, head } = await readRun(paths);
 		output.result({ runDir: paths.root, record, summary, logHead: head }, () =>
 			[
 				renderRunFrame(

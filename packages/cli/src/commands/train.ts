@@ -1,26 +1,18 @@
 // `zk0 train <data>`: one site, no federation.
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join, relative, resolve } from "node:path";
-import { openCheckpoint } from "@zk0/policy";
+import { relative } from "node:path";
 import { z } from "zod";
 import type { OptionTable } from "../arguments/option.ts";
 import { CliError } from "../cli-error.ts";
 import { defineCommand } from "../command.ts";
 import { pickRunOptions, resolveConfig } from "../config/resolve.ts";
 import { RUN_OPTIONS } from "../config/run-options.ts";
+import type { Host } from "../host.ts";
 import { formatChange, formatDegrees, formatLoss } from "../progress/format.ts";
 import { renderFrame } from "../progress/frame.ts";
 import { createPaint, wantsColour } from "../progress/paint.ts";
-import { createReporter } from "../progress/reporter.ts";
-import { cacheDirectory } from "../recordings/recording-cache.ts";
-import { learningOf, machineChoices } from "../simulation/federation-options.ts";
-import { openSites } from "../simulation/open-sites.ts";
-import { newRunId } from "../simulation/run-simulation.ts";
-import { locatePlans, planSites } from "../simulation/site-plans.ts";
-import { writeStartCheckpoint } from "../simulation/start-model.ts";
-import { type SiteTrainingResult, trainSite } from "../simulation/train-site.ts";
 import { DATA_FORMS } from "../sources/data-uri.ts";
+import { startTraining } from "../training/run-training.ts";
+import type { SiteTrainingResult } from "../training/train-site.ts";
 
 const { preset, camera, episodes, imageSize, codec, init, batchSize, learningRate, warmupSteps } =
 	RUN_OPTIONS;
@@ -33,6 +25,16 @@ const OPTIONS = {
 		schema: z.int().min(1).max(10_000_000),
 		value: "<n>",
 		summary: "optimizer steps (default: as many as a site takes in the preset's federation)",
+	},
+	saveFreq: {
+		kind: "number",
+		schema: z.int().min(1).max(10_000_000),
+		value: "<steps>",
+		summary: "steps between two checkpoints, from which `zk0 runs resume` goes on (default: 500)",
+	},
+	keepCheckpoints: {
+		...RUN_OPTIONS.keepCheckpoints,
+		summary: "checkpoints to keep while training (default: 2)",
 	},
 	name: {
 		kind: "text",
@@ -68,12 +70,13 @@ export const train = defineCommand({
 	positionals: [{ name: "data", summary: DATA_FORMS }],
 	options: OPTIONS,
 	notes: [
-		"Ends at the bits of a federation of this one site with FedAvg, one round and the same steps and seed.",
+		"Ends at the bits of a federation of this one site with FedAvg, one round and the same steps and seed. " +
+			"After Ctrl-C or a crash `zk0 runs resume` goes on from the last checkpoint to the same bits.",
 	],
 	examples: ["zk0 train data/kitchen --init models/smolvla_base --preset full --steps 20000"],
 	async run({ values, named, host, output }) {
 		const startedMs = host.now();
-		const { steps, name = "site" } = values;
+		const { steps, name = "site", saveFreq = 500 } = values;
 		const site = RUN_OPTIONS.data.schema.safeParse({ [name]: named["data"] });
 		if (!site.success)
 			throw new CliError(
@@ -81,52 +84,21 @@ export const train = defineCommand({
 				`--name ${name}: ${site.error.issues[0]?.message ?? "not a site's name"}`,
 			);
 		const settings = { ...pickRunOptions(values), data: site.data, strategy: "fedavg" as const };
-		const { config } = resolveConfig(settings, {});
-		const numSteps = steps ?? config.rounds * config.localSteps;
-		const plans = await locatePlans(planSites(config), { host, output });
-		const scratch = await mkdtemp(join(tmpdir(), "zk0-train-"));
-		try {
-			await writeStartCheckpoint(join(scratch, "start"), config, host);
-			using base = await openCheckpoint(join(scratch, "start"), { hub: host });
-			using reporter = createReporter({ stream: output.people, host, sites: [name], rounds: 1 });
-			const options = {
-				config,
-				policy: base,
-				cacheDir: cacheDirectory(host.env),
-				reporter,
-				signal: host.signal,
-			};
-			await using opened = await openSites(plans, options);
-			const [first] = opened.sites;
-			if (first === undefined) throw new RangeError("train: no site was opened");
-			const choices = await machineChoices(config, { signal: host.signal });
-			const result = await trainSite({
-				dir: join(resolve(host.cwd, config.out), `train-${newRunId(host)}`),
-				base,
-				site: first.site,
-				learning: learningOf(config, base.config),
-				numSteps,
-				seed: config.seed,
-				threads: choices.threads,
-				device: choices.device,
-				reporter,
-				signal: host.signal,
-			});
-			reporter[Symbol.dispose]();
-			const seconds = (host.now() - startedMs) / 1000;
-			const paint = createPaint(wantsColour(host.stdout.isTTY, host.env));
-			output.result({ ...result, seconds }, () => renderTraining(result, paint, host.cwd));
-		} finally {
-			await rm(scratch, { recursive: true, force: true });
-		}
+		const resolved = resolveConfig(settings, {});
+		const { rounds, localSteps, keepCheckpoints } = resolved.config;
+		const result = await startTraining(
+			resolved,
+			{ steps: steps ?? rounds * localSteps, saveFreq, keepCheckpoints: keepCheckpoints ?? 2 },
+			{ host, output },
+		);
+		const seconds = (host.now() - startedMs) / 1000;
+		output.result({ ...result, seconds }, () => renderTraining(result, host));
 	},
 });
 
-function renderTraining(
-	result: SiteTrainingResult,
-	paint: ReturnType<typeof createPaint>,
-	cwd: string,
-): string {
+/** The summary of a finished training, for people. */
+export function renderTraining(result: SiteTrainingResult, host: Host): string {
+	const paint = createPaint(wantsColour(host.stdout.isTTY, host.env));
 	const { initialLoss, finalLoss, heldOut: figures } = result;
 	return renderFrame(
 		`${result.site}: ${result.steps} steps, ${result.samples} samples`,
@@ -139,7 +111,7 @@ function renderTraining(
 						`${formatLoss(initialLoss)} → ${formatLoss(finalLoss)}  ${formatChange(initialLoss, finalLoss)}`,
 					],
 					["held-out error", formatDegrees(figures?.["jointErrorDeg"] ?? null)],
-					["for a robot", relative(cwd, result.pretrainedModel)],
+					["for a robot", relative(host.cwd, result.pretrainedModel)],
 					["SHA-256", result.modelSha256],
 				].map(([name = "", value = ""]) => [paint.dim(name), value]),
 			},

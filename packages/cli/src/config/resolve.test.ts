@@ -38,12 +38,15 @@ describe("resolveConfig", () => {
 		expect(sources).toMatchObject({ rounds: "flag", seed: "file", preset: "file", localSteps: "preset" });
 	});
 
-	test("a resolved configuration reads back as itself", () => {
-		const { config } = resolveConfig({ imageSize: [480, 640], data: { a: "sim:x" } }, {});
-		const written = Object.fromEntries(Object.entries(config).filter(([, value]) => value !== null));
-		expect(resolveConfig(parseConfig(written, "config.json"), {}).config).toEqual(config);
-		expect(config.sites).toBe(1);
-	});
+	test.each(["fedprox", "fedavg"] as const)(
+		"a resolved configuration of %s reads back as itself",
+		(strategy) => {
+			const { config } = resolveConfig({ imageSize: [480, 640], data: { a: "sim:x" }, strategy }, {});
+			const written = Object.fromEntries(Object.entries(config).filter(([, value]) => value !== null));
+			expect(resolveConfig(parseConfig(written, "config.json"), {}).config).toEqual(config);
+			expect(config.sites).toBe(1);
+		},
+	);
 
 	test.each([
 		[{ preset: "full" as const }, "no start of its own"],

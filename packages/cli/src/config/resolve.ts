@@ -97,7 +97,9 @@ export function resolveConfig(flags: Given, file: Given): ResolvedConfig {
 	const config: RunConfig = { ...merged, init };
 	checkAgreement(config, sources);
 	const numSites = config.data === null ? config.sites : Object.keys(config.data).length;
-	return { config: { ...config, sites: numSites }, sources };
+	// A preset's strength means nothing to fedavg; recorded, it would look like somebody's wish when the run is resumed.
+	const proximalMu = config.strategy === "fedavg" ? 0 : config.proximalMu;
+	return { config: { ...config, proximalMu, sites: numSites }, sources };
 }
 
 function checkAgreement(config: RunConfig, sources: ResolvedConfig["sources"]): void {

@@ -19,6 +19,13 @@ export interface RunPaths {
 	readonly federation: string;
 	/** What sites keep between rounds. */
 	readonly siteState: string;
+	/** What `zk0 train` did, line by line. */
+	readonly trainingLog: string;
+	/** Checkpoints inside a training. */
+	readonly trainingState: string;
+	/** The trained model of `zk0 train`: not bound, and bound to its site. */
+	readonly trainedGlobal: string;
+	readonly trainedModel: string;
 	/** The trained tensors of the initial model, as the federation starts from them. */
 	readonly initialWeights: string;
 	/** The whole global checkpoint of a round: not bound to any site. */
@@ -43,6 +50,10 @@ export function runPaths(out: string, id: string): RunPaths {
 		lock: join(root, "run.lock"),
 		federation: join(root, "federation"),
 		siteState: join(root, "site-state"),
+		trainingLog: join(root, "training.jsonl"),
+		trainingState: join(root, "training-state"),
+		trainedGlobal: join(root, "checkpoint", "global"),
+		trainedModel: join(root, "checkpoint", "pretrained_model"),
 		initialWeights: join(root, "federation", "initial.safetensors"),
 		globalCheckpoint: (number) => join(round(number), "global"),
 		siteCheckpoint: (number, site) => join(round(number), "sites", site, "pretrained_model"),

@@ -27,14 +27,26 @@ export const runRecordSchema = z.strictObject({
 	/** flag, file or preset for each setting. */
 	sources: z.record(z.string(), z.enum(["flag", "file", "preset"])),
 	sites: z.array(site),
+	/** One site's training without a federation (`zk0 train`); absent for a federated run. */
+	training: z
+		.strictObject({
+			steps: z.int(),
+			/** Steps between two checkpoints. */
+			saveFreq: z.int(),
+			/** Checkpoints that are kept. */
+			keepCheckpoints: z.int(),
+		})
+		.optional(),
 	/** Hyper-parameters of local training as every site gets them. */
 	learning: z.record(z.string(), z.json()),
 	/** The model that the run started from. */
 	initial: z.strictObject({ from: z.string(), modelSha256: z.string() }),
-	/** Where it ran, and what was chosen for that machine. A resumed run keeps threads and device. */
+	/** Where it ran, and what was chosen for that machine before the first step. A resumed run keeps it. */
 	machine: z.strictObject({
 		threads: z.int(),
 		device: z.enum(["cpu", "webgpu", "cuda"]),
+		/** Samples of one pass through the graph; null: the whole batch. */
+		microBatch: z.int().nullable().default(null),
 		concurrency: z.int(),
 		zk0: z.string(),
 		node: z.string(),

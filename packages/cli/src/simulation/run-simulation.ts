@@ -1,25 +1,21 @@
 // `zk0 simulate` and `zk0 runs resume`: a new run from a configuration, or an old one from its directory.
 import { existsSync } from "node:fs";
 import { mkdir, rm } from "node:fs/promises";
-import { arch, cpus, platform } from "node:os";
 import { resolve } from "node:path";
-import { sha256File } from "@zk0/arrays/node";
 import { openDataset } from "@zk0/dataset";
-import { type Checkpoint, openCheckpoint, weightsPath } from "@zk0/policy";
-import { CliError } from "../cli-error.ts";
+import { type Checkpoint, openCheckpoint } from "@zk0/policy";
 import type { RunConfig } from "../config/presets.ts";
-import { parseConfig, type ResolvedConfig, resolveConfig } from "../config/resolve.ts";
+import type { ResolvedConfig } from "../config/resolve.ts";
 import type { Host } from "../host.ts";
 import type { Output } from "../output.ts";
 import { createReporter, type RunReporter } from "../progress/reporter.ts";
 import { cacheDirectory } from "../recordings/recording-cache.ts";
 import { type RunPaths, runPaths } from "../run-directory/paths.ts";
 import { withRunLock } from "../run-directory/run-lock.ts";
-import { type RunRecord, readRunRecord, writeRunRecord } from "../run-directory/run-record.ts";
-import { VERSION } from "../version.ts";
+import { readRunRecord, writeRunRecord } from "../run-directory/run-record.ts";
 import { type FederationEnd, federate } from "./federate.ts";
-import { learningOf, machineChoices } from "./federation-options.ts";
-import { type OpenedSite, type OpenedSites, openSites } from "./open-sites.ts";
+import { type OpenedSites, openSites } from "./open-sites.ts";
+import { newRunId, recordedConfig, recordOf, requireSameData } from "./recorded-run.ts";
 import { type LocatedPlan, locatePlans, planSites } from "./site-plans.ts";
 import { writeStartCheckpoint } from "./start-model.ts";
 
@@ -67,7 +63,13 @@ async function recordAndFederate(
 	using base = await openCheckpoint(initialDir, { hub: host });
 	using reporter = reporterFor(plans, config, context);
 	await using opened = await openAll(plans, config, { base, reporter, host });
-	const record = await recordOf(resolved, { paths, base, opened: opened.sites, host });
+	const record = await recordOf(resolved, {
+		paths,
+		base,
+		opened: opened.sites,
+		microBatch: config.batchSize,
+		host,
+	});
 	await writeRunRecord(paths.config, record);
 	const end = await federate({
 		paths,
@@ -109,19 +111,6 @@ export async function resumeRun(paths: RunPaths, context: SimulationContext): Pr
 	});
 }
 
-function requireSameData({ plan, fingerprint }: OpenedSite, record: RunRecord): void {
-	if (record.sites.find(({ name }) => name === plan.name)?.fingerprint === fingerprint) return;
-	throw new CliError("run-not-resumable", `the data of ${plan.name} at ${plan.uri} have changed`, {
-		cure: "put the recordings back as they were, or start a new run",
-	});
-}
-
-/** The configuration in a run's record; settings that were left open are absent from its JSON or null. */
-function recordedConfig(record: RunRecord, paths: RunPaths): RunConfig {
-	const given = Object.fromEntries(Object.entries(record.config).filter(([, value]) => value !== null));
-	return resolveConfig(parseConfig(given, paths.config), {}).config;
-}
-
 function reporterFor(
 	plans: readonly LocatedPlan[],
 	config: RunConfig,
@@ -151,50 +140,4 @@ function openAll(
 		reporter,
 		signal: host.signal,
 	});
-}
-
-/** `20261123-1244-beef`: sorts by time. */
-export function newRunId(host: Host): string {
-	const stamp = new Date(host.now()).toISOString().replaceAll(/[-:]/g, "");
-	return `${stamp.slice(0, 8)}-${stamp.slice(9, 13)}-${host.randomId()}`;
-}
-
-async function recordOf(
-	{ config, sources }: ResolvedConfig,
-	run: {
-		readonly paths: RunPaths;
-		readonly base: Checkpoint;
-		readonly opened: readonly OpenedSite[];
-		readonly host: Host;
-	},
-): Promise<RunRecord> {
-	const { paths, base, opened, host } = run;
-	const processors = cpus();
-	return {
-		format: "zk0-run-1",
-		runId: paths.id,
-		createdAt: new Date(host.now()).toISOString(),
-		config: { ...config, imageSize: [...config.imageSize] },
-		sources,
-		sites: opened.map(({ plan, site, fingerprint }) => ({
-			name: plan.name,
-			uri: plan.uri,
-			dataset: site.data.dataset.root,
-			fingerprint,
-			cameras: Object.fromEntries(site.data.cameraMap),
-		})),
-		learning: { ...learningOf(config, base.config), betas: [...learningOf(config, base.config).betas] },
-		initial: {
-			from: config.init,
-			modelSha256: await sha256File(weightsPath(base.directory)),
-		},
-		machine: {
-			...(await machineChoices(config, { signal: host.signal })),
-			zk0: VERSION,
-			node: process.version,
-			platform: `${platform()} ${arch()}`,
-			cpu: processors[0]?.model ?? "unknown",
-			cores: processors.length,
-		},
-	};
 }

@@ -21,6 +21,7 @@ export function sampleRecord(runId: string): RunRecord {
 		machine: {
 			threads: 1,
 			device: "cpu",
+			microBatch: 8,
 			concurrency: 1,
 			zk0: "0.1.0",
 			node: "v20",

@@ -1,0 +1,137 @@
+// `zk0 train` and `zk0 runs resume` on one of its runs: a training in a directory of its own, from its start or from
+// its last checkpoint.
+import { existsSync } from "node:fs";
+import { mkdir, rm } from "node:fs/promises";
+import { resolve } from "node:path";
+import { parseLearning } from "@zk0/finetune";
+import { type Checkpoint, openCheckpoint } from "@zk0/policy";
+import { CliError } from "../cli-error.ts";
+import type { RunConfig } from "../config/presets.ts";
+import type { ResolvedConfig } from "../config/resolve.ts";
+import type { Host } from "../host.ts";
+import type { Output } from "../output.ts";
+import { createReporter } from "../progress/reporter.ts";
+import { cacheDirectory } from "../recordings/recording-cache.ts";
+import { type RunPaths, runPaths } from "../run-directory/paths.ts";
+import { withRunLock } from "../run-directory/run-lock.ts";
+import { type RunRecord, writeRunRecord } from "../run-directory/run-record.ts";
+import { type OpenedSite, openSites } from "../simulation/open-sites.ts";
+import { newRunId, recordedConfig, recordOf, requireSameData } from "../simulation/recorded-run.ts";
+import { type LocatedPlan, locatePlans, planSites } from "../simulation/site-plans.ts";
+import { writeStartCheckpoint } from "../simulation/start-model.ts";
+import { type SiteTrainingResult, trainSite } from "./train-site.ts";
+
+/** The surroundings of a training. */
+export interface TrainingContext {
+	readonly host: Host;
+	readonly output: Output;
+}
+
+/** Settings of a training beyond those of a run. */
+export type TrainingSettings = NonNullable<RunRecord["training"]>;
+
+/** A training's record. */
+export type TrainingRecord = RunRecord & { readonly training: TrainingSettings };
+
+/** Starts a new training of the one site in `config.data`. */
+export async function startTraining(
+	resolved: ResolvedConfig,
+	training: TrainingSettings,
+	{ host, output }: TrainingContext,
+): Promise<SiteTrainingResult> {
+	const { config } = resolved;
+	const plans = await locatePlans(planSites(config), { host, output });
+	const paths = runPaths(resolve(host.cwd, config.out), newRunId(host));
+	await mkdir(paths.root, { recursive: true });
+	return await withRunLock(paths.lock, async () => {
+		try {
+			await writeStartCheckpoint(paths.globalCheckpoint(0), config, host);
+			using base = await openCheckpoint(paths.globalCheckpoint(0), { hub: host });
+			return await onSite(config, { plans, base, host, output }, async (opened, reporter) => {
+				const parts = { paths, base, opened: [opened], microBatch: config.batchSize, host };
+				const record = { ...(await recordOf(resolved, parts)), training };
+				await writeRunRecord(paths.config, record);
+				return await work({ paths, record, base, opened, reporter, host });
+			});
+		} finally {
+			// Before its record is written there is nothing that could be resumed.
+			if (!existsSync(paths.config)) await rm(paths.root, { recursive: true, force: true });
+		}
+	});
+}
+
+/**
+ * Goes on with a training from its last checkpoint.
+ * @throws CliError "run-not-resumable" when its data have changed
+ */
+export async function resumeTraining(
+	paths: RunPaths,
+	record: TrainingRecord,
+	{ host, output }: TrainingContext,
+): Promise<SiteTrainingResult> {
+	const data = Object.fromEntries(record.sites.map(({ name, uri }) => [name, uri]));
+	const config = { ...recordedConfig(record, paths), data };
+	const plans = await locatePlans(planSites(config), { host, output });
+	return await withRunLock(paths.lock, async () => {
+		using base = await openCheckpoint(paths.globalCheckpoint(0), { hub: host });
+		return await onSite(config, { plans, base, host, output }, async (opened, reporter) => {
+			requireSameData(opened, record);
+			return await work({ paths, record, base, opened, reporter, host });
+		});
+	});
+}
+
+interface Place extends TrainingContext {
+	readonly plans: readonly LocatedPlan[];
+	readonly base: Checkpoint;
+}
+
+/** Opens the one site of `config` for `use`. */
+async function onSite<Result>(
+	config: RunConfig,
+	{ plans, base, host, output }: Place,
+	use: (site: OpenedSite, reporter: ReturnType<typeof createReporter>) => Promise<Result>,
+): Promise<Result> {
+	const sites = plans.map(({ name }) => name);
+	using reporter = createReporter({ stream: output.people, host, sites, rounds: 1 });
+	const cacheDir = cacheDirectory(host.env);
+	await using opened = await openSites(plans, {
+		config,
+		policy: base,
+		cacheDir,
+		reporter,
+		signal: host.signal,
+	});
+	const [first] = opened.sites;
+	if (first === undefined) throw new RangeError("train: no site was opened");
+	return await use(first, reporter);
+}
+
+interface Work {
+	readonly paths: RunPaths;
+	readonly record: TrainingRecord;
+	readonly base: Checkpoint;
+	readonly opened: OpenedSite;
+	readonly reporter: ReturnType<typeof createReporter>;
+	readonly host: Host;
+}
+
+async function work({ paths, record, base, opened, reporter, host }: Work): Promise<SiteTrainingResult> {
+	const { machine, training } = record;
+	const seed = record.config["seed"];
+	if (typeof seed !== "number") throw new CliError("run-damaged", `${paths.config}: "seed" is not a number`);
+	return await trainSite({
+		paths,
+		base,
+		site: opened.site,
+		learning: parseLearning(record.learning),
+		training,
+		seed,
+		threads: machine.threads,
+		device: machine.device,
+		microBatch: machine.microBatch,
+		reporter,
+		now: () => host.now(),
+		signal: host.signal,
+	});
+}
