@@ -34,6 +34,13 @@ export {
 	microBatchesOf,
 } from "./micro-batch.ts";
 export { normalizerStats } from "./normalizer-stats.ts";
+export {
+	type OpenLoopOptions,
+	type OpenLoopResult,
+	type OpenLoopRtc,
+	predictEpisode,
+	type RecordedEpisode,
+} from "./open-loop.ts";
 export { createPolicyActor, type PolicyActorOptions } from "./policy-actor.ts";
 export {
 	type CompiledSampler,

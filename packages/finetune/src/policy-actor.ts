@@ -1,10 +1,10 @@
 // A policy as an actor of closed-loop evaluation: observation in, sampled chunk in raw units out.
-import { type BatchContext, denoise, type Frame } from "@zk0/policy";
+import type { BatchContext, Frame } from "@zk0/policy";
 import type { Actor } from "./closed-loop.ts";
 import { FinetuneError } from "./errors.ts";
 import { createFlowRows } from "./flow-rows.ts";
+import { planChunk } from "./plan-chunk.ts";
 import type { PolicyEngine } from "./policy-engine.ts";
-import { withSignal } from "./signal-option.ts";
 import { normals } from "./streams.ts";
 
 /** Options of {@link createPolicyActor}. */
@@ -23,7 +23,6 @@ export interface PolicyActorOptions {
  */
 export function createPolicyActor(engine: PolicyEngine, options: PolicyActorOptions): Actor {
 	const { context, cameraMap, numSteps } = options;
-	const { config } = context;
 	const flow = createFlowRows(context);
 	const cameras = context.cameras ?? [...(cameraMap?.values() ?? [])];
 	const environmentKeys = new Map([...(cameraMap ?? [])].map(([from, to]) => [to, from]));
@@ -40,14 +39,11 @@ export function createPolicyActor(engine: PolicyEngine, options: PolicyActorOpti
 					);
 				}),
 			);
-			const observation = await engine.encode({ images: seen, state, task }, context, { signal });
-			const sampler = await engine.samplerFor(cameras);
-			const normalized = await denoise({ config, dims: flow.dims, ...sampler }, observation, {
-				noise: normals(random, flow.noiseLength),
-				...(numSteps === undefined ? {} : { numSteps }),
-				...withSignal(signal),
-			});
-			const chunk = flow.toRaw(normalized);
+			const { actions: chunk } = await planChunk(
+				{ engine, context, cameras, flow, numSteps },
+				{ images: seen, state, task },
+				{ noise: normals(random, flow.noiseLength), signal },
+			);
 			const { actionLength, chunkSize } = flow.dims;
 			return Array.from({ length: chunkSize }, (_, step) =>
 				chunk.slice(step * actionLength, (step + 1) * actionLength),

@@ -10,6 +10,7 @@ import { defineCommand, type Invocation } from "../command.ts";
 import { RUN_OPTIONS } from "../config/run-options.ts";
 import { type DatasetEvaluation, evaluateOnDataset } from "../evaluation/dataset-evaluation.ts";
 import { openBoundModel } from "../evaluation/open-policy.ts";
+import { simulatedSize } from "../evaluation/recorded-frames.ts";
 import { evaluateInSim, type SimEvaluation } from "../evaluation/sim-evaluation.ts";
 import { formatLoss } from "../progress/format.ts";
 import { renderFrame } from "../progress/frame.ts";
@@ -165,10 +166,8 @@ async function runInSim(
 function simSourceFor(uri: string, { config }: Checkpoint): SimSource {
 	const source = parseSimUri(uri);
 	if (new URLSearchParams(uri.split("?", 2)[1] ?? "").has("size")) return source;
-	const [height = 96, width = 96] = config.resize_imgs_with_padding ?? [];
-	const scale = Math.min(1, 128 / Math.max(height, width));
-	const even = (side: number): number => Math.max(64, 2 * Math.round((side * scale) / 2));
-	return { ...source, image: { height: even(height), width: even(width) } };
+	const [height, width] = simulatedSize(config);
+	return { ...source, image: { height, width } };
 }
 
 function renderSimFrame(found: SimEvaluation, paint: ReturnType<typeof createPaint>): string {

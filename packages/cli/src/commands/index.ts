@@ -7,6 +7,7 @@ import { modelBind } from "./model-bind.ts";
 import { modelInit } from "./model-init.ts";
 import { modelInspect } from "./model-inspect.ts";
 import { modelMerge } from "./model-merge.ts";
+import { predict } from "./predict.ts";
 import { runsList } from "./runs-list.ts";
 import { runsResume } from "./runs-resume.ts";
 import { runsShow } from "./runs-show.ts";
@@ -18,6 +19,7 @@ export const COMMANDS: readonly Command[] = [
 	simulate,
 	train,
 	evaluate,
+	predict,
 	modelInit,
 	modelInspect,
 	modelBind,

@@ -4,15 +4,9 @@
 import { type Rng, rng } from "@zk0/arrays";
 import { createOrtRuntime, type Device } from "@zk0/autodiff/node";
 import { createSampleSource, type LeRobotDataset, type Sample, splitEpisodes } from "@zk0/dataset";
-import { jointUnit, resolveCameraMap } from "@zk0/finetune";
-import {
-	buildLossGraph,
-	type Checkpoint,
-	cameraKeys,
-	createSampler,
-	type Frame,
-	prepareBatch,
-} from "@zk0/policy";
+import { jointUnit } from "@zk0/finetune";
+import { buildLossGraph, type Checkpoint, createSampler, prepareBatch } from "@zk0/policy";
+import { camerasFor, jointNames, toFrame } from "./recorded-frames.ts";
 
 /** Frames per call: fixed, so that a result does not depend on how many frames were asked for. */
 const BATCH_SIZE = 8;
@@ -127,34 +121,6 @@ export async function evaluateOnDataset(
 	return summarize(sums, { names, episodes: episodes.length, frames: items.length });
 }
 
-/** Dataset camera to policy camera: by the checkpoint's own map, and by equal names. */
-function camerasFor({ config, renameMap }: Checkpoint, dataset: LeRobotDataset): ReadonlyMap<string, string> {
-	const policyCameras = cameraKeys(config);
-	const equal = dataset.cameraKeys.filter(
-		(key) => policyCameras.includes(key) && renameMap[key] === undefined,
-	);
-	const renamed = Object.entries(renameMap).filter(([from]) => dataset.cameraKeys.includes(from));
-	const targets = new Set(renamed.map(([, to]) => to));
-	return resolveCameraMap({
-		datasetCameras: dataset.cameraKeys,
-		policyCameras,
-		wanted: Object.fromEntries([
-			...equal.filter((key) => !targets.has(key)).map((key) => [key, key]),
-			...renamed,
-		]),
-	});
-}
-
-function toFrame(sample: Sample, cameras: ReadonlyMap<string, string>): Frame {
-	const images: [string, Sample["images"] extends ReadonlyMap<string, infer Image> ? Image : never][] = [];
-	for (const [from, to] of cameras) {
-		const image = sample.images.get(from);
-		if (image !== undefined) images.push([to, image]);
-	}
-	const { state, task, actions, actionIsPad } = sample;
-	return { images: new Map(images), state, task, actions, actionIsPad };
-}
-
 function addLosses(sums: Sums, losses: unknown, samples: readonly Sample[]): void {
 	if (!(losses instanceof Float32Array)) throw new TypeError("evaluate: the loss graph returned no losses");
 	for (const [index, { actionIsPad }] of samples.entries()) {
@@ -218,16 +184,6 @@ function summarize(
 		holdPoseErrorDeg: meanOf(({ holdPose }) => holdPose),
 		meanActionErrorDeg: meanOf(({ meanAction }) => meanAction),
 	};
-}
-
-/** Names of the action's numbers, as recorded or by position. */
-function jointNames({ features, actionDim }: LeRobotDataset): string[] {
-	const named = features["action"]?.names;
-	const list: readonly unknown[] = Array.isArray(named) ? named : [];
-	return Array.from({ length: actionDim }, (_, joint) => {
-		const name = list[joint];
-		return typeof name === "string" ? name : `action_${joint}`;
-	});
 }
 
 /** `count` of the items 0..length-1, spread evenly. */
