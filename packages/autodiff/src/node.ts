@@ -1,5 +1,6 @@
 // The runtime on onnxruntime-node: one worker thread per runtime, so that the caller's event loop stays free.
-import { availableParallelism } from "node:os";
+import { createRequire } from "node:module";
+import { availableParallelism, cpus } from "node:os";
 import type { NamedArrays, NdArray } from "@zk0/arrays";
 import { AutodiffError } from "./errors.ts";
 import { feedsOf, type Graph, outputsOf, parametersOf } from "./graph.ts";
@@ -53,6 +54,7 @@ export async function createOrtRuntime(options: OrtRuntimeOptions = {}): Promise
 	return {
 		threads,
 		device,
+		arithmetic: `${libraryName()}, ${device}, ${cpus()[0]?.model ?? process.arch}, threads ${threads}`,
 		get numLiveHandles() {
 			return live.size;
 		},
@@ -98,6 +100,12 @@ async function toWireModel(graph: Graph, device: Device): Promise<WireModel> {
 		outputs: outputsOf(graph),
 		parameterNames: [...parametersOf(graph).keys()],
 	};
+}
+
+function libraryName(): string {
+	const require = createRequire(import.meta.url);
+	const { version } = require("onnxruntime-node/package.json") as { version: string }; // Every manifest has one.
+	return `onnxruntime-node ${version}`;
 }
 
 /** Worker threads run built JavaScript also when this file runs as source. */

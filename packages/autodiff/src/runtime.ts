@@ -10,6 +10,11 @@ export interface Runtime extends AsyncDisposable {
 	compile(graph: Graph): Promise<Session>;
 	/** Moves the parameters of a graph into memory that the optimizer shares; the caller disposes the trainer. */
 	createTrainer(options: TrainerOptions): Promise<Trainer>;
+	/**
+	 * What the last bits of results depend on besides graph and feeds: library, device, processor, threads. Results that
+	 * are kept for later runs are kept under this name.
+	 */
+	readonly arithmetic: string;
 	/** Sessions and trainers that are not disposed yet. */
 	readonly numLiveHandles: number;
 }

@@ -17,6 +17,7 @@ export type CliErrorCode =
 	| "run-in-use"
 	| "run-not-resumable"
 	| "recording-failed"
+	| "cache-damaged"
 	| "interrupted";
 
 /** A failure the user can act on; `message` says what happened and `cure` what to do. */

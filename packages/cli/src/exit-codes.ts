@@ -115,6 +115,7 @@ const CLI_ERRORS: Readonly<Record<CliErrorCode, ExitName>> = {
 	"run-in-use": "run",
 	"run-not-resumable": "run",
 	"recording-failed": "simulator",
+	"cache-damaged": "storage",
 	interrupted: "interrupted",
 };
 
@@ -182,6 +183,11 @@ function exitNameOf(error: unknown): ExitName {
 	const known = PACKAGE_ERRORS.find(({ errorClass }) => error instanceof errorClass);
 	if (known !== undefined) return known.except.get(code) ?? known.exit;
 	return STORAGE_ERRNO.test(code) ? "storage" : "internal";
+}
+
+/** True for what Node's file system calls throw when a disk is full or a path may not be used. */
+export function isStorageError(error: unknown): boolean {
+	return STORAGE_ERRNO.test(codeOf(error) ?? "");
 }
 
 /** The string `code` of an error, where it has one. */

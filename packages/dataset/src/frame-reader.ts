@@ -5,6 +5,7 @@ import type { LeRobotDataset } from "./dataset.ts";
 import { deferred } from "./deferred.ts";
 import { DatasetError } from "./errors.ts";
 import { createFrameCache, type FrameCache } from "./frame-cache.ts";
+import { type FramePlace, framePlaces } from "./frame-place.ts";
 import type { RgbImage } from "./image.ts";
 import { DecoderPool } from "./video/decoder-pool.ts";
 import type { PendingFrame } from "./video/frame-queue.ts";
@@ -58,9 +59,9 @@ export function createFrameReader(dataset: LeRobotDataset, options: FrameReaderO
 }
 
 class PooledReader implements FrameReader {
-	readonly #dataset: LeRobotDataset;
 	readonly #pool: DecoderPool;
 	readonly #cache: FrameCache;
+	readonly #placeOf: (request: FrameRequest) => FramePlace;
 	readonly #quarantined = new Map<string, { readonly request: FrameRequest; readonly error: DatasetError }>();
 	#disposed = false;
 
@@ -76,7 +77,7 @@ class PooledReader implements FrameReader {
 		if (!Number.isSafeInteger(maxRetries) || maxRetries < 0) {
 			throw new RangeError(`frame reader: maxRetries is ${maxRetries}, not a non-negative integer`);
 		}
-		this.#dataset = dataset;
+		this.#placeOf = framePlaces(dataset);
 		this.#pool = new DecoderPool({
 			processes,
 			maxRetries,
@@ -115,7 +116,7 @@ class PooledReader implements FrameReader {
 				this.#remember(key, request, result);
 				if (results.size === wanted.size) done.resolve(undefined);
 			};
-			pending.push({ ...this.#locate(request), crashes: 0, settle });
+			pending.push({ ...request, ...this.#placeOf(request), crashes: 0, settle });
 		}
 		if (pending.length > 0) {
 			const onAbort = (): void => {
@@ -144,28 +145,6 @@ class PooledReader implements FrameReader {
 	#remember(key: string, request: FrameRequest, result: RgbImage | DatasetError): void {
 		if (!(result instanceof DatasetError)) this.#cache.set(key, result);
 		else if (result.code === "frame-quarantined") this.#quarantined.set(key, { request, error: result });
-	}
-
-	/** Where a frame is: its time in the video, or its row in the data file. */
-	#locate(request: FrameRequest): Omit<PendingFrame, "crashes" | "settle"> {
-		const { episodeIndex, frameIndex, camera } = request;
-		const episode = this.#dataset.episodes[episodeIndex];
-		const segment = episode?.videos.get(camera);
-		const isPicture = this.#dataset.features[camera]?.dtype === "image";
-		const isFrame =
-			Number.isSafeInteger(frameIndex) && frameIndex >= 0 && frameIndex < (episode?.length ?? 0);
-		if (episode === undefined || (segment === undefined && !isPicture) || !isFrame) {
-			throw new RangeError(
-				`frame reader: ${this.#dataset.root} has no episode ${episodeIndex} frame ${frameIndex} of camera "${camera}" ` +
-					`(${this.#dataset.numEpisodes} episodes, ${episode?.length ?? 0} frames in this one, cameras ${this.#dataset.cameraKeys.join(", ")})`,
-			);
-		}
-		const frame = { episodeIndex, frameIndex, camera };
-		if (segment !== undefined) {
-			const place = segment.fromTimestamp + frameIndex / this.#dataset.fps;
-			return { path: segment.path, column: null, place, ...frame };
-		}
-		return { path: episode.dataPath, column: camera, place: episode.fileRow + frameIndex, ...frame };
 	}
 }
 

@@ -10,7 +10,7 @@ export {
 } from "./dataset.ts";
 export { type ComputeStatsOptions, computeStats } from "./dataset-stats.ts";
 export { DatasetError, type DatasetErrorCode, type DatasetErrorDetails } from "./errors.ts";
-export { datasetFingerprint } from "./fingerprint.ts";
+export { type DatasetDigest, digestDataset } from "./fingerprint.ts";
 export {
 	createFrameReader,
 	type FrameReader,

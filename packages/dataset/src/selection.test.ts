@@ -4,7 +4,7 @@ import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { listDatasetFiles, openDataset } from "./dataset.ts";
 import { computeStats } from "./dataset-stats.ts";
-import { datasetFingerprint } from "./fingerprint.ts";
+import { digestDataset } from "./fingerprint.ts";
 import { createFrameReader } from "./frame-reader.ts";
 import type { DatasetSelection } from "./selection.ts";
 import { markerOf, readMarker, recordSynthetic, temporaryFolder } from "./testing/recordings.ts";
@@ -93,7 +93,9 @@ describe.each([
 test("a fingerprint tells selections of the same files apart", async () => {
 	const selections = [undefined, { episodes: [0] }, { episodes: [1] }, { cameras: ["top"] }];
 	const prints = await Promise.all(
-		selections.map(async (selection) => datasetFingerprint(await openDataset(shared, { selection }))),
+		selections.map(
+			async (selection) => (await digestDataset(await openDataset(shared, { selection }))).fingerprint,
+		),
 	);
 	expect(new Set(prints).size).toBe(4);
 });

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { openDataset } from "./dataset.ts";
 import { computeStats } from "./dataset-stats.ts";
-import { datasetFingerprint } from "./fingerprint.ts";
+import { DECODER, digestDataset } from "./fingerprint.ts";
 import { createFrameReader } from "./frame-reader.ts";
 import {
 	CAMERAS,
@@ -65,10 +65,26 @@ describe.each(["av1", "h264"] as const)("round trip in %s", (codec) => {
 		const names = ["first", "second"];
 		for (const name of names) await recordSynthetic(join(folder.path, name), LENGTHS, { codec });
 		const [first, second] = await Promise.all(
-			names.map(async (name) => await datasetFingerprint(await openDataset(join(folder.path, name)))),
+			names.map(async (name) => await digestDataset(await openDataset(join(folder.path, name)))),
 		);
-		expect(first).toBe(second);
+		expect(first?.fingerprint).toBe(second?.fingerprint);
+		const picture = { episodeIndex: 1, frameIndex: 2, camera: "observation.images.top" };
+		expect(first?.pictureName(picture)).toBe(second?.pictureName(picture));
+		const others = [
+			{ ...picture, frameIndex: 1 },
+			{ ...picture, episodeIndex: 0 },
+		];
+		const pictures = [picture, ...others].map((request) => first?.pictureName(request));
+		expect(new Set(pictures).size).toBe(3);
+		expect(() => first?.pictureName({ ...picture, frameIndex: 1000 })).toThrow(RangeError);
 	});
+});
+
+test("a picture's name tells the decoder's version, since another one may give other pixels", () => {
+	const { dependencies } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as {
+		dependencies: Record<string, string>;
+	}; // Our own manifest.
+	expect(DECODER).toBe(`node-av ${dependencies["node-av"]}`);
 });
 
 test("size limits spread episodes over files and chunk folders", async () => {

@@ -18,8 +18,16 @@ import { createFinetuneApp } from "./client-app.ts";
 import { learningJson } from "./learning.ts";
 import type { PolicyEngine } from "./policy-engine.ts";
 import { createPool, type Pool } from "./pool.ts";
+import type { PrefixCache } from "./prefix-cache/prefix-cache.ts";
 import type { Site } from "./site.ts";
-import { tinyEngine, tinyLearning, tinyModel, tinySite, tinyWeights } from "./testing/tiny-site.ts";
+import {
+	tinyCache,
+	tinyEngine,
+	tinyLearning,
+	tinyModel,
+	tinySite,
+	tinyWeights,
+} from "./testing/tiny-site.ts";
 import { trainOnSite } from "./train-on-site.ts";
 
 const model = tinyModel();
@@ -27,13 +35,15 @@ const weights = tinyWeights(model);
 const kept = { ...tinyLearning, keepOptimizerState: true };
 const SEED = 5;
 let dir = "";
+let cache: PrefixCache;
 let pool: Pool<PolicyEngine>;
 let sites: Site[];
 let numDirs = 0;
 
 beforeAll(async () => {
 	dir = await mkdtemp(join(tmpdir(), "zk0-app-"));
-	pool = createPool([await tinyEngine(model), await tinyEngine(model)]);
+	cache = await tinyCache(model, dir);
+	pool = createPool([await tinyEngine(model, 1, cache), await tinyEngine(model, 1, cache)]);
 	sites = [];
 	for (const [index, name] of ["ann", "bob", "cyd"].entries()) {
 		sites.push(await tinySite(dir, model, { name, recording: { seed: index, episodes: 4 } }));
@@ -43,6 +53,7 @@ beforeAll(async () => {
 afterAll(async () => {
 	for (const site of sites) await site[Symbol.asyncDispose]();
 	await pool[Symbol.asyncDispose]();
+	await cache[Symbol.asyncDispose]();
 	await rm(dir, { recursive: true });
 });
 
@@ -142,7 +153,14 @@ describe("several sites", () => {
 		const update = events.find((event) => event.kind === "update.received");
 		expect(update?.numSamples).toBe(16);
 		expect(Object.keys(update?.metrics ?? {})).toEqual(
-			expect.arrayContaining(["loss", "lastLoss", "gradNorm", "samplesPerSecond"]),
+			expect.arrayContaining([
+				"loss",
+				"lastLoss",
+				"gradNorm",
+				"samplesPerSecond",
+				"prefixHits",
+				"prefixMisses",
+			]),
 		);
 		const evaluated = events.find((event) => event.kind === "site.evaluated");
 		expect(Object.keys(evaluated?.metrics ?? {})).toEqual(

@@ -9,6 +9,7 @@ import { parseLearning } from "./learning.ts";
 import { createMicroBatching, type MicroBatching } from "./micro-batch.ts";
 import type { PolicyEngine } from "./policy-engine.ts";
 import type { Pool } from "./pool.ts";
+import type { CacheCounts } from "./prefix-cache/encoder.ts";
 import type { HeldOutResult, Site } from "./site.ts";
 import type { LocalTrainingResult } from "./train-locally.ts";
 import { evaluateOnSite, trainOnSite } from "./train-on-site.ts";
@@ -46,6 +47,7 @@ export function createFinetuneApp(options: FinetuneAppOptions): ClientApp {
 		}),
 		async train(task, { signal, onProgress, scratchDir }) {
 			const learning = parseLearning(task.learning, data.name);
+			const cacheBefore = { ...site.observations.counts };
 			const spool = openTrainingStateSpool(stateDir, { runId: task.runId, site: data.name });
 			const before = await spool.readBefore(task.round);
 			const result = await trainOnSite(site, pool, {
@@ -69,7 +71,11 @@ export function createFinetuneApp(options: FinetuneAppOptions): ClientApp {
 			const weightsPath = join(scratchDir, "update.safetensors");
 			await writeSafetensorsFile(weightsPath, result.weights);
 			await spool.write({ round: task.round, ...result.to });
-			return { weightsPath, numSamples: result.numSamples, metrics: trainMetrics(result) };
+			return {
+				weightsPath,
+				numSamples: result.numSamples,
+				metrics: { ...trainMetrics(result), ...cacheMetrics(site, cacheBefore) },
+			};
 		},
 		async evaluate(task, { signal }) {
 			const result = await evaluateOnSite(site, pool, {
@@ -97,6 +103,16 @@ function readWeights(path: string): Map<string, NdArray<"float32">> {
 function trainMetrics(result: LocalTrainingResult): Metrics {
 	const { loss, lastLoss, gradNorm, proximalLoss, microBatch, samplesPerSecond } = result;
 	return { loss, lastLoss, gradNorm, proximalLoss, microBatch, samplesPerSecond };
+}
+
+/** What the prefix cache did for the site since `before`: observations found and not found, bytes read and written. */
+function cacheMetrics({ observations: { counts } }: Site, before: CacheCounts): Metrics {
+	return {
+		prefixHits: counts.hits - before.hits,
+		prefixMisses: counts.misses - before.misses,
+		prefixReadBytes: counts.readBytes - before.readBytes,
+		prefixWrittenBytes: counts.writtenBytes - before.writtenBytes,
+	};
 }
 
 /** Held-out figures by name; errors of joint j are `jointError.<name>` in degrees (grippers: percent). */

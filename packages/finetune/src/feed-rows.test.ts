@@ -1,7 +1,7 @@
 import { float32Array, type NdArray, ndArray } from "@zk0/arrays";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { type FeedRow, pickArrays, rowBytes, stackRows } from "./feed-rows.ts";
+import { type FeedRow, gatherRows, pickArrays, stackRows } from "./feed-rows.ts";
 import { fullBatches } from "./held-out.ts";
 import { spread } from "./site.ts";
 
@@ -33,8 +33,10 @@ describe("feed rows", () => {
 		expect(() => stackRows([new Map([["b", ndArray("bool", [1], Uint8Array.of(1))]])])).toThrow(TypeError);
 	});
 
-	test("count their bytes and can be picked from", () => {
-		expect(rowBytes(row([1, 2, 3], 0n))).toBe(3 * 4 + 8);
+	test("can be gathered from a batch, several times, and picked from", () => {
+		const stacked = stackRows([row([1, 2], 10n), row([3, 4], 11n), row([5, 6], 12n)]);
+		const expected = stackRows([row([5, 6], 12n), row([1, 2], 10n), row([5, 6], 12n)]);
+		expect(gatherRows(stacked, [2, 0, 2])).toEqual(expected);
 		expect([...pickArrays(row([1], 0n), new Set(["id", "absent"])).keys()]).toEqual(["id"]);
 	});
 });

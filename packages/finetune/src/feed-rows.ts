@@ -1,24 +1,15 @@
 // One sample's feeds as arrays with a leading dimension of 1, and batches as rows put on top of each other.
-// Rows make the observation of a frame a thing that can be cached: its bytes never depend on its neighbours.
 import {
 	type DType,
 	type NamedArrays,
 	type NdArray,
 	ndArray,
 	type Shape,
-	sizeBytes,
 	type TypedArray,
 } from "@zk0/arrays";
 
 /** Feeds of one sample; every array is `[1, ...]`. */
 export type FeedRow = ReadonlyMap<string, NdArray>;
-
-/** Bytes of all arrays of a row. */
-export function rowBytes(row: FeedRow): number {
-	let total = 0;
-	for (const { dtype, shape } of row.values()) total += sizeBytes(dtype, shape);
-	return total;
-}
 
 function allocate(dtype: DType, shape: Shape, length: number): NdArray {
 	if (dtype === "float32") return ndArray(dtype, shape, new Float32Array(length));
@@ -52,6 +43,20 @@ function copyInto(target: TypedArray, part: TypedArray, offset: number): void {
 	if (target instanceof Float32Array && part instanceof Float32Array) target.set(part, offset);
 	else if (target instanceof BigInt64Array && part instanceof BigInt64Array) target.set(part, offset);
 	else throw new TypeError("stackRows: rows of different types");
+}
+
+/** Rows of a batch by their numbers, in the order given; a number may come several times. */
+export function gatherRows(arrays: NamedArrays, numbers: readonly number[]): Map<string, NdArray> {
+	const gathered = new Map<string, NdArray>();
+	for (const [name, { dtype, shape, data }] of arrays) {
+		const stride = data.length / (shape[0] ?? 1);
+		const target = allocate(dtype, [numbers.length, ...shape.slice(1)], numbers.length * stride);
+		for (const [index, number] of numbers.entries()) {
+			copyInto(target.data, data.subarray(number * stride, (number + 1) * stride), index * stride);
+		}
+		gathered.set(name, target);
+	}
+	return gathered;
 }
 
 /** The arrays named in `names`; missing ones are left out. */

@@ -1,6 +1,6 @@
 // Held-out evaluation: the flow-matching loss with noise and time fixed per frame (common random numbers, so that
 // rounds are comparable), and the error of sampled chunks in degrees beside the two baselines a policy must beat.
-import type { NdArray } from "@zk0/arrays";
+import type { NamedArrays, NdArray } from "@zk0/arrays";
 import { denoise, type SmolVLAConfig } from "@zk0/policy";
 import { type FeedRow, pickArrays, stackRows } from "./feed-rows.ts";
 import { type FlowRows, numValidSteps, type RecordedChunk } from "./flow-rows.ts";
@@ -9,10 +9,11 @@ import type { CompiledSampler, PolicyTrainer } from "./policy-engine.ts";
 import { withSignal } from "./signal-option.ts";
 import type { FlowDraw } from "./streams.ts";
 
-/** One frame to evaluate: what the policy sees and what was recorded. */
+/** What the policy sees of some of the frames to evaluate, by their numbers: feeds `[numbers, ...]`. */
+export type Observe = (numbers: readonly number[]) => Promise<NamedArrays>;
+
+/** One frame to evaluate: what was recorded, and the noise. */
 export interface EvaluationFrame {
-	/** Observation feeds, `[1, ...]` each. */
-	readonly observation: FeedRow;
 	readonly chunk: RecordedChunk;
 	/** Fixed noise and times, at least one. */
 	readonly draws: readonly FlowDraw[];
@@ -26,7 +27,9 @@ export interface EvaluationOptions {
 }
 
 interface LossSample {
-	readonly feeds: FeedRow;
+	/** Number of the frame. */
+	readonly frame: number;
+	readonly flow: FeedRow;
 	readonly numValid: number;
 }
 
@@ -37,26 +40,19 @@ interface LossSample {
 export async function heldOutLoss(
 	{ trainer, lossFeeds }: PolicyTrainer,
 	flow: FlowRows,
-	frames: readonly EvaluationFrame[],
+	{ frames, observe }: { readonly frames: readonly EvaluationFrame[]; readonly observe: Observe },
 	{ batchSize, signal }: EvaluationOptions,
 ): Promise<number> {
-	const samples = frames.flatMap(({ observation, chunk, draws }) =>
-		draws.map(
-			(draw): LossSample => ({
-				feeds: pickArrays(new Map([...observation, ...flow.row(chunk, draw)]), lossFeeds),
-				numValid: numValidSteps(chunk),
-			}),
-		),
+	const samples = frames.flatMap(({ chunk, draws }, frame) =>
+		draws.map((draw): LossSample => ({ frame, flow: flow.row(chunk, draw), numValid: numValidSteps(chunk) })),
 	);
 	let sum = 0;
 	let weight = 0;
 	for (const batch of fullBatches(samples, batchSize)) {
 		signal?.throwIfAborted();
-		const outputs = await trainer.evaluate(
-			"loss",
-			stackRows(batch.map(({ feeds }) => feeds)),
-			withSignal(signal),
-		);
+		const observed = await observe(batch.map(({ frame }) => frame));
+		const feeds = new Map([...observed, ...stackRows(batch.map((sample) => sample.flow))]);
+		const outputs = await trainer.evaluate("loss", pickArrays(feeds, lossFeeds), withSignal(signal));
 		const losses = floats(outputs.get("loss_per_sample"), "loss_per_sample");
 		for (const [index, { numValid, isFiller }] of batch.entries()) {
 			if (isFiller) continue;
@@ -94,7 +90,6 @@ export function fullBatches<Item extends object>(
 
 /** A frame whose chunk is sampled. */
 export interface SampledFrame {
-	readonly observation: FeedRow;
 	/** Starting noise, `[chunkSize * maxActionDim]`. */
 	readonly noise: Float32Array;
 }
@@ -103,16 +98,17 @@ export interface SampledFrame {
 export async function sampleChunks(
 	{ graphs, run }: CompiledSampler,
 	{ flow, config }: { readonly flow: FlowRows; readonly config: SmolVLAConfig },
-	frames: readonly SampledFrame[],
+	{ frames, observe }: { readonly frames: readonly SampledFrame[]; readonly observe: Observe },
 	{ batchSize, signal }: EvaluationOptions,
 ): Promise<Float32Array[]> {
 	const chunks: Float32Array[] = [];
 	const setup = { config, dims: flow.dims, graphs, run };
-	for (const batch of fullBatches(frames, batchSize)) {
+	const numbered = frames.map((frame, number) => ({ ...frame, number }));
+	for (const batch of fullBatches(numbered, batchSize)) {
 		signal?.throwIfAborted();
 		const noise = new Float32Array(batchSize * flow.noiseLength);
 		for (const [index, frame] of batch.entries()) noise.set(frame.noise, index * flow.noiseLength);
-		const observation = stackRows(batch.map((frame) => frame.observation));
+		const observation = await observe(batch.map(({ number }) => number));
 		const normalized = await denoise(setup, observation, { noise, ...withSignal(signal) });
 		for (const [index, { isFiller }] of batch.entries()) {
 			const from = index * flow.noiseLength;

@@ -50,6 +50,23 @@ export {
 	type PolicyTrainer,
 } from "./policy-engine.ts";
 export { createPool, type Pool, type UseOptions } from "./pool.ts";
+export { chooseLevel, type LevelChoice, type LevelRequest } from "./prefix-cache/choose-level.ts";
+export type { CacheCounts } from "./prefix-cache/encoder.ts";
+export type { EntryDtype } from "./prefix-cache/entry-codec.ts";
+export { freeDiskBytes } from "./prefix-cache/file-system.ts";
+export {
+	clearStore,
+	type InspectOptions,
+	inspectStore,
+	type SegmentReport,
+} from "./prefix-cache/maintenance.ts";
+export {
+	type CacheLevel,
+	openPrefixCache,
+	type PrefixCache,
+	type PrefixCacheOptions,
+} from "./prefix-cache/prefix-cache.ts";
+export type { StoreEvent } from "./prefix-cache/store.ts";
 export { type ShuffledLosses, type ShuffleOptions, shuffledLosses } from "./shuffled-loss.ts";
 export { createSite, EVAL_BATCH_SIZE, type HeldOutResult, type Site, type SiteOptions } from "./site.ts";
 export type { PolicyInputs, SiteData, SiteDataOptions } from "./site-data.ts";

@@ -1,7 +1,7 @@
 // One sampled chunk for one observation: what an actor and an open-loop prediction share.
 import { type BatchContext, denoise, type Frame, type RtcGuidance } from "@zk0/policy";
 import type { FlowRows } from "./flow-rows.ts";
-import type { PolicyEngine } from "./policy-engine.ts";
+import { observeFrames, type PolicyEngine } from "./policy-engine.ts";
 import { withSignal } from "./signal-option.ts";
 
 /** What chunks are sampled with. */
@@ -38,7 +38,7 @@ export async function planChunk(
 	{ noise, rtc, signal }: ChunkOptions,
 ): Promise<PlannedChunk> {
 	const { engine, context, cameras, flow, numSteps } = planner;
-	const encoded = await engine.encode(observation, context, { signal });
+	const encoded = await observeFrames(engine, [observation], context, { signal });
 	const sampler = await engine.samplerFor(cameras);
 	const setup = { config: context.config, dims: flow.dims, ...sampler };
 	const normalized = await denoise(setup, encoded, {

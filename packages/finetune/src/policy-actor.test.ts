@@ -7,7 +7,14 @@ import { expect, test } from "vitest";
 import { type Environment, evaluateClosedLoop, type Observation } from "./closed-loop.ts";
 import { createPolicyActor } from "./policy-actor.ts";
 import { createPool } from "./pool.ts";
-import { tinyEngine, tinyLearning, tinyModel, tinySite, tinyWeights } from "./testing/tiny-site.ts";
+import {
+	tinyCache,
+	tinyEngine,
+	tinyLearning,
+	tinyModel,
+	tinySite,
+	tinyWeights,
+} from "./testing/tiny-site.ts";
 import { trainOnSite } from "./train-on-site.ts";
 
 const GOAL_DEG = 25;
@@ -40,7 +47,8 @@ test("a trained policy solves more episodes than an untrained one, and the same 
 		return await evaluateClosedLoop(options);
 	};
 	await using site = await tinySite(dir, model, { recording: { episodes: 8 } });
-	await using pool = createPool([await tinyEngine(model)]);
+	await using cache = await tinyCache(model, dir);
+	await using pool = createPool([await tinyEngine(model, 1, cache)]);
 	const weights = tinyWeights(model);
 	const trained = await trainOnSite(site, pool, {
 		weights,

@@ -1,33 +1,25 @@
 // What computes: one runtime with the sessions and trainers of one policy, compiled when first needed and kept.
-// Stages 1 and 2 of a frozen backbone run once per frame, always one frame at a time, through one graph; everything
-// else starts from their keys and values. So training, evaluation and the command line see the same bits, whether a
+// Stages 1 and 2 of a frozen backbone always run one frame at a time, through the same two graphs; everything else
+// starts from their keys and values. So training, evaluation and the command line see the same bits, whether a
 // frame's keys and values came from a cache or not.
-import { type NamedArrays, type NdArray, numElements } from "@zk0/arrays";
-import {
-	feedsOf,
-	type Graph,
-	type Runtime,
-	type Session,
-	type TensorType,
-	type Trainer,
-	type TrainerOptions,
-} from "@zk0/autodiff";
+import type { NdArray } from "@zk0/arrays";
+import { feedsOf, type Graph, type Runtime, type Trainer, type TrainerOptions } from "@zk0/autodiff";
 import {
 	type BatchContext,
 	buildLossGraph,
 	buildSamplerGraphs,
 	buildTrainGraph,
-	composeForward,
 	type Frame,
 	hasFrozenPrefix,
-	openStages,
 	type PolicyModel,
 	prepareObservations,
 	type RunSamplerGraph,
 	type SamplerGraphs,
 } from "@zk0/policy";
-import type { FeedRow } from "./feed-rows.ts";
 import type { Learning } from "./learning.ts";
+import { once } from "./once.ts";
+import { createPrefixEncoder, type Observation, type ObserveOptions } from "./prefix-cache/encoder.ts";
+import type { PrefixCache } from "./prefix-cache/prefix-cache.ts";
 
 /** What varies between the compiled graphs of one policy. */
 export interface EngineShape {
@@ -62,12 +54,12 @@ export interface PolicyTrainer {
 /** One runtime's worth of a policy. Calls must not overlap: see pool.ts. */
 export interface PolicyEngine extends AsyncDisposable {
 	readonly model: PolicyModel;
-	/** Observation feeds of one frame, `[1, ...]` each: keys and values of the prefix when the backbone is frozen. */
-	encode(
-		frame: Frame,
+	/** Observation feeds `[B, ...]`: keys and values of the prefix when the backbone is frozen, else pixels. */
+	observe(
+		observations: readonly Observation[],
 		context: BatchContext,
-		options?: { readonly signal?: AbortSignal | undefined },
-	): Promise<FeedRow>;
+		options: ObserveOptions,
+	): Promise<Map<string, NdArray>>;
 	/** The trainer for these shapes and settings; made once, then the same again. */
 	trainerFor(shape: EngineShape, settings: OptimizerSettings): Promise<PolicyTrainer>;
 	/** Frees a trainer and its memory; nothing happens when it was not made. */
@@ -76,20 +68,24 @@ export interface PolicyEngine extends AsyncDisposable {
 	samplerFor(cameras: readonly string[]): Promise<CompiledSampler>;
 }
 
-/** An engine on `runtime`, which it owns and disposes. */
-export function createPolicyEngine(runtime: Runtime, model: PolicyModel): PolicyEngine {
-	const prefixes = new Map<string, Promise<PrefixSession>>();
+/** An engine on `runtime`, which it owns and disposes; `cache` stays the caller's and outlives it. */
+export function createPolicyEngine(
+	runtime: Runtime,
+	model: PolicyModel,
+	cache: PrefixCache | null = null,
+): PolicyEngine {
+	const encoder = createPrefixEncoder(runtime, model, cache);
 	const trainers = new Map<string, Promise<PolicyTrainer>>();
 	const samplers = new Map<string, Promise<CompiledSampler>>();
 	return {
 		model,
-		async encode(frame, context, { signal } = {}) {
-			const feeds = prepareObservations([frame], context);
-			if (!hasFrozenPrefix(model)) return feeds;
-			const prefix = await once(prefixes, JSON.stringify(context.cameras ?? null), () =>
-				compilePrefix(runtime, model, context),
-			);
-			return await prefix.run(feeds, signal);
+		async observe(observations, context, options) {
+			if (hasFrozenPrefix(model)) return await encoder.observe(observations, context, options);
+			const pictures = await options.pictures(observations.map((_, number) => number));
+			const frames = observations.map(({ state, task }, number): Frame => {
+				return { state, task, images: pictures[number] ?? new Map() };
+			});
+			return prepareObservations(frames, context);
 		},
 		trainerFor: (shape, settings) =>
 			once(trainers, JSON.stringify([shape, settings]), () => makeTrainer(runtime, model, shape, settings)),
@@ -107,58 +103,19 @@ export function createPolicyEngine(runtime: Runtime, model: PolicyModel): Policy
 	};
 }
 
-/** The value of `key`, made when first asked for; a failure is not kept. */
-function once<Value>(
-	made: Map<string, Promise<Value>>,
-	key: string,
-	make: () => Promise<Value>,
-): Promise<Value> {
-	const known = made.get(key);
-	if (known !== undefined) return known;
-	const fresh = make().catch((error: unknown) => {
-		made.delete(key);
-		throw error;
-	});
-	made.set(key, fresh);
-	return fresh;
-}
-
-interface PrefixSession {
-	run(feeds: NamedArrays, signal: AbortSignal | undefined): Promise<FeedRow>;
-}
-
-/** Stages 1 and 2 for one frame: pixels and words in, keys and values of every layer out. */
-async function compilePrefix(
-	runtime: Runtime,
-	model: PolicyModel,
+/** Observation feeds `[frames, ...]` of frames that will not be seen again: nothing of them is kept. */
+export async function observeFrames(
+	engine: PolicyEngine,
+	frames: readonly Frame[],
 	context: BatchContext,
-): Promise<PrefixSession> {
-	const stages = openStages(model, { batchSize: 1, cameras: context.cameras }, new Set());
-	for (const [layer, { key, value }] of composeForward(stages).prefix.layers.entries()) {
-		stages.graph.output(`prefix_key.${layer}`, key);
-		stages.graph.output(`prefix_value.${layer}`, value);
-	}
-	const graph = stages.graph.build();
-	const wanted = feedsOf(graph);
-	const session: Session = await runtime.compile(graph);
-	return {
-		async run(feeds, signal) {
-			const given = new Map([...wanted].map(([name, type]) => [name, feeds.get(name) ?? zeros(type)]));
-			const outputs = await session.run(given, signal === undefined ? {} : { signal });
-			const rest = [...feeds].filter(([name]) => !PREFIX_INPUTS.has(name));
-			return new Map([...rest, ...outputs]);
-		},
-	};
-}
-
-/** Feeds that only stages 1 and 2 read; their keys and values replace them. */
-const PREFIX_INPUTS: ReadonlySet<string> = new Set(["images", "language_ids", "prefix_positions"]);
-
-function zeros({ dtype, shape }: TensorType): NdArray {
-	const length = numElements(shape);
-	if (dtype === "int64") return { dtype, shape, data: new BigInt64Array(length) };
-	if (dtype === "float32") return { dtype, shape, data: new Float32Array(length) };
-	throw new TypeError(`prefix graph: a feed of ${dtype}, expected float32 or int64`);
+	{ signal }: { readonly signal?: AbortSignal | undefined } = {},
+): Promise<Map<string, NdArray>> {
+	const observations = frames.map(({ images, state, task }): Observation => {
+		return { state, task, cameras: new Set(images.keys()), pictureNames: null };
+	});
+	const pictures: ObserveOptions["pictures"] = async (numbers) =>
+		numbers.map((number) => frames[number]?.images ?? new Map());
+	return await engine.observe(observations, context, { pictures, signal });
 }
 
 async function makeTrainer(

@@ -4,7 +4,7 @@ import { type Rng, rng } from "@zk0/arrays";
 import type { Frame } from "@zk0/policy";
 import { heldOutLoss } from "./held-out.ts";
 import type { RecordedFrame } from "./observations.ts";
-import type { PolicyEngine, PolicyTrainer } from "./policy-engine.ts";
+import { observeFrames, type PolicyEngine, type PolicyTrainer } from "./policy-engine.ts";
 import { EVAL_BATCH_SIZE, type Site } from "./site.ts";
 
 /** Held-out losses of the same frames, noise and times. */
@@ -41,9 +41,14 @@ export async function shuffledLosses(
 		throw new RangeError(`shuffledLosses: ${data.name} holds out fewer than two episodes; hold out more`);
 	}
 	const lossOf = async (mixed: readonly Frame[]): Promise<number> => {
-		const rows = [];
-		for (const frame of mixed) rows.push(await engine.encode(frame, data.context, { signal }));
-		const evaluated = site.evaluationFrames(rows, evalItems, seed);
+		const observe = (numbers: readonly number[]) =>
+			observeFrames(
+				engine,
+				numbers.flatMap((number) => mixed[number] ?? []),
+				data.context,
+				{ signal },
+			);
+		const evaluated = { frames: site.evaluationFrames(evalItems, seed), observe };
 		return await heldOutLoss(compiled, site.flow, evaluated, { batchSize: EVAL_BATCH_SIZE, signal });
 	};
 	const mix = (what: string, differs: Differs, take: (own: Frame, donor: Frame) => Frame): Frame[] => {

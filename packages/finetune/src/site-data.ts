@@ -4,6 +4,8 @@ import {
 	computeStats,
 	createFrameReader,
 	createSampleSource,
+	type DatasetDigest,
+	digestDataset,
 	type EpisodeSplit,
 	type FrameReader,
 	type LeRobotDataset,
@@ -47,7 +49,7 @@ export interface SiteDataOptions {
 	readonly splitSeed?: number;
 	/** Decoder processes. @default the dataset package's */
 	readonly decodeProcesses?: number;
-	/** Bytes of decoded pictures to keep. @default 0 */
+	/** Bytes of decoded pictures to keep in memory: for a policy whose backbone is trained. @default 0 */
 	readonly pictureCacheBytes?: number;
 	readonly signal?: AbortSignal | undefined;
 }
@@ -56,6 +58,8 @@ export interface SiteDataOptions {
 export interface SiteData extends AsyncDisposable {
 	readonly name: string;
 	readonly dataset: LeRobotDataset;
+	/** Names the content of the dataset and of its pictures. */
+	readonly digest: DatasetDigest;
 	readonly cameraMap: CameraMap;
 	readonly split: EpisodeSplit;
 	/** Statistics of the training episodes' states and actions; they stay with the site. */
@@ -102,6 +106,7 @@ export async function openSiteData(options: SiteDataOptions): Promise<SiteData> 
 		);
 	}
 	const rows = await dataset.readRows(withSignal(signal));
+	const digest = await digestDataset(dataset, withSignal(signal));
 	const stats = await computeStats(dataset, split.train, { rows, ...withSignal(signal) });
 	const reader = createFrameReader(dataset, {
 		cacheBytes: options.pictureCacheBytes ?? 0,
@@ -120,6 +125,7 @@ export async function openSiteData(options: SiteDataOptions): Promise<SiteData> 
 	return {
 		name,
 		dataset,
+		digest,
 		cameraMap,
 		split,
 		stats,

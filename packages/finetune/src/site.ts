@@ -1,7 +1,7 @@
 // One site: its recordings seen through one policy, its batches, and its held-out evaluation. All random numbers
 // are functions of run seed, site name and sample position or frame.
 import { actionChunk, createSampler } from "@zk0/dataset";
-import { type FeedRow, pickArrays, stackRows } from "./feed-rows.ts";
+import { pickArrays, stackRows } from "./feed-rows.ts";
 import { createFlowRows, type FlowRows, numValidSteps, type RecordedChunk } from "./flow-rows.ts";
 import {
 	baselineErrors,
@@ -25,8 +25,6 @@ export interface SiteOptions extends SiteDataOptions {
 	readonly evalDraws?: number;
 	/** Most held-out frames whose chunks are sampled for errors in degrees, spread evenly. @default 32 */
 	readonly sampledFrames?: number;
-	/** Bytes of encoded observations to keep in memory. @default 1 GiB */
-	readonly cacheBytes?: number;
 }
 
 /** Held-out result of one set of weights. */
@@ -42,7 +40,7 @@ export interface HeldOutResult {
 	readonly meanAction: JointErrors;
 }
 
-/** A site that can train and evaluate; disposing it ends its decoders and drops its cache. */
+/** A site that can train and evaluate; disposing it ends its decoders. */
 export interface Site extends AsyncDisposable {
 	readonly data: SiteData;
 	readonly observations: Observations;
@@ -57,8 +55,6 @@ export interface Site extends AsyncDisposable {
 	chunkOf(item: number): RecordedChunk;
 	/** Observed state of a row, raw units. */
 	stateOf(item: number): Float32Array;
-	/** Encodes all frames that training and evaluation will ask for, when they fit the cache. */
-	prepare(engine: PolicyEngine, options?: ReadOptions): Promise<void>;
 	/** This site's training batches in the run named by `seed`. */
 	batches(engine: PolicyEngine, compiled: PolicyTrainer, seed: number): BatchSource;
 	/** Evaluates the trainer's parameters; null when nothing is held out. */
@@ -67,12 +63,8 @@ export interface Site extends AsyncDisposable {
 		compiled: PolicyTrainer,
 		options: { readonly seed: number } & ReadOptions,
 	): Promise<HeldOutResult | null>;
-	/** The held-out frames as the loss sees them, e.g. to shuffle parts of them. */
-	evaluationFrames(
-		observations: readonly FeedRow[],
-		items: readonly number[],
-		seed: number,
-	): EvaluationFrame[];
+	/** What was recorded at `items`, with their fixed noise and times. */
+	evaluationFrames(items: readonly number[], seed: number): EvaluationFrame[];
 }
 
 /** Frames per evaluation call: fixed, so that results do not depend on a run's batch size. */
@@ -97,9 +89,9 @@ export function spread(items: ArrayLike<number>, count: number): number[] {
 }
 
 function siteOn(data: SiteData, options: SiteOptions): Site {
-	const { evalFrames = 64, evalDraws = 2, sampledFrames = 32, cacheBytes = 2 ** 30 } = options;
+	const { evalFrames = 64, evalDraws = 2, sampledFrames = 32 } = options;
 	const flow = createFlowRows(data.context);
-	const observations = createObservations(data, cacheBytes);
+	const observations = createObservations(data);
 	const evalItems = spread(data.heldOutItems, evalFrames);
 	const sampledItems = spread(data.heldOutItems, sampledFrames);
 	const { rows } = data.source;
@@ -110,14 +102,12 @@ function siteOn(data: SiteData, options: SiteOptions): Site {
 	const stateOf = (item: number): Float32Array =>
 		rows.state.subarray(item * rows.stateDim, (item + 1) * rows.stateDim);
 	const seeded = (seed: number) => ({ seed, site: data.name });
-	const evaluationFrames: Site["evaluationFrames"] = (observed, items, seed) =>
-		items.map((item, index) => {
-			const observation = observed[index];
-			if (observation === undefined) throw new RangeError(`evaluation: no observation of item ${item}`);
+	const evaluationFrames: Site["evaluationFrames"] = (items, seed) =>
+		items.map((item) => {
 			const draws = Array.from({ length: evalDraws }, (_, draw) =>
 				evaluationDraw(seeded(seed), item, flow.noiseLength, { draw, numDraws: evalDraws }),
 			);
-			return { observation, chunk: chunkOf(item), draws };
+			return { chunk: chunkOf(item), draws };
 		});
 	return {
 		data,
@@ -133,44 +123,41 @@ function siteOn(data: SiteData, options: SiteOptions): Site {
 			batchSize: microBatch,
 			evalBatchSize: EVAL_BATCH_SIZE,
 		}),
-		async prepare(engine, readOptions) {
-			const needed = new Set([...data.trainItems, ...evalItems, ...sampledItems]);
-			await observations.prepare(
-				[...needed].sort((a, b) => a - b),
-				engine,
-				readOptions,
-			);
-		},
 		batches(engine, { trainFeeds }, seed) {
 			const sampler = createSampler(data.trainItems.length, samplerPath(seeded(seed)));
 			return {
 				async batchAt(position, { batchSize, signal }) {
 					const positions = Array.from({ length: batchSize }, (_, index) => position + index);
 					const items = positions.map((at) => data.trainItems[sampler(at)] ?? 0);
-					const observed = await observations.rowsFor(items, engine, { signal });
+					const observed = await observations.feedsFor(items, engine, { signal });
 					const chunks = items.map(chunkOf);
-					const samples = chunks.map((chunk, index) => {
-						const draw = trainingDraw(seeded(seed), position + index, flow.noiseLength);
-						return new Map([...(observed[index] ?? []), ...flow.row(chunk, draw)]);
-					});
+					const flows = chunks.map((chunk, index) =>
+						flow.row(chunk, trainingDraw(seeded(seed), position + index, flow.noiseLength)),
+					);
 					const numValid = chunks.reduce((sum, chunk) => sum + numValidSteps(chunk), 0);
-					return { feeds: pickArrays(stackRows(samples), trainFeeds), numValid };
+					const feeds = new Map([...observed, ...stackRows(flows)]);
+					return { feeds: pickArrays(feeds, trainFeeds), numValid };
 				},
 			};
 		},
 		async evaluate(engine, compiled, { seed, signal }) {
 			if (evalItems.length === 0) return null;
 			const batch = { batchSize: EVAL_BATCH_SIZE, signal };
-			const observed = await observations.rowsFor(evalItems, engine, { signal });
-			const loss = await heldOutLoss(compiled, flow, evaluationFrames(observed, evalItems, seed), batch);
-			const seen = await observations.rowsFor(sampledItems, engine, { signal });
-			const frames = sampledItems.map((item, index) => ({
-				observation: seen[index] ?? new Map(),
+			const observe = (items: readonly number[]) => (numbers: readonly number[]) =>
+				observations.feedsFor(
+					numbers.map((number) => items[number] ?? 0),
+					engine,
+					{ signal },
+				);
+			const evaluated = { frames: evaluationFrames(evalItems, seed), observe: observe(evalItems) };
+			const loss = await heldOutLoss(compiled, flow, evaluated, batch);
+			const frames = sampledItems.map((item) => ({
 				chunk: chunkOf(item),
 				noise: samplingNoise(seeded(seed), item, flow.noiseLength),
 			}));
 			const setup = { flow, config: data.context.config };
-			const sampled = await sampleChunks(compiled.sampler, setup, frames, batch);
+			const seen = { frames, observe: observe(sampledItems) };
+			const sampled = await sampleChunks(compiled.sampler, setup, seen, batch);
 			const pairs = frames.map(({ chunk }, index) => ({
 				predicted: sampled[index] ?? new Float32Array(0),
 				recorded: chunk.actions,

@@ -69,10 +69,9 @@ async function trainInPieces(
 	engine: PolicyEngine,
 	training: CompleteTraining,
 ): Promise<LocalTrainingResult> {
-	const { seed, learning, signal, microBatching, clock = () => performance.now() } = training;
+	const { seed, learning, microBatching, clock = () => performance.now() } = training;
 	const { batchSize } = learning;
 	const { name } = site.data;
-	await site.prepare(engine, { signal });
 	for (;;) {
 		const microBatch = microBatching.sizeFor(batchSize);
 		try {
@@ -137,7 +136,6 @@ export async function evaluateOnSite(
 ): Promise<HeldOutResult | null> {
 	return await pool.use(
 		async (engine) => {
-			await site.prepare(engine, { signal });
 			const microBatch = microBatching.sizeFor(learning.batchSize);
 			const compiled = await compiledFor(site, engine, learning, microBatch);
 			await compiled.trainer.loadParameters(weights);

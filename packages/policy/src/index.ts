@@ -34,10 +34,14 @@ export {
 	observationFeeds,
 	type PreparedActions,
 	type PreparedObservation,
+	type Prompt,
+	pictureFeed,
 	prepareBatch,
 	prepareObservations,
+	preparePrompts,
 	type TrainingBatchContext,
 } from "./inputs/batch.ts";
+export { FEED } from "./inputs/feeds.ts";
 export type { Frame, PolicyImage } from "./inputs/frame.ts";
 export { createNormalizer, type FeatureStats, type Normalizer, type Stats } from "./inputs/normalizer.ts";
 export { MASKED_BIAS, type PrefixLayout, prefixLayout } from "./inputs/prefix-layout.ts";
@@ -50,6 +54,12 @@ export { readAdapterConfig, readStoredAdapter } from "./lora/adapter-files.ts";
 export { DEFAULT_ALPHA, type FreshAdapter, withFreshAdapter } from "./lora/init-adapter.ts";
 export { mergedTensors } from "./lora/merge.ts";
 export { hasFrozenPrefix, type PolicyModel, trainedNames } from "./model/policy-model.ts";
+export {
+	buildImageTokensGraph,
+	buildPrefixGraph,
+	IMAGE_TOKENS,
+	prefixName,
+} from "./model/prefix-graphs.ts";
 export type { RtcGuidance, RtcSchedule } from "./model/rtc.ts";
 export {
 	type ActionSampler,

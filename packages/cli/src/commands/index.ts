@@ -1,5 +1,6 @@
 // Every command, in the order of the help.
 import type { Command } from "../command.ts";
+import { cacheClear, cacheShow, cacheVerify } from "./cache.ts";
 import { dataConvert } from "./data-convert.ts";
 import { dataSynth } from "./data-synth.ts";
 import { evaluate } from "./eval.ts";
@@ -29,4 +30,7 @@ export const COMMANDS: readonly Command[] = [
 	runsList,
 	runsShow,
 	runsResume,
+	cacheShow,
+	cacheVerify,
+	cacheClear,
 ];

@@ -18,6 +18,7 @@ const { preset, camera, episodes, imageSize, codec, init, batchSize, learningRat
 	RUN_OPTIONS;
 const { loraRank, loraAlpha, loraFreezeA } = RUN_OPTIONS;
 const { heldOut, evalFrames, sampledFrames, seed, threads, device, out } = RUN_OPTIONS;
+const { cache, cacheBudget, cacheDtype } = RUN_OPTIONS;
 
 const OPTIONS = {
 	steps: {
@@ -60,6 +61,9 @@ const OPTIONS = {
 	seed,
 	threads,
 	device,
+	cache,
+	cacheBudget,
+	cacheDtype,
 	out,
 } satisfies OptionTable;
 

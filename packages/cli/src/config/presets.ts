@@ -64,6 +64,9 @@ const SMALL: RunDefaults = {
 	// A model this small gains nothing from a GPU.
 	device: "cpu",
 	concurrency: null,
+	cache: "auto",
+	cacheBudget: 20e9,
+	cacheDtype: "float32",
 	out: "runs",
 };
 

@@ -33,6 +33,17 @@ const imageSize = z
 		return [height, width];
 	});
 
+const BYTE_UNITS: Readonly<Record<string, number>> = { "": 1, kb: 1e3, mb: 1e6, gb: 1e9, tb: 1e12 };
+
+/** Bytes from `20GB`, `500 MB` or a number. */
+const byteSize = z.union([z.number(), z.string()]).transform((value, context): number => {
+	const [, digits = "", unit = "?"] = /^([\d.]+)\s*([a-z]*)$/.exec(String(value).toLowerCase()) ?? [];
+	const bytes = Number(digits) * (BYTE_UNITS[unit] ?? Number.NaN);
+	if (digits !== "" && Number.isFinite(bytes) && bytes >= 1) return Math.floor(bytes);
+	context.addIssue({ code: "custom", message: "expected a size like 20GB, 500MB or a number of bytes" });
+	return z.NEVER;
+});
+
 /** The settings of a federated run. */
 export const RUN_OPTIONS = {
 	preset: {
@@ -222,6 +233,28 @@ export const RUN_OPTIONS = {
 		schema: z.number().int().min(1).max(64),
 		value: "<n>",
 		summary: "sites that train at the same time; does not change the result (default: one per core)",
+	},
+	cache: {
+		kind: "text",
+		schema: z.enum(["auto", "connector", "kv", "off"]),
+		value: "<level>",
+		summary:
+			"what frozen layers give is kept on disk for later steps, runs and sites: connector (image tokens), kv (keys and " +
+			"values, about twelve times as large, fastest), off, or auto (kv when that of every frame fits, else connector, " +
+			"else off); does not change the result",
+	},
+	cacheBudget: {
+		kind: "text",
+		schema: byteSize,
+		value: "<bytes>",
+		summary:
+			"most that all runs of this machine together keep, for example 20GB; what was unused longest goes",
+	},
+	cacheDtype: {
+		kind: "text",
+		schema: z.enum(["float32", "bfloat16"]),
+		value: "<name>",
+		summary: "numbers of what is kept: float32 (exact), or bfloat16 (half the space, results are not exact)",
 	},
 	out: {
 		kind: "text",

@@ -4,9 +4,9 @@ import { createHash, randomBytes } from "node:crypto";
 import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { homedir, hostname } from "node:os";
 import { join, relative } from "node:path";
+import { isProcessAlive } from "@zk0/arrays/node";
 import { z } from "zod";
 import { codeOf } from "../exit-codes.ts";
-import { isProcessAlive } from "../process-alive.ts";
 
 /** Where recordings are kept: ZK0_CACHE_DIR, else the user's cache directory. */
 export function cacheDirectory(env: Readonly<Record<string, string | undefined>>): string {

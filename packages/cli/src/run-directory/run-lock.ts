@@ -2,10 +2,10 @@
 // cut) is taken over.
 import { open, readFile, rm } from "node:fs/promises";
 import { hostname } from "node:os";
+import { isProcessAlive } from "@zk0/arrays/node";
 import { z } from "zod";
 import { CliError } from "../cli-error.ts";
 import { codeOf } from "../exit-codes.ts";
-import { isProcessAlive } from "../process-alive.ts";
 
 const lockSchema = z.object({ pid: z.int(), host: z.string() });
 

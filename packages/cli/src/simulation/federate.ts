@@ -10,6 +10,7 @@ import {
 	createPool,
 	type PolicyEngine,
 	type Pool,
+	type PrefixCache,
 } from "@zk0/finetune";
 import { type Checkpoint, type PolicyModel, trainedNames, weightsPath } from "@zk0/policy";
 import { CliError } from "../cli-error.ts";
@@ -31,6 +32,8 @@ export interface Federation {
 	readonly config: RunConfig;
 	/** The initial model. */
 	readonly base: Checkpoint;
+	/** Null when nothing is kept. */
+	readonly cache: PrefixCache | null;
 	readonly sites: readonly OpenedSite[];
 	readonly reporter: RunReporter;
 	readonly signal: AbortSignal;
@@ -117,11 +120,11 @@ async function repairCheckpoints(
 	}
 }
 
-async function createEngines(model: PolicyModel, { record }: Federation): Promise<Pool<PolicyEngine>> {
+async function createEngines(model: PolicyModel, { record, cache }: Federation): Promise<Pool<PolicyEngine>> {
 	const engines: PolicyEngine[] = [];
 	const { concurrency, threads, device } = record.machine;
 	for (let index = 0; index < concurrency; index++) {
-		engines.push(createPolicyEngine(await createOrtRuntime({ threads, device }), model));
+		engines.push(createPolicyEngine(await createOrtRuntime({ threads, device }), model, cache));
 	}
 	return createPool(engines);
 }

@@ -1,5 +1,5 @@
 // The sites of a run, opened on their data: recordings made or found, datasets checked against the policy.
-import { datasetFingerprint, openDataset } from "@zk0/dataset";
+import { openDataset } from "@zk0/dataset";
 import { createSite, type PolicyInputs, type Site } from "@zk0/finetune";
 import type { RunConfig } from "../config/presets.ts";
 import type { RunReporter } from "../progress/reporter.ts";
@@ -69,7 +69,6 @@ async function openSite(
 ): Promise<OpenedSite> {
 	const { config, policy, signal } = options;
 	const dataset = await openDataset(dir, { selection, signal });
-	const fingerprint = await datasetFingerprint(dataset, { signal });
 	const site = await createSite({
 		name: plan.name,
 		dataset,
@@ -81,7 +80,7 @@ async function openSite(
 		sampledFrames: config.sampledFrames,
 		signal,
 	});
-	return { plan, site, fingerprint };
+	return { plan, site, fingerprint: site.data.digest.fingerprint };
 }
 
 /** The cameras that the settings name for a site: its own entries win over those for every site. */

@@ -53,7 +53,10 @@ async function readPreviews(path: string): Promise<Preview[]> {
 
 /** Settings as the report lists them. */
 function settingsOf({ config, sources, sites, learning, machine, initial }: RunRecord): [string, string][] {
-	const show = (value: unknown): string => (typeof value === "string" ? value : JSON.stringify(value));
+	const show = (value: unknown): string => {
+		if (value === "bfloat16") return "bfloat16: results are not exact";
+		return typeof value === "string" ? value : JSON.stringify(value);
+	};
 	return [
 		...Object.entries(config).map(([key, value]): [string, string] => {
 			const source = sources[key];

@@ -16,6 +16,7 @@ import { readRunRecord, writeRunRecord } from "../run-directory/run-record.ts";
 import { type FederationEnd, federate } from "./federate.ts";
 import { type OpenedSites, openSites } from "./open-sites.ts";
 import { newRunId, recordedConfig, recordOf, requireSameData } from "./recorded-run.ts";
+import { openRunCache, type RunCache } from "./run-cache.ts";
 import { type LocatedPlan, locatePlans, planSites } from "./site-plans.ts";
 import { writeStartCheckpoint } from "./start-model.ts";
 
@@ -63,19 +64,18 @@ async function recordAndFederate(
 	using base = await openCheckpoint(initialDir, { hub: host });
 	using reporter = reporterFor(plans, config, context);
 	await using opened = await openAll(plans, config, { base, reporter, host });
-	const record = await recordOf(resolved, {
-		paths,
-		base,
-		opened: opened.sites,
-		microBatch: config.batchSize,
-		host,
-	});
+	await using kept = await openCache(config, { base, opened, reporter, host });
+	const record = await recordOf(
+		{ ...resolved, config: kept.config },
+		{ paths, base, opened: opened.sites, microBatch: config.batchSize, host },
+	);
 	await writeRunRecord(paths.config, record);
 	const end = await federate({
 		paths,
 		record,
 		config,
 		base,
+		cache: kept.cache,
 		sites: opened.sites,
 		reporter,
 		signal: host.signal,
@@ -98,11 +98,13 @@ export async function resumeRun(paths: RunPaths, context: SimulationContext): Pr
 		using reporter = reporterFor(plans, config, context);
 		await using opened = await openAll(plans, config, { base, reporter, host });
 		for (const site of opened.sites) requireSameData(site, record);
+		await using kept = await openCache(config, { base, opened, reporter, host });
 		const end = await federate({
 			paths,
 			record,
 			config,
 			base,
+			cache: kept.cache,
 			sites: opened.sites,
 			reporter,
 			signal: host.signal,
@@ -139,5 +141,23 @@ function openAll(
 		cacheDir: cacheDirectory(host.env),
 		reporter,
 		signal: host.signal,
+	});
+}
+
+function openCache(
+	config: RunConfig,
+	run: {
+		readonly base: Checkpoint;
+		readonly opened: OpenedSites;
+		readonly reporter: RunReporter;
+		readonly host: Host;
+	},
+): Promise<RunCache> {
+	return openRunCache({
+		config,
+		model: run.base.model,
+		sites: run.opened.sites.map(({ site }) => site),
+		cacheDir: cacheDirectory(run.host.env),
+		reporter: run.reporter,
 	});
 }

@@ -3,7 +3,7 @@
 import { existsSync } from "node:fs";
 import { mkdir, rm } from "node:fs/promises";
 import { resolve } from "node:path";
-import { parseLearning } from "@zk0/finetune";
+import { type PrefixCache, parseLearning } from "@zk0/finetune";
 import { type Checkpoint, openCheckpoint } from "@zk0/policy";
 import { CliError } from "../cli-error.ts";
 import type { RunConfig } from "../config/presets.ts";
@@ -17,6 +17,7 @@ import { withRunLock } from "../run-directory/run-lock.ts";
 import { type RunRecord, writeRunRecord } from "../run-directory/run-record.ts";
 import { type OpenedSite, openSites } from "../simulation/open-sites.ts";
 import { newRunId, recordedConfig, recordOf, requireSameData } from "../simulation/recorded-run.ts";
+import { openRunCache, type RunCache } from "../simulation/run-cache.ts";
 import { type LocatedPlan, locatePlans, planSites } from "../simulation/site-plans.ts";
 import { writeStartCheckpoint } from "../simulation/start-model.ts";
 import { type SiteTrainingResult, trainSite } from "./train-site.ts";
@@ -47,11 +48,14 @@ export async function startTraining(
 		try {
 			await writeStartCheckpoint(paths.globalCheckpoint(0), config, host);
 			using base = await openCheckpoint(paths.globalCheckpoint(0), { hub: host });
-			return await onSite(config, { plans, base, host, output }, async (opened, reporter) => {
+			return await onSite(config, { plans, base, host, output }, async ({ opened, kept, reporter }) => {
 				const parts = { paths, base, opened: [opened], microBatch: config.batchSize, host };
-				const record = { ...(await recordOf(resolved, parts)), training };
+				const record = {
+					...(await recordOf({ ...resolved, config: kept.config }, parts)),
+					training,
+				};
 				await writeRunRecord(paths.config, record);
-				return await work({ paths, record, base, opened, reporter, host });
+				return await work({ paths, record, base, opened, cache: kept.cache, reporter, host });
 			});
 		} finally {
 			// Before its record is written there is nothing that could be resumed.
@@ -74,9 +78,9 @@ export async function resumeTraining(
 	const plans = await locatePlans(planSites(config), { host, output });
 	return await withRunLock(paths.lock, async () => {
 		using base = await openCheckpoint(paths.globalCheckpoint(0), { hub: host });
-		return await onSite(config, { plans, base, host, output }, async (opened, reporter) => {
+		return await onSite(config, { plans, base, host, output }, async ({ opened, kept, reporter }) => {
 			requireSameData(opened, record);
-			return await work({ paths, record, base, opened, reporter, host });
+			return await work({ paths, record, base, opened, cache: kept.cache, reporter, host });
 		});
 	});
 }
@@ -86,11 +90,18 @@ interface Place extends TrainingContext {
 	readonly base: Checkpoint;
 }
 
-/** Opens the one site of `config` for `use`. */
+/** What is open while a training runs. */
+interface OpenParts {
+	readonly opened: OpenedSite;
+	readonly kept: RunCache;
+	readonly reporter: ReturnType<typeof createReporter>;
+}
+
+/** Opens the one site of `config` and its cache for `use`. */
 async function onSite<Result>(
 	config: RunConfig,
 	{ plans, base, host, output }: Place,
-	use: (site: OpenedSite, reporter: ReturnType<typeof createReporter>) => Promise<Result>,
+	use: (parts: OpenParts) => Promise<Result>,
 ): Promise<Result> {
 	const sites = plans.map(({ name }) => name);
 	using reporter = createReporter({ stream: output.people, host, sites, rounds: 1 });
@@ -104,7 +115,9 @@ async function onSite<Result>(
 	});
 	const [first] = opened.sites;
 	if (first === undefined) throw new RangeError("train: no site was opened");
-	return await use(first, reporter);
+	const { model } = base;
+	await using kept = await openRunCache({ config, model, sites: [first.site], cacheDir, reporter });
+	return await use({ opened: first, kept, reporter });
 }
 
 interface Work {
@@ -112,11 +125,20 @@ interface Work {
 	readonly record: TrainingRecord;
 	readonly base: Checkpoint;
 	readonly opened: OpenedSite;
+	readonly cache: PrefixCache | null;
 	readonly reporter: ReturnType<typeof createReporter>;
 	readonly host: Host;
 }
 
-async function work({ paths, record, base, opened, reporter, host }: Work): Promise<SiteTrainingResult> {
+async function work({
+	paths,
+	record,
+	base,
+	opened,
+	cache,
+	reporter,
+	host,
+}: Work): Promise<SiteTrainingResult> {
 	const { machine, training } = record;
 	const seed = record.config["seed"];
 	if (typeof seed !== "number") throw new CliError("run-damaged", `${paths.config}: "seed" is not a number`);
@@ -124,6 +146,7 @@ async function work({ paths, record, base, opened, reporter, host }: Work): Prom
 		paths,
 		base,
 		site: opened.site,
+		cache,
 		learning: parseLearning(record.learning),
 		training,
 		seed,

@@ -4,9 +4,12 @@ import type { NdArray } from "@zk0/arrays";
 import { sha256File, writeFileAtomic } from "@zk0/arrays/node";
 import { createOrtRuntime, type Device } from "@zk0/autodiff/node";
 import {
+	type CacheCounts,
+	type CacheLevel,
 	createMicroBatching,
 	createPolicyEngine,
 	createPool,
+	type EntryDtype,
 	evaluateOnSite,
 	type HeldOutResult,
 	heldOutMetrics,
@@ -15,6 +18,7 @@ import {
 	openTrainingCheckpoints,
 	type PolicyEngine,
 	type Pool,
+	type PrefixCache,
 	type Site,
 	trainOnSite,
 } from "@zk0/finetune";
@@ -39,6 +43,8 @@ export interface SiteTrainingRun {
 	/** The initial model. */
 	readonly base: Checkpoint;
 	readonly site: Site;
+	/** Null when nothing is kept. */
+	readonly cache: PrefixCache | null;
 	readonly learning: Learning;
 	readonly training: NonNullable<RunRecord["training"]>;
 	readonly seed: number;
@@ -67,6 +73,8 @@ export interface SiteTrainingResult {
 	readonly finalLoss: number | null;
 	/** Held-out figures at the end by name, as in a federation's events; null when nothing is held out. */
 	readonly heldOut: Readonly<Record<string, number | null>> | null;
+	/** What the prefix cache did; level "off": nothing. */
+	readonly cache: CacheCounts & { readonly level: CacheLevel | "off"; readonly dtype: EntryDtype | null };
 	/** The weights without statistics. */
 	readonly checkpoint: string;
 	/** The weights bound to the site: what LeRobot opens. */
@@ -90,7 +98,11 @@ export async function trainSite(run: SiteTrainingRun): Promise<SiteTrainingResul
 		onShrink: ({ from, to, why }) => shrinks.push(record({ kind: "micro-batch-shrunk", from, to, why })),
 	});
 	await using pool = createPool([
-		createPolicyEngine(await createOrtRuntime({ threads: run.threads, device: run.device }), model),
+		createPolicyEngine(
+			await createOrtRuntime({ threads: run.threads, device: run.device }),
+			model,
+			run.cache,
+		),
 	]);
 	const names = trainedNames(model);
 	const initial = new Map<string, NdArray>(names.map((name) => [name, model.tensors.readFloat32(name)]));
@@ -115,6 +127,11 @@ export async function trainSite(run: SiteTrainingRun): Promise<SiteTrainingResul
 		initialLoss,
 		finalLoss: after?.loss ?? null,
 		heldOut,
+		cache: {
+			level: run.cache?.level ?? "off",
+			dtype: run.cache?.dtype ?? null,
+			...site.observations.counts,
+		},
 		checkpoint: paths.trainedGlobal,
 		pretrainedModel: paths.trainedModel,
 		modelSha256,

@@ -1,5 +1,5 @@
 // From findings to a profile: the cures that need no change of the recordings.
-import { datasetFingerprint, type Episode, splitEpisodes } from "@zk0/dataset";
+import { digestDataset, type Episode, splitEpisodes } from "@zk0/dataset";
 import { transformOf, type UnitTransform } from "../arm/units.ts";
 import { DoctorError } from "../errors.ts";
 import { type Evidence, statsOf, type VectorSummary } from "../evidence.ts";
@@ -75,7 +75,7 @@ export async function buildProfile(examination: Examination, options: ProfileOpt
 		version: 1,
 		dataset: {
 			uri,
-			fingerprint: await datasetFingerprint(view, signal === undefined ? {} : { signal }),
+			fingerprint: (await digestDataset(view, signal === undefined ? {} : { signal })).fingerprint,
 			episodes: episodes.length,
 			frames: view.numFrames,
 		},

@@ -15,6 +15,7 @@ import {
 } from "@zk0/policy";
 import type { Learning } from "../learning.ts";
 import { createPolicyEngine, type PolicyEngine } from "../policy-engine.ts";
+import { openPrefixCache, type PrefixCache } from "../prefix-cache/prefix-cache.ts";
 import { createSite, type Site, type SiteOptions } from "../site.ts";
 
 /** Side of the pictures the policy sees, and of the recorded ones (encoders take no smaller). */
@@ -173,6 +174,15 @@ export async function tinySite(
 }
 
 /** An engine of the model with a runtime of its own. */
-export async function tinyEngine(model: PolicyModel, threads = 1): Promise<PolicyEngine> {
-	return createPolicyEngine(await createOrtRuntime({ threads }), model);
+export async function tinyEngine(
+	model: PolicyModel,
+	threads = 1,
+	cache: PrefixCache | null = null,
+): Promise<PolicyEngine> {
+	return createPolicyEngine(await createOrtRuntime({ threads }), model, cache);
+}
+
+/** A cache in `dir`, so that a suite decodes and encodes every frame once. */
+export function tinyCache(model: PolicyModel, dir: string): Promise<PrefixCache> {
+	return openPrefixCache({ model, level: "kv", dir: join(dir, "prefix"), budgetBytes: 2 ** 28 });
 }

@@ -7,7 +7,7 @@ import type { VlmConfig } from "../config/vlm-config.ts";
 import { PolicyError } from "../errors.ts";
 import { type EncodedTasks, encodeTasks, type Tokenizer } from "../language/tokenizer.ts";
 import { FEED } from "./feeds.ts";
-import type { Frame } from "./frame.ts";
+import type { Frame, PolicyImage } from "./frame.ts";
 import { createNormalizer, normalizedFeatures, type Stats } from "./normalizer.ts";
 import { type PrefixLayout, type PrefixOptions, prefixLayout, prefixPositions } from "./prefix-layout.ts";
 import { resizeWithPad } from "./resize.ts";
@@ -30,15 +30,25 @@ export interface TrainingBatchContext extends BatchContext {
 	readonly time: Float32Array;
 }
 
+/** What a policy is told besides pixels. */
+export interface Prompt extends Pick<Frame, "state" | "task"> {
+	/** Policy cameras that have a picture of this moment. */
+	readonly cameras: ReadonlySet<string>;
+}
+
 /** Model-unit vectors and masks, before they become feeds; what a caller without a tokenizer provides itself. */
-export interface PreparedObservation {
-	/** `[B, C, 3, H, W]` in [-1, 1]. */
-	readonly images: Float32Array;
+export interface PreparedPrompt {
 	/** `[B, C]`, 1 where the camera has a picture. */
 	readonly cameraMask: Uint8Array;
 	readonly language: EncodedTasks;
 	/** `[B, maxStateDim]`. */
 	readonly state: Float32Array;
+}
+
+/** The same with pixels. */
+export interface PreparedObservation extends PreparedPrompt {
+	/** `[B, C, 3, H, W]` in [-1, 1]. */
+	readonly images: Float32Array;
 }
 
 function demandLength(what: string, array: ArrayLike<number>, length: number): void {
@@ -78,45 +88,74 @@ function concatenate(parts: readonly Float32Array[]): Float32Array {
 	return all;
 }
 
-function prepareImages(
-	frames: readonly Frame[],
-	{ vision }: ModelDims,
-	layout: PrefixLayout,
-): Pick<PreparedObservation, "images" | "cameraMask"> {
+function prepareImages(frames: readonly Frame[], { vision }: ModelDims, layout: PrefixLayout): Float32Array {
 	const size = { height: vision.imageHeight, width: vision.imageWidth };
 	const stride = 3 * size.height * size.width;
 	const { cameras } = layout;
 	const images = new Float32Array(frames.length * cameras.length * stride);
-	const cameraMask = new Uint8Array(frames.length * cameras.length);
 	frames.forEach((frame, sample) => {
 		cameras.forEach((camera, index) => {
 			const slot = sample * cameras.length + index;
 			const target = images.subarray(slot * stride, (slot + 1) * stride);
 			const image = frame.images.get(camera);
-			if (image === undefined) {
-				target.fill(-1);
-				return;
-			}
-			resizeWithPad(image, size, target);
-			cameraMask[slot] = 1;
+			if (image === undefined) target.fill(-1);
+			else resizeWithPad(image, size, target);
 		});
-		if (!cameras.some((camera) => frame.images.has(camera))) {
-			throw new PolicyError(
-				"no-camera",
-				`frame ${sample} has none of the policy's cameras ${cameras.join(", ")}; it has ${[...frame.images.keys()].join(", ") || "no image"}`,
-			);
-		}
 	});
-	return { images, cameraMask };
+	return images;
 }
 
-function prepareStates(frames: readonly Frame[], context: BatchContext, dims: ModelDims): Float32Array {
+/** One picture as the feed `images` `[1, 1, 3, H, W]` in [-1, 1]. @throws PolicyError bad-frame */
+export function pictureFeed(image: PolicyImage, { vision }: ModelDims): NdArray<"float32"> {
+	const size = { height: vision.imageHeight, width: vision.imageWidth };
+	const pixels = new Float32Array(3 * size.height * size.width);
+	resizeWithPad(image, size, pixels);
+	return ndArray("float32", [1, 1, 3, size.height, size.width], pixels);
+}
+
+/** `[B, C]`, 1 where the camera has a picture. */
+function cameraMask(prompts: readonly Prompt[], layout: PrefixLayout): Uint8Array {
+	const mask = prompts.flatMap((prompt, sample) => {
+		if (!layout.cameras.some((camera) => prompt.cameras.has(camera))) {
+			throw new PolicyError(
+				"no-camera",
+				`frame ${sample} has none of the policy's cameras ${layout.cameras.join(", ")}; it has ${[...prompt.cameras].join(", ") || "no image"}`,
+			);
+		}
+		return layout.cameras.map((camera) => (prompt.cameras.has(camera) ? 1 : 0));
+	});
+	return Uint8Array.from(mask);
+}
+
+function prepareStates(prompts: readonly Prompt[], context: BatchContext, dims: ModelDims): Float32Array {
 	const { state } = normalizedFeatures(context.config);
 	const normalizer = createNormalizer(state, context.stats);
-	for (const frame of frames) demandLength(state.key, frame.state, state.length);
-	const states = concatenate(frames.map((frame) => normalizer.normalize(frame.state)));
+	for (const prompt of prompts) demandLength(state.key, prompt.state, state.length);
+	const states = concatenate(prompts.map((prompt) => normalizer.normalize(prompt.state)));
 	demandFinite(state.key, states);
 	return padRows(states, state.length, dims.maxStateDim);
+}
+
+/** Words, positions, masks and state of a prepared prompt as feeds. */
+function promptFeeds(prepared: PreparedPrompt, layout: PrefixLayout, dims: ModelDims): Map<string, NdArray> {
+	const { language, state } = prepared;
+	const { chunkSize, maxStateDim } = dims;
+	const batchSize = state.length / maxStateDim;
+	const { bias, positions, numValid } = prefixPositions(layout, batchSize, {
+		cameras: prepared.cameraMask,
+		language: language.mask,
+	});
+	const suffix = BigInt64Array.from({ length: batchSize * chunkSize }, (_, index) =>
+		BigInt((numValid[Math.floor(index / chunkSize)] ?? 0) + 1 + (index % chunkSize)),
+	);
+	return new Map<string, NdArray>([
+		[FEED.languageIds, language.ids],
+		[FEED.prefixBias, ndArray("float32", [batchSize, layout.numTokens], bias)],
+		[FEED.prefixPositions, ndArray("int64", [batchSize, layout.numTokens], positions)],
+		[FEED.statePositions, ndArray("int64", [batchSize, 1], BigInt64Array.from(numValid, BigInt))],
+		[FEED.suffixPositions, ndArray("int64", [batchSize, chunkSize], suffix)],
+		[FEED.state, ndArray("float32", [batchSize, maxStateDim], state)],
+	]);
 }
 
 /** Positions, masks and pixels of a prepared observation as feeds. */
@@ -125,25 +164,12 @@ export function observationFeeds(
 	layout: PrefixLayout,
 	dims: ModelDims,
 ): Map<string, NdArray> {
-	const { images, cameraMask, language, state } = prepared;
-	const { vision, chunkSize, maxStateDim } = dims;
-	const batchSize = state.length / maxStateDim;
-	const { bias, positions, numValid } = prefixPositions(layout, batchSize, {
-		cameras: cameraMask,
-		language: language.mask,
-	});
-	const suffix = BigInt64Array.from({ length: batchSize * chunkSize }, (_, index) =>
-		BigInt((numValid[Math.floor(index / chunkSize)] ?? 0) + 1 + (index % chunkSize)),
-	);
+	const { vision, maxStateDim } = dims;
+	const batchSize = prepared.state.length / maxStateDim;
 	const imageShape = [batchSize, layout.cameras.length, 3, vision.imageHeight, vision.imageWidth];
 	return new Map<string, NdArray>([
-		[FEED.images, ndArray("float32", imageShape, images)],
-		[FEED.languageIds, language.ids],
-		[FEED.prefixBias, ndArray("float32", [batchSize, layout.numTokens], bias)],
-		[FEED.prefixPositions, ndArray("int64", [batchSize, layout.numTokens], positions)],
-		[FEED.statePositions, ndArray("int64", [batchSize, 1], BigInt64Array.from(numValid, BigInt))],
-		[FEED.suffixPositions, ndArray("int64", [batchSize, chunkSize], suffix)],
-		[FEED.state, ndArray("float32", [batchSize, maxStateDim], state)],
+		[FEED.images, ndArray("float32", imageShape, prepared.images)],
+		...promptFeeds(prepared, layout, dims),
 	]);
 }
 
@@ -227,24 +253,38 @@ function prepareActions(
 }
 
 /**
+ * Feeds of words, positions and state: everything a frame is but its pixels.
+ * @throws PolicyError bad-frame | no-camera | missing-stats | bad-stats | bad-tokenizer
+ */
+export function preparePrompts(prompts: readonly Prompt[], context: BatchContext): Map<string, NdArray> {
+	const dims = modelDims(context.config, context.vlm);
+	const layout = prefixLayout(context.config, dims, context);
+	if (prompts.length === 0) throw new PolicyError("bad-frame", "the batch has no frames");
+	const language = encodeTasks(
+		context.tokenizer,
+		prompts.map(({ task }) => task),
+		{ length: layout.languageLength, vocabSize: dims.text.vocabSize },
+	);
+	const prepared = {
+		cameraMask: cameraMask(prompts, layout),
+		language,
+		state: prepareStates(prompts, context, dims),
+	};
+	return promptFeeds(prepared, layout, dims);
+}
+
+/**
  * Feeds of the prefix and state for a batch of frames.
  * @throws PolicyError bad-frame | no-camera | missing-stats | bad-stats | bad-tokenizer
  */
 export function prepareObservations(frames: readonly Frame[], context: BatchContext): Map<string, NdArray> {
 	const dims = modelDims(context.config, context.vlm);
 	const layout = prefixLayout(context.config, dims, context);
-	if (frames.length === 0) throw new PolicyError("bad-frame", "the batch has no frames");
-	const language = encodeTasks(
-		context.tokenizer,
-		frames.map(({ task }) => task),
-		{ length: layout.languageLength, vocabSize: dims.text.vocabSize },
-	);
-	const prepared = {
-		...prepareImages(frames, dims, layout),
-		language,
-		state: prepareStates(frames, context, dims),
-	};
-	return observationFeeds(prepared, layout, dims);
+	const prompts = frames.map(({ images, state, task }) => ({ cameras: new Set(images.keys()), state, task }));
+	const feeds = preparePrompts(prompts, context);
+	const { imageHeight, imageWidth } = dims.vision;
+	const shape = [frames.length, layout.cameras.length, 3, imageHeight, imageWidth];
+	return feeds.set(FEED.images, ndArray("float32", shape, prepareImages(frames, dims, layout)));
 }
 
 /**

@@ -1,5 +1,4 @@
 // Whether a process of this machine is still there.
-import { codeOf } from "./exit-codes.ts";
 
 /** True when a process with this id exists, whoever owns it. */
 export function isProcessAlive(pid: number): boolean {
@@ -7,6 +6,6 @@ export function isProcessAlive(pid: number): boolean {
 		process.kill(pid, 0);
 		return true;
 	} catch (error) {
-		return codeOf(error) === "EPERM";
+		return error instanceof Error && "code" in error && error.code === "EPERM";
 	}
 }
