@@ -7,6 +7,14 @@ import { refusePointer } from "../lfs-pointer.ts";
 
 /** Most rows a file may claim: more would not fit the typed arrays here, so the footer is broken. */
 const MAX_ROWS = 1 << 28;
+/** Values for each byte of a file, at most; even a constant column has others beside it that are not. */
+const MAX_VALUES_PER_BYTE = 64;
+const ALWAYS_ALLOWED_VALUES = 1 << 20;
+
+/** Most rows, and most values of a column, that a file of this size may claim: more would only cost memory. */
+export function maxValues(sizeBytes: number): number {
+	return Math.min(MAX_ROWS, sizeBytes * MAX_VALUES_PER_BYTE + ALWAYS_ALLOWED_VALUES);
+}
 
 /** A parquet file; the caller disposes it. */
 export interface ParquetFile extends AsyncDisposable {
@@ -54,7 +62,7 @@ export async function openParquetFile(
 		};
 		const metadata = await parquetMetadataAsync(bytes);
 		const numRows = Number(metadata.num_rows);
-		if (!Number.isSafeInteger(numRows) || numRows < 0 || numRows > MAX_ROWS) {
+		if (!Number.isSafeInteger(numRows) || numRows < 0 || numRows > maxValues(size)) {
 			throw badParquet(path, `its footer claims ${metadata.num_rows} rows`);
 		}
 		return {
@@ -96,7 +104,7 @@ function topLevelNames({ schema }: FileMetaData): string[] {
 	let at = 1;
 	const skip = (): void => {
 		const element = schema[at++];
-		for (let child = 0; child < (element?.num_children ?? 0); child++) skip();
+		for (let child = 0; child < (element?.num_children ?? 0) && at < schema.length; child++) skip();
 	};
 	while (at < schema.length) {
 		names.push(schema[at]?.name ?? "");

@@ -2,6 +2,7 @@
 // DatasetError "bad-parquet" that names it; values are checked where they become numbers.
 import { type DecodedArray, parquetRead } from "hyparquet";
 import { compressors } from "hyparquet-compressors";
+import { checkPages } from "./check-pages.ts";
 import { badParquet, noColumn, openParquetFile, type ParquetFile, toBadParquet } from "./file.ts";
 
 /** Some columns of one file. */
@@ -47,6 +48,7 @@ async function readColumns(
 	}
 	const chunks = new Map<string, ColumnChunk[]>(columns.map((name) => [name, []]));
 	if (numRows > 0 && columns.length > 0) {
+		await checkPages(file, columns);
 		await parquetRead({
 			file: file.bytes,
 			metadata,

@@ -14,6 +14,9 @@ export class NativeVideoError extends Error {
 	}
 }
 
+/** A picture of 8192 x 8192, as many as a decoder's answer may hold; a header that claims more is damaged. */
+export const MAX_PIXELS: number = 8192 * 8192;
+
 /** Returns `code` when it is not negative. */
 export function check(what: string, code: number): number {
 	if (code < 0) throw new NativeVideoError(what, code);

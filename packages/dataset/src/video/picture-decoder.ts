@@ -3,12 +3,9 @@
 import { AV_CODEC_ID_MJPEG, AV_CODEC_ID_PNG, type AVCodecID } from "node-av/constants";
 import { Codec, CodecContext, Frame, Packet } from "node-av/lib";
 import { causeText } from "../errors.ts";
-import { check } from "./av.ts";
+import { check, MAX_PIXELS } from "./av.ts";
 import { type DecodedFrame, DecodeError } from "./decode-error.ts";
 import { RgbConverter } from "./rgb-converter.ts";
-
-/** A picture of 8192 x 8192, as many as a decoder's answer may hold; a header that claims more is damaged. */
-const MAX_PIXELS = 8192 * 8192;
 
 /** Decodes pictures one by one. */
 export class PictureDecoder implements Disposable {

@@ -3,7 +3,7 @@
 import { AVERROR_EAGAIN, AVERROR_EOF, AVMEDIA_TYPE_VIDEO, AVSEEK_FLAG_BACKWARD } from "node-av/constants";
 import { Codec, CodecContext, FormatContext, Frame, InputFormat, Packet, type Stream } from "node-av/lib";
 import { causeText } from "../errors.ts";
-import { check } from "./av.ts";
+import { check, MAX_PIXELS } from "./av.ts";
 import { type DecodedFrame, DecodeError } from "./decode-error.ts";
 import { RgbConverter } from "./rgb-converter.ts";
 
@@ -44,6 +44,7 @@ export class VideoDecoder implements Disposable {
 			this.#codec.threadCount = 1;
 			// Damaged data must fail, not be painted over.
 			check("option err_detect", this.#codec.setOption("err_detect", "explode"));
+			check("option max_pixels", this.#codec.setOption("max_pixels", String(MAX_PIXELS)));
 			check("open decoder", this.#codec.open2Sync(codec, null));
 			this.#packet.alloc();
 			this.#frame.alloc();
