@@ -101,20 +101,30 @@ async function imageStats(
 	reader: FrameReader,
 	signal: AbortSignal | undefined,
 ): Promise<Stats> {
-	const frames = sampledFrames(dataset.episodes[episodeIndex]?.length ?? 0);
 	const stats: Record<string, FeatureStats> = {};
 	for (const camera of dataset.cameraKeys) {
-		const collector = collectImageStats();
-		for (let at = 0; at < frames.length; at += READ_AT_ONCE) {
-			const requests = frames
-				.slice(at, at + READ_AT_ONCE)
-				.map((frameIndex) => ({ episodeIndex, frameIndex, camera }));
-			for (const image of await reader.read(requests, signal === undefined ? {} : { signal }))
-				collector.add(image);
-		}
-		stats[camera] = collector.finish();
+		stats[camera] = await episodeImageStats(dataset, { episodeIndex, camera }, reader, signal);
 	}
 	return stats;
+}
+
+/** Statistics of one camera's pictures in an episode, from the frames that LeRobot would sample. */
+export async function episodeImageStats(
+	dataset: LeRobotDataset,
+	{ episodeIndex, camera }: { readonly episodeIndex: number; readonly camera: string },
+	reader: FrameReader,
+	signal: AbortSignal | undefined,
+): Promise<FeatureStats> {
+	const frames = sampledFrames(dataset.episodes[episodeIndex]?.length ?? 0);
+	const collector = collectImageStats();
+	for (let at = 0; at < frames.length; at += READ_AT_ONCE) {
+		const requests = frames
+			.slice(at, at + READ_AT_ONCE)
+			.map((frameIndex) => ({ episodeIndex, frameIndex, camera }));
+		for (const image of await reader.read(requests, signal === undefined ? {} : { signal }))
+			collector.add(image);
+	}
+	return collector.finish();
 }
 
 /** Pictures held at once while measuring. */

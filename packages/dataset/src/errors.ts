@@ -25,6 +25,7 @@ export type DatasetErrorCode =
 	| "bad-episode"
 	| "no-episodes"
 	| "not-convertible"
+	| "not-mergeable"
 	| "target-exists"
 	| "write-failed";
 

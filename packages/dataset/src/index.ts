@@ -1,5 +1,6 @@
 // Public names of @zk0/dataset.
-export { type ConvertedDataset, type ConvertOptions, convertDataset } from "./convert.ts";
+export type { ComposedDataset, ComposeOptions } from "./compose.ts";
+export type { VideoAccount } from "./compose-cameras.ts";
 export {
 	cameraKeysOf,
 	findLayout,
@@ -9,6 +10,15 @@ export {
 	openDataset,
 } from "./dataset.ts";
 export { type ComputeStatsOptions, computeStats } from "./dataset-stats.ts";
+export {
+	convertDataset,
+	mergeDatasets,
+	reencodeDataset,
+	type SplitParts,
+	splitDataset,
+	splitParts,
+	subsetDataset,
+} from "./edit.ts";
 export { DatasetError, type DatasetErrorCode, type DatasetErrorDetails } from "./errors.ts";
 export { type DatasetDigest, digestDataset } from "./fingerprint.ts";
 export {
@@ -44,12 +54,13 @@ export {
 	vectorStats,
 } from "./stats.ts";
 export { encodeStats, parseStats } from "./stats-json.ts";
-export type { VideoCodec } from "./video/codec.ts";
+export type { EncoderChoice, VideoCodec } from "./video/codec.ts";
 export {
 	createDatasetWriter,
 	type DatasetWriter,
 	type DatasetWriterOptions,
 	type EpisodeInput,
 	type FrameSequence,
+	type VideoCut,
 	type WrittenDataset,
 } from "./writer.ts";

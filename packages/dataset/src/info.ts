@@ -68,6 +68,8 @@ export interface CameraSpec {
 	readonly key: string;
 	readonly height: number;
 	readonly width: number;
+	/** What its video is where it is copied, not encoded. @default the writer's codec, yuv420p */
+	readonly copied?: { readonly codec: string; readonly pixelFormat: string };
 }
 
 /** The columns that every LeRobot dataset has besides its own features. */

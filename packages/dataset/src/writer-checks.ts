@@ -1,27 +1,37 @@
 // What a dataset writer checks and does around the recording itself: options, episodes, the feature table of
 // info.json, and the move of the finished folder to its place.
-import { open, readdir, rename } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { open, readdir, rename, rm } from "node:fs/promises";
+import { hostname } from "node:os";
+import { basename, dirname, join } from "node:path";
 import { causeText, DatasetError } from "./errors.ts";
 import { type Feature, INDEX_FEATURES } from "./info.ts";
-import { CODECS } from "./video/codec.ts";
+import { featureColumn } from "./parquet/schema.ts";
+import { codecSettings } from "./video/codec.ts";
 import type { DatasetWriterOptions, EpisodeInput, FrameSequence } from "./writer.ts";
 
 /** @throws RangeError for options no dataset can have. */
-export function checkOptions({ fps, cameras, stateNames, actionNames }: DatasetWriterOptions): void {
+export function checkOptions(options: DatasetWriterOptions): void {
+	const { fps, cameras, stateNames, actionNames, codec = "av1", encoder, extraFeatures = {} } = options;
+	codecSettings(codec, encoder);
+	for (const [name, feature] of Object.entries(extraFeatures)) {
+		featureColumn(name, feature);
+		if (Object.hasOwn(INDEX_FEATURES, name))
+			throw new RangeError(`dataset writer: ${name} is a column of its own`);
+	}
 	if (!Number.isSafeInteger(fps) || fps < 1)
 		throw new RangeError(`dataset writer: fps ${fps} is not a positive integer`);
 	if (actionNames.length === 0 || stateNames.length === 0) {
 		throw new RangeError("dataset writer: state and action need at least one dimension each");
 	}
 	const keys = new Set<string>();
-	for (const { key, height, width } of cameras) {
+	for (const { key, height, width, copied } of cameras) {
 		if (!/^[\w-][\w.-]*$/.test(key) || keys.has(key)) {
 			throw new RangeError(
 				`dataset writer: camera key "${key}" is taken or not made of letters, digits, "_", "-", "."`,
 			);
 		}
 		keys.add(key);
+		if (copied !== undefined) continue;
 		if (height % 2 !== 0 || width % 2 !== 0 || height < 64 || width < 64 || height > 4096 || width > 4096) {
 			throw new RangeError(
 				`dataset writer: camera ${key} is ${height}x${width}; both must be even and in 64..4096`,
@@ -35,9 +45,9 @@ export function checkOptions({ fps, cameras, stateNames, actionNames }: DatasetW
  * @throws DatasetError "bad-episode" saying what is wrong.
  */
 export function checkEpisode(
-	{ task, states, actions, images }: EpisodeInput,
+	{ task, states, actions, images, columns = {} }: EpisodeInput,
 	episodeIndex: number,
-	{ stateNames, actionNames, cameras }: DatasetWriterOptions,
+	{ stateNames, actionNames, cameras, extraFeatures = {} }: DatasetWriterOptions,
 ): number {
 	const length = states.length / stateNames.length;
 	if (!Number.isInteger(length) || length < 1) {
@@ -56,6 +66,11 @@ export function checkEpisode(
 	for (const [name, values] of Object.entries({ states, actions })) {
 		const at = values.findIndex((value) => !Number.isFinite(value));
 		if (at >= 0) throw badEpisode(episodeIndex, `${name}[${at}] is ${values[at]}`);
+	}
+	for (const name of Object.keys(extraFeatures)) {
+		const numValues = columns[name]?.length ?? 0;
+		if (numValues !== length)
+			throw badEpisode(episodeIndex, `${name} has ${numValues} values for ${length} rows`);
 	}
 	const expected = cameras.map(({ key }) => key).sort();
 	const given = [...images.keys()].sort();
@@ -86,12 +101,12 @@ export function writeFailed(root: string, cause: unknown): DatasetError {
 
 /** The `features` table of info.json. */
 export function datasetFeatures(options: DatasetWriterOptions): Readonly<Record<string, Feature>> {
-	const { fps, stateNames, actionNames, cameras, codec = "av1" } = options;
+	const { fps, stateNames, actionNames, cameras, codec = "av1", encoder, extraFeatures = {} } = options;
 	const features: Record<string, Feature> = {
 		action: { dtype: "float32", shape: [actionNames.length], names: [...actionNames] },
 		"observation.state": { dtype: "float32", shape: [stateNames.length], names: [...stateNames] },
 	};
-	for (const { key, height, width } of cameras) {
+	for (const { key, height, width, copied } of cameras) {
 		features[key] = {
 			dtype: "video",
 			shape: [height, width, 3],
@@ -99,16 +114,16 @@ export function datasetFeatures(options: DatasetWriterOptions): Readonly<Record<
 			info: {
 				"video.height": height,
 				"video.width": width,
-				"video.pix_fmt": "yuv420p",
+				"video.pix_fmt": copied?.pixelFormat ?? "yuv420p",
 				"video.is_depth_map": false,
 				"video.fps": fps,
 				"video.channels": 3,
 				has_audio: false,
-				...CODECS[codec].info,
+				...(copied === undefined ? codecSettings(codec, encoder).info : { "video.codec": copied.codec }),
 			},
 		};
 	}
-	return { ...features, ...INDEX_FEATURES };
+	return { ...features, ...extraFeatures, ...INDEX_FEATURES };
 }
 
 /** @throws DatasetError "target-exists" when `root` is there and not an empty folder. */
@@ -125,6 +140,33 @@ function targetExists(root: string, cause?: unknown): DatasetError {
 		file: root,
 		cause,
 	});
+}
+
+/** How the temporary folder of this process for `root` begins: its host and process id tell whether it still runs. */
+export function partialPrefix(root: string): string {
+	const host = hostname().replaceAll(/[^\w.]/g, "_");
+	return `.${basename(root)}.partial-${host}-${process.pid}-`;
+}
+
+/** Removes what processes of this host that ended without cleaning up (power, kill -9) left of `root`. */
+export async function removeStalePartials(root: string): Promise<void> {
+	const start = partialPrefix(root).slice(0, -`${process.pid}-`.length);
+	for (const name of await readdir(dirname(root))) {
+		const pid = name.startsWith(start) ? Number(name.slice(start.length).split("-", 1)[0]) : Number.NaN;
+		if (Number.isSafeInteger(pid) && pid > 0 && !isRunning(pid)) {
+			await rm(join(dirname(root), name), { recursive: true, force: true });
+		}
+	}
+}
+
+function isRunning(pid: number): boolean {
+	try {
+		process.kill(pid, 0);
+		return true;
+	} catch (cause) {
+		// EPERM: it runs, as somebody else.
+		return cause instanceof Error && "code" in cause && cause.code === "EPERM";
+	}
 }
 
 /** Syncs every file of `temporary` and renames it to `root`. */

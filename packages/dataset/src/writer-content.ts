@@ -16,8 +16,9 @@ export interface EpisodePlace {
 
 /** The columns of an episode's rows by feature key, and their statistics. */
 export function episodeRows(
-	{ states, actions, task }: EpisodeInput,
+	{ states, actions, task, columns = {} }: EpisodeInput,
 	{ episodeIndex, fromIndex, length, tasks, fps }: EpisodePlace,
+	extraFeatures: Readonly<Record<string, Feature>>,
 ): { rows: Record<string, readonly unknown[]>; stats: Record<string, FeatureStats> } {
 	const rows: Record<string, readonly unknown[]> = {};
 	const stats: Record<string, FeatureStats> = {};
@@ -28,6 +29,12 @@ export function episodeRows(
 		]);
 		rows[key] = dim === 1 ? vectors.flat() : vectors;
 		stats[key] = vectorStats(values, dim);
+	}
+	for (const [key, { dtype, shape }] of Object.entries(extraFeatures)) {
+		const values = columns[key] ?? [];
+		rows[key] = values;
+		// LeRobot has no statistics of texts.
+		if (dtype !== "string") stats[key] = vectorStats(values.flat().map(Number), shape[0] ?? 1);
 	}
 	const scalars: Record<string, (frame: number) => number> = {
 		timestamp: (frame) => Math.fround(frame / fps),

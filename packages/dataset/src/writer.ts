@@ -3,13 +3,13 @@
 // the target appears whole or not at all. The same episodes give the same bytes.
 import { mkdirSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { basename, dirname, join, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { DatasetError } from "./errors.ts";
 import { type CameraSpec, DEFAULT_LIMITS, type Feature, VIDEO_PATH } from "./info.ts";
 import { aggregateStats, collectImageStats, type FeatureStats, sampledFrames } from "./stats.ts";
 import { encodeStats } from "./stats-json.ts";
-import { CODECS, type VideoCodec } from "./video/codec.ts";
-import type { EpisodeVideo } from "./video/encode-protocol.ts";
+import { codecSettings, type EncoderChoice, type VideoCodec } from "./video/codec.ts";
+import type { CutSpec, EpisodeVideo } from "./video/encode-protocol.ts";
 import { type EncoderProcess, startEncoder } from "./video/encoder-process.ts";
 import {
 	badEpisode,
@@ -19,6 +19,8 @@ import {
 	datasetFeatures,
 	iterate,
 	moveIntoPlace,
+	partialPrefix,
+	removeStalePartials,
 	writeFailed,
 } from "./writer-checks.ts";
 import { episodeRows, infoJson } from "./writer-content.ts";
@@ -45,6 +47,10 @@ export interface DatasetWriterOptions {
 	readonly tasks?: readonly string[];
 	/** @default "av1" */
 	readonly codec?: VideoCodec;
+	/** Keyframe distance and quality of what is encoded. @default LeRobot's for av1 */
+	readonly encoder?: EncoderChoice;
+	/** Further columns by feature key: numbers, truth values or texts of shape [D]. @default none */
+	readonly extraFeatures?: Readonly<Record<string, Feature>>;
 	/** Size limits of files and folders. @default LeRobot's: 100 MB data, 200 MB video, 1000 files per chunk */
 	readonly limits?: Partial<typeof DEFAULT_LIMITS>;
 	/** Aborts the writer: nothing is left on disk and every call rejects with the signal's reason. */
@@ -54,6 +60,17 @@ export interface DatasetWriterOptions {
 /** Frames of one camera, each [height, width, 3] uint8; a frame's memory may be reused once the next is asked for. */
 export type FrameSequence = Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
 
+/** An episode's stretch of an existing video, whose compressed frames are copied as they are. */
+export interface VideoCut {
+	readonly path: string;
+	/** Seconds in the file. */
+	readonly fromTimestamp: number;
+	/** Largest accepted distance of a frame from its multiple of 1 / fps, seconds. */
+	readonly toleranceS: number;
+	/** Statistics of its pictures. */
+	readonly stats: FeatureStats;
+}
+
 /** One recorded episode. */
 export interface EpisodeInput {
 	/** The sentence that tells the robot what to do, or one for each of the `length` rows. */
@@ -62,8 +79,10 @@ export interface EpisodeInput {
 	readonly states: Float32Array;
 	/** [length, actionDim] in the robot's units. */
 	readonly actions: Float32Array;
-	/** `length` frames for every camera key. */
-	readonly images: ReadonlyMap<string, FrameSequence>;
+	/** `length` frames for every camera key, or the video that has them. */
+	readonly images: ReadonlyMap<string, FrameSequence | VideoCut>;
+	/** `length` values for every extra feature: lists where its shape is not [1]. @default none */
+	readonly columns?: Readonly<Record<string, readonly unknown[]>>;
 }
 
 /** What was written. */
@@ -109,7 +128,8 @@ export async function createDatasetWriter(
 	let temporary: string;
 	try {
 		mkdirSync(dirname(root), { recursive: true });
-		temporary = await mkdtemp(join(dirname(root), `.${basename(root)}.partial-`));
+		await removeStalePartials(root);
+		temporary = await mkdtemp(join(dirname(root), partialPrefix(root)));
 		mkdirSync(join(temporary, "meta"));
 	} catch (cause) {
 		throw writeFailed(root, cause);
@@ -152,7 +172,7 @@ class Recording implements DatasetWriter {
 						root: temporary,
 						pathTemplate: VIDEO_PATH,
 						fps: options.fps,
-						codec: CODECS[options.codec ?? "av1"],
+						codec: codecSettings(options.codec ?? "av1", options.encoder),
 						fileSizeBytes: this.#limits.videoFileSizeMb * 1024 * 1024,
 						filesPerChunk: this.#limits.filesPerChunk,
 						cameras: options.cameras,
@@ -173,7 +193,7 @@ class Recording implements DatasetWriter {
 			const tasks = [...new Set([episode.task].flat())];
 			this.#tasks.push(...tasks.filter((task) => !this.#tasks.includes(task)));
 			const place = { episodeIndex, fromIndex, length, tasks: this.#tasks, fps: this.#options.fps };
-			const { rows, stats } = episodeRows(episode, place);
+			const { rows, stats } = episodeRows(episode, place, this.#options.extraFeatures ?? {});
 			const data = this.#data.append(rows, length);
 			this.#episodes.push({
 				episodeIndex,
@@ -269,14 +289,22 @@ class Recording implements DatasetWriter {
 			return {};
 		}
 		const sampled = new Set(sampledFrames(length));
-		const cameras = this.#options.cameras.map((camera) => ({
+		const { fps } = this.#options;
+		const images = this.#options.cameras.map((camera) => ({
 			camera,
-			frames: iterate(episode.images.get(camera.key) ?? []),
-			stats: collectImageStats(),
+			given: episode.images.get(camera.key) ?? [],
 		}));
-		encoder.begin(length);
+		const cuts = images.map(({ given }): CutSpec | null => {
+			if (!isCut(given)) return null;
+			const { path, fromTimestamp, toleranceS } = given;
+			return { path, fromTimestamp, toleranceS, numFrames: length, fps };
+		});
+		const cameras = images.flatMap(({ camera, given }, number) =>
+			isCut(given) ? [] : [{ number, camera, frames: iterate(given), stats: collectImageStats() }],
+		);
+		encoder.begin(length, cuts);
 		for (let frameIndex = 0; frameIndex <= length; frameIndex++) {
-			for (const [number, { camera, frames, stats }] of cameras.entries()) {
+			for (const { number, camera, frames, stats } of cameras) {
 				const next = await frames.next();
 				if ((next.done ?? false) !== (frameIndex === length)) {
 					const count = next.done ? String(frameIndex) : `more than ${length}`;
@@ -299,6 +327,16 @@ class Recording implements DatasetWriter {
 			}
 		}
 		this.#videos.push(encoder.end());
-		return Object.fromEntries(cameras.map(({ camera, stats }) => [camera.key, stats.finish()]));
+		const measured = new Map(cameras.map(({ camera, stats }) => [camera.key, stats.finish()]));
+		return Object.fromEntries(
+			images.flatMap(({ camera: { key }, given }) => {
+				const stats = isCut(given) ? given.stats : measured.get(key);
+				return stats === undefined ? [] : [[key, stats]];
+			}),
+		);
 	}
+}
+
+function isCut(images: FrameSequence | VideoCut): images is VideoCut {
+	return "fromTimestamp" in images;
 }

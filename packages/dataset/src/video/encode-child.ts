@@ -5,6 +5,7 @@ import { Log } from "node-av/lib";
 import { causeText } from "../errors.ts";
 import { serveParent } from "./child-main.ts";
 import type { EncodeReply, EncodeRequest } from "./encode-protocol.ts";
+import { probeCuts } from "./video-cut.ts";
 import { CameraRecorder } from "./video-file.ts";
 
 const recorders: CameraRecorder[] = [];
@@ -20,7 +21,14 @@ function handle(request: EncodeRequest): void {
 			for (const camera of request.cameras) recorders.push(new CameraRecorder(request, camera));
 			return;
 		case "begin":
-			for (const recorder of recorders) recorder.beginEpisode(request.numFrames);
+			for (const [camera, recorder] of recorders.entries()) {
+				const cut = request.cuts[camera] ?? null;
+				if (cut === null) recorder.beginEpisode(request.numFrames);
+				else recorder.copyEpisode(cut);
+			}
+			return;
+		case "probe":
+			reply({ kind: "probed", probes: probeCuts(request.cuts) });
 			return;
 		case "frame":
 			recorders[request.camera]?.addFrame(request.rgb);

@@ -3,7 +3,7 @@
 import { type Deferred, deferred } from "../deferred.ts";
 import { DatasetError } from "../errors.ts";
 import { sendToChild, startVideoChild, type VideoChild } from "./child-entry.ts";
-import type { EncodeReply, EncodeSetup, EpisodeVideo } from "./encode-protocol.ts";
+import type { CutProbe, CutSpec, EncodeReply, EncodeSetup, EpisodeVideo } from "./encode-protocol.ts";
 
 /** Bytes of frames that may wait in the encoder's queue: bounds memory, still lets recording run ahead. */
 const MAX_IN_FLIGHT_BYTES = 32 << 20;
@@ -12,8 +12,8 @@ const MAX_IN_FLIGHT_BYTES = 32 << 20;
 export interface EncoderProcess extends AsyncDisposable {
 	/** Its process id; undefined when it has none (any more). */
 	readonly pid: number | undefined;
-	/** Starts an episode; frames follow. */
-	begin(numFrames: number): void;
+	/** Starts an episode; frames follow for the cameras (by number) whose cut is null, the others are copied. */
+	begin(numFrames: number, cuts: readonly (CutSpec | null)[]): void;
 	/** Hands over one frame of camera number `camera`; `rgb` may be reused at once. Waits while too much is queued. */
 	frame(camera: number, rgb: Uint8Array): Promise<void>;
 	/** Resolves when the episode's frames are in their files; several episodes may be under way. */
@@ -46,6 +46,8 @@ export function startEncoder(setup: EncodeSetup): EncoderProcess {
 				room.resolve(undefined);
 				room = deferred();
 				return;
+			case "probed":
+				throw new TypeError("encoder process: a probe was answered that nobody sent");
 			case "episode":
 				episodes.shift()?.resolve(reply.videos);
 				return;
@@ -84,9 +86,10 @@ export function startEncoder(setup: EncodeSetup): EncoderProcess {
 		get pid() {
 			return closing || failure !== null ? undefined : child.process.pid;
 		},
-		begin(numFrames) {
+		begin(numFrames, cuts) {
 			ensure();
-			sendToChild(child, { kind: "begin", numFrames });
+			// as: plain data; the interface lacks the index signature that Serializable asks for.
+			sendToChild(child, { kind: "begin", numFrames, cuts: cuts.map((cut) => cut && { ...cut }) });
 		},
 		async frame(camera, rgb) {
 			ensure();
@@ -114,4 +117,41 @@ export function startEncoder(setup: EncodeSetup): EncoderProcess {
 			await (isFinished ? child.close() : child.kill());
 		},
 	};
+}
+
+/**
+ * What stretches of video are and whether they can be copied, found out in a process of its own.
+ * @throws DatasetError "encoder-failed" when that process ends; the signal's reason.
+ */
+export async function probeVideoCuts(
+	cuts: readonly CutSpec[],
+	{ signal }: { signal?: AbortSignal } = {},
+): Promise<readonly CutProbe[]> {
+	signal?.throwIfAborted();
+	if (cuts.length === 0) return [];
+	const answer = deferred<readonly CutProbe[]>();
+	const child = startVideoChild("encode-child", (message) => {
+		// as: the only sender is encode-child.ts of this package, which sends EncodeReply.
+		const reply = message as EncodeReply;
+		if (reply.kind === "probed") answer.resolve(reply.probes);
+		if (reply.kind === "failed") answer.reject(new DatasetError("encoder-failed", reply.message));
+	});
+	void child.exit.then((how) => {
+		const files = [...new Set(cuts.map(({ path }) => path))];
+		answer.reject(
+			new DatasetError(
+				"encoder-failed",
+				`the process that reads ${files.length === 1 ? files[0] : `${files.length} videos, ${files[0]} first`}, ended (${how}); download the dataset again`,
+			),
+		);
+	});
+	const onAbort = (): void => answer.reject(signal?.reason);
+	signal?.addEventListener("abort", onAbort, { once: true });
+	try {
+		sendToChild(child, { kind: "probe", cuts: cuts.map((cut) => ({ ...cut })) });
+		return await answer.promise;
+	} finally {
+		signal?.removeEventListener("abort", onAbort);
+		await child.kill();
+	}
 }

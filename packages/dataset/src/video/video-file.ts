@@ -15,6 +15,7 @@ import {
 import {
 	Codec,
 	CodecContext,
+	type CodecParameters,
 	FormatContext,
 	Frame,
 	Packet,
@@ -24,10 +25,13 @@ import {
 } from "node-av/lib";
 import { fillPath } from "../info.ts";
 import { check, NativeVideoError, setCodecOptions } from "./av.ts";
-import type { EncodeSetup, EpisodeVideo } from "./encode-protocol.ts";
+import type { CutSpec, EncodeSetup, EpisodeVideo } from "./encode-protocol.ts";
+import { PacketSource } from "./video-cut.ts";
 
 interface Muxer {
 	readonly path: string;
+	/** What its stream is: packets of another kind need a file of their own. */
+	readonly kind: string;
 	readonly format: FormatContext;
 	stream: Stream | null;
 	numFrames: number;
@@ -44,6 +48,7 @@ export class CameraRecorder implements Disposable {
 	readonly #packet = new Packet();
 	#muxer: Muxer | null = null;
 	#encoder: CodecContext | null = null;
+	#source: PacketSource | null = null;
 	#fileNumber = -1;
 	#episodeFirstFrame = 0;
 	#frameInEpisode = 0;
@@ -67,11 +72,34 @@ export class CameraRecorder implements Disposable {
 	/** Starts an episode of `numFrames`; begins a new file when the current one would grow past the limit. */
 	beginEpisode(numFrames: number): void {
 		const muxer = this.#muxer;
-		const expected = muxer === null ? 0 : (muxer.sizeBytes / muxer.numFrames) * (muxer.numFrames + numFrames);
-		if (muxer === null || expected >= this.#setup.fileSizeBytes) this.#nextFile();
-		this.#episodeFirstFrame = this.#muxer?.numFrames ?? 0;
-		this.#frameInEpisode = 0;
+		const perFrame = muxer === null ? 0 : muxer.sizeBytes / muxer.numFrames;
+		this.#openFile(ENCODED, perFrame * numFrames);
 		this.#encoder = this.#openEncoder();
+	}
+
+	/** Writes an episode by copying compressed frames. @throws RangeError for a cut that cannot be copied. */
+	copyEpisode(cut: CutSpec): void {
+		if (this.#source?.path !== cut.path) {
+			this.#source?.[Symbol.dispose]();
+			this.#source = new PacketSource(cut.path);
+		}
+		const source = this.#source;
+		this.#openFile(source.compatibilityKey, source.sizeOf(cut));
+		const muxer = this.#muxer;
+		if (muxer === null) throw new RangeError("copyEpisode: no file is open");
+		if (muxer.stream === null) {
+			this.#startStream(muxer, (parameters) => {
+				const code = source.parameters.copy(parameters);
+				parameters.codecTag = 0;
+				return code;
+			});
+		}
+		source.copy(cut, (packet) => {
+			packet.pts += BigInt(this.#episodeFirstFrame);
+			packet.dts += BigInt(this.#episodeFirstFrame);
+			this.#writePacket(muxer, packet);
+		});
+		this.#frameInEpisode = cut.numFrames;
 	}
 
 	/** Encodes one frame of [height, width, 3] bytes. */
@@ -91,11 +119,13 @@ export class CameraRecorder implements Disposable {
 	endEpisode(): EpisodeVideo {
 		const encoder = this.#encoder;
 		const muxer = this.#muxer;
-		if (encoder === null || muxer === null) throw new RangeError("endEpisode: no episode has begun");
-		check("flush encoder", encoder.sendFrameSync(null));
-		this.#drain(encoder);
-		encoder.freeContext();
-		this.#encoder = null;
+		if (muxer === null) throw new RangeError("endEpisode: no episode has begun");
+		if (encoder !== null) {
+			check("flush encoder", encoder.sendFrameSync(null));
+			this.#drain(encoder);
+			encoder.freeContext();
+			this.#encoder = null;
+		}
 		if (muxer.numFrames !== this.#episodeFirstFrame + this.#frameInEpisode) {
 			throw new RangeError(
 				`encoder returned ${muxer.numFrames - this.#episodeFirstFrame} of ${this.#frameInEpisode} frames`,
@@ -122,6 +152,7 @@ export class CameraRecorder implements Disposable {
 
 	/** Frees the native memory; an unfinished file stays broken. */
 	[Symbol.dispose](): void {
+		this.#source?.[Symbol.dispose]();
 		this.#encoder?.freeContext();
 		this.#muxer?.format.freeContext();
 		this.#scaler.freeContext();
@@ -130,7 +161,16 @@ export class CameraRecorder implements Disposable {
 		this.#yuv.free();
 	}
 
-	#nextFile(): void {
+	/** Makes the open file one for `expectedBytes` more of `kind`, and begins an episode in it. */
+	#openFile(kind: string, expectedBytes: number): void {
+		const muxer = this.#muxer;
+		const isFull = muxer !== null && muxer.sizeBytes + expectedBytes >= this.#setup.fileSizeBytes;
+		if (muxer === null || isFull || muxer.kind !== kind) this.#nextFile(kind);
+		this.#episodeFirstFrame = this.#muxer?.numFrames ?? 0;
+		this.#frameInEpisode = 0;
+	}
+
+	#nextFile(kind: string): void {
 		this.finish();
 		this.#fileNumber++;
 		const path = join(
@@ -145,7 +185,7 @@ export class CameraRecorder implements Disposable {
 		const format = new FormatContext();
 		check(`open ${path}`, format.allocOutputContext2(null, "mp4", path));
 		format.setFlags(AVFMT_FLAG_BITEXACT);
-		this.#muxer = { path, format, stream: null, numFrames: 0, sizeBytes: 0 };
+		this.#muxer = { path, kind, format, stream: null, numFrames: 0, sizeBytes: 0 };
 	}
 
 	#openEncoder(): CodecContext {
@@ -168,15 +208,16 @@ export class CameraRecorder implements Disposable {
 		context.setFlags(AV_CODEC_FLAG_GLOBAL_HEADER);
 		setCodecOptions(context, codec.options);
 		check(`open ${codec.encoder}`, context.open2Sync(encoder, null));
-		if (this.#muxer !== null && this.#muxer.stream === null) this.#startStream(this.#muxer, context);
+		if (this.#muxer !== null && this.#muxer.stream === null)
+			this.#startStream(this.#muxer, (parameters) => parameters.fromContext(context));
 		return context;
 	}
 
-	#startStream(muxer: Muxer, encoder: CodecContext): void {
+	#startStream(muxer: Muxer, fill: (parameters: CodecParameters) => number): void {
 		const stream = muxer.format.newStream(null);
 		stream.timeBase = new Rational(1, this.#setup.fps);
 		stream.avgFrameRate = new Rational(this.#setup.fps, 1);
-		check("stream parameters", stream.codecpar.fromContext(encoder));
+		check("stream parameters", fill(stream.codecpar));
 		check(`create ${muxer.path}`, muxer.format.openOutputSync());
 		check(`header of ${muxer.path}`, muxer.format.writeHeaderSync(null));
 		muxer.stream = stream;
@@ -201,16 +242,25 @@ export class CameraRecorder implements Disposable {
 			const code = encoder.receivePacketSync(this.#packet);
 			if (code === AVERROR_EAGAIN || code === AVERROR_EOF) return;
 			if (code < 0) throw new NativeVideoError("receive packet", code);
-			this.#packet.streamIndex = 0;
 			this.#packet.duration = 1n;
-			muxer.sizeBytes += this.#packet.size;
-			muxer.numFrames++;
-			this.#packet.rescaleTs({ num: 1, den: this.#setup.fps }, muxer.stream.timeBase);
-			check(`write ${muxer.path}`, muxer.format.writeFrameSync(this.#packet));
+			this.#writePacket(muxer, this.#packet);
 			this.#packet.unref();
 		}
 	}
+
+	/** Writes a packet whose times are frames of the file. */
+	#writePacket(muxer: Muxer, packet: Packet): void {
+		if (muxer.stream === null) throw new RangeError("writePacket: no stream");
+		packet.streamIndex = 0;
+		muxer.sizeBytes += packet.size;
+		muxer.numFrames++;
+		packet.rescaleTs({ num: 1, den: this.#setup.fps }, muxer.stream.timeBase);
+		check(`write ${muxer.path}`, muxer.format.writeFrameSync(packet));
+	}
 }
+
+/** Kind of the files whose packets come from our own encoder. */
+const ENCODED = "encoded";
 
 function newFrame(format: AVPixelFormat, width: number, height: number): Frame {
 	const frame = new Frame();
