@@ -321,33 +321,37 @@ for root in sys.argv[1:]:
         markers.append(int(sum(int(bit) << index for index, bit in enumerate(blocks))))
     print(len(data), data.num_episodes, data[0]["task"], markers)`;
 
-test.for(pythons)("LeRobot itself opens what was converted, merged and split (%s)", async (python) => {
-	await convertDataset(v21, at("for-lerobot-1"));
-	await mergeDatasets([v30, v30], at("for-lerobot-2"));
-	await splitDataset(v30, at("for-lerobot-3"), { parts: { a: [2, 0] } });
-	const roots = ["for-lerobot-1", "for-lerobot-2", "for-lerobot-3/a"].map(at);
-	const { status, stdout, stderr } = spawnSync(python, ["-c", READ_WITH_LEROBOT, ...roots], {
-		encoding: "utf8",
-	});
-	expect([status, status === 0 ? "" : stderr]).toEqual([0, ""]);
-	const markers = (lengths: [number, number][]): string =>
-		`[${lengths.flatMap(([episode, length]) => Array.from({ length }, (_, frame) => markerOf(episode, frame, 1))).join(", ")}]`;
-	expect(stdout.trim().split("\n").slice(-3)).toEqual([
-		`23 2 ${TASKS_V2[0]} ${markers([
-			[0, 5],
-			[1, 18],
-		])}`,
-		`34 6 Task 0 ${markers([
-			[0, 6],
-			[1, 4],
-			[2, 7],
-			[0, 6],
-			[1, 4],
-			[2, 7],
-		])}`,
-		`13 2 Task 0 ${markers([
-			[2, 7],
-			[0, 6],
-		])}`,
-	]);
-});
+test.for(pythons)(
+	"LeRobot itself opens what was converted, merged and split (%s)",
+	async (python) => {
+		await convertDataset(v21, at("for-lerobot-1"));
+		await mergeDatasets([v30, v30], at("for-lerobot-2"));
+		await splitDataset(v30, at("for-lerobot-3"), { parts: { a: [2, 0] } });
+		const roots = ["for-lerobot-1", "for-lerobot-2", "for-lerobot-3/a"].map(at);
+		const { status, stdout, stderr } = spawnSync(python, ["-c", READ_WITH_LEROBOT, ...roots], {
+			encoding: "utf8",
+		});
+		expect([status, status === 0 ? "" : stderr]).toEqual([0, ""]);
+		const markers = (lengths: [number, number][]): string =>
+			`[${lengths.flatMap(([episode, length]) => Array.from({ length }, (_, frame) => markerOf(episode, frame, 1))).join(", ")}]`;
+		expect(stdout.trim().split("\n").slice(-3)).toEqual([
+			`23 2 ${TASKS_V2[0]} ${markers([
+				[0, 5],
+				[1, 18],
+			])}`,
+			`34 6 Task 0 ${markers([
+				[0, 6],
+				[1, 4],
+				[2, 7],
+				[0, 6],
+				[1, 4],
+				[2, 7],
+			])}`,
+			`13 2 Task 0 ${markers([
+				[2, 7],
+				[0, 6],
+			])}`,
+		]);
+	},
+	120_000,
+);
