@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { rng } from "@zk0/arrays";
 import { createOrtRuntime } from "@zk0/autodiff/node";
 import { createDatasetWriter, createFrameReader, type FrameRequest, openDataset } from "@zk0/dataset";
-import { createPolicyEngine, createSite, defaultLearning, trainLocally } from "@zk0/finetune";
+import { createPolicyEngine, createPool, createSite, defaultLearning, trainOnSite } from "@zk0/finetune";
 import { openCheckpoint, trainableNames } from "@zk0/policy";
 import { recordDataset } from "@zk0/sim";
 import { z } from "zod";
@@ -159,7 +159,7 @@ async function measureFrames(
 	};
 }
 
-/** Trains on a site whose observations are prepared and compares the time of the steps with that of the loop. */
+/** Trains on a site whose observations are prepared. */
 async function measureWaiting(dir: string): Promise<number> {
 	await recordDataset(dir, {
 		tasks: ["reach-red"],
@@ -172,28 +172,13 @@ async function measureWaiting(dir: string): Promise<number> {
 	const learning = { ...defaultLearning(base.config), batchSize: 16 };
 	const policy = { ...base.model, tokenizer: base.tokenizer };
 	await using site = await createSite({ name: "bench", dataset: await openDataset(dir), policy });
-	await using engine = createPolicyEngine(await createOrtRuntime({ threads: 2 }), base.model);
+	const engine = createPolicyEngine(await createOrtRuntime({ threads: 2 }), base.model);
+	await using pool = createPool([engine]);
 	await site.prepare(engine);
-	const compiled = await engine.trainerFor(site.shapeFor(learning.batchSize), learning);
-	let stepMs = 0;
-	const { trainer } = compiled;
-	const timed: typeof trainer = Object.create(trainer, {
-		step: {
-			value: async (...given: Parameters<typeof trainer.step>) => {
-				const startMs = performance.now();
-				const result = await trainer.step(...given);
-				stepMs += performance.now() - startMs;
-				return result;
-			},
-		},
-	});
 	const weights = new Map(
 		trainableNames(base.config, base.model.vlm).map((name) => [name, base.model.tensors.read(name)]),
 	);
-	const marks: number[] = [];
-	await trainLocally({
-		trainer: timed,
-		batches: site.batches(engine, compiled, 1),
+	const { dataWaitShare } = await trainOnSite(site, pool, {
 		weights,
 		learning,
 		numSteps: 40,
@@ -201,10 +186,7 @@ async function measureWaiting(dir: string): Promise<number> {
 		totalSteps: 40,
 		from: { samplesConsumed: 0, optimizer: null },
 		proximalMu: 0,
-		clock: () => performance.now(),
-		onProgress: () => void marks.push(performance.now() - stepMs),
+		seed: 1,
 	});
-	// Time outside the steps between the first and the last one, over all time between them.
-	const [first = 0, last = 0] = [marks[0], marks.at(-1)];
-	return Number(((last - first) / (last - first + stepMs * (39 / 40))).toFixed(4));
+	return Number((dataWaitShare ?? Number.NaN).toFixed(4));
 }

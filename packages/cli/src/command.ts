@@ -11,6 +11,8 @@ export interface Positional {
 	readonly name: string;
 	readonly summary: string;
 	readonly optional?: true;
+	/** Takes two words or more; the positionals after it take the last ones. */
+	readonly several?: true;
 }
 
 /** What a command's function is given. */
@@ -18,6 +20,8 @@ export interface Invocation<O extends OptionTable> {
 	readonly values: OptionValues<O>;
 	/** The positional arguments by the names of the command's table. */
 	readonly named: Readonly<Record<string, string>>;
+	/** The words of the positional that takes several. */
+	readonly several: readonly string[];
 	readonly host: Host;
 	readonly output: Output;
 }
@@ -60,31 +64,39 @@ export function defineCommand<O extends OptionTable>(spec: CommandSpec<O>): Comm
 		examples: spec.examples ?? [],
 		async execute(words, host) {
 			const parsed = parseArguments<OptionTable>(words, options);
-			const named = namePositionals(parsed.positionals, positionals, spec.path);
+			const { named, several } = namePositionals(parsed.positionals, positionals, spec.path);
 			// `options` holds the rows of both tables, and each value was checked by its own row.
 			const values = parsed.values as OptionValues<O> & OptionValues<typeof OUTPUT_OPTIONS>;
 			const output = createOutput(host, { json: values.json === true, quiet: values.quiet === true });
-			await spec.run({ values, named, host, output });
+			await spec.run({ values, named, several, host, output });
 		},
 	};
 }
 
 function namePositionals(
-	words: readonly string[],
+	given: readonly string[],
 	positionals: readonly Positional[],
 	path: readonly string[],
-): Record<string, string> {
+): { named: Record<string, string>; several: readonly string[] } {
 	const cure = `see \`zk0 help ${path.join(" ")}\``;
-	if (words.length > positionals.length) {
-		throw new CliError("bad-flag", `unexpected argument "${words[positionals.length]}"`, { cure });
+	const words = [...given];
+	const place = positionals.findIndex(({ several }) => several === true);
+	const several = place < 0 ? [] : words.splice(place, Math.max(0, words.length - positionals.length + 1));
+	if (place >= 0 && several.length < 2) {
+		const { name, summary } = positionals[place] ?? { name: "", summary: "" };
+		throw new CliError("missing-argument", `missing <${name}> <${name}>…: ${summary}`, { cure });
+	}
+	const single = positionals.filter((_, index) => index !== place);
+	if (words.length > single.length) {
+		throw new CliError("bad-flag", `unexpected argument "${words[single.length]}"`, { cure });
 	}
 	const named: Record<string, string> = {};
-	for (const [index, positional] of positionals.entries()) {
+	for (const [index, positional] of single.entries()) {
 		const word = words[index];
 		if (word !== undefined) named[positional.name] = word;
 		else if (positional.optional !== true) {
 			throw new CliError("missing-argument", `missing <${positional.name}>: ${positional.summary}`, { cure });
 		}
 	}
-	return named;
+	return { named, several };
 }

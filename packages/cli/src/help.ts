@@ -31,9 +31,10 @@ export function renderRows(rows: readonly (readonly [string, string])[], indent 
 }
 
 function usageOf(command: Command): string {
-	const words = command.positionals.map(({ name, optional }) =>
-		optional === true ? `[${name}]` : `<${name}>`,
-	);
+	const words = command.positionals.map(({ name, optional, several }) => {
+		if (several === true) return `<${name}> <${name}>…`;
+		return optional === true ? `[${name}]` : `<${name}>`;
+	});
 	return ["zk0", ...command.path, ...words].join(" ");
 }
 

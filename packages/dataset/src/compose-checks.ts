@@ -46,7 +46,10 @@ export function agreedFeatures(
 		if (known.has(key) && !["action", "observation.state", ...Object.keys(INDEX_FEATURES)].includes(key))
 			continue;
 		const others = [...known].filter((name) => !Object.hasOwn(INDEX_FEATURES, name)).join(", ");
-		throw new RangeError(`"${key}" is not a camera or feature that can be chosen (features: ${others})`);
+		throw new DatasetError(
+			"bad-selection",
+			`"${key}" is not a camera or feature that can be chosen (features: ${others})`,
+		);
 	}
 	const keptCameras = dataset.cameraKeys.filter(
 		(key) => (cameras?.includes(key) ?? true) && !without.includes(key),
@@ -103,7 +106,11 @@ function checkSource({ dataset, episodes }: EpisodeSelection): void {
 	if (!Number.isSafeInteger(fps)) throw notConvertible(root, `v3.0 needs an integer fps, it has ${fps}`);
 	const missing = episodes.find((index) => dataset.episodes[index] === undefined);
 	if (missing !== undefined) {
-		throw new RangeError(`${root} has no episode ${missing} (it has 0..${dataset.numEpisodes - 1})`);
+		throw new DatasetError(
+			"bad-selection",
+			`${root} has no episode ${missing}; its episodes are 0 to ${dataset.numEpisodes - 1}`,
+			{ file: root },
+		);
 	}
 }
 

@@ -18,25 +18,20 @@ export function createColumnReader(
 	{ signal }: { signal?: AbortSignal } = {},
 ): ColumnReader {
 	const names = Object.keys(features);
-	const fileStarts = new Map<string, number>();
-	for (const { dataPath, fromIndex } of dataset.episodes) {
-		fileStarts.set(dataPath, Math.min(fromIndex, fileStarts.get(dataPath) ?? fromIndex));
-	}
 	let table: ParquetTable | null = null;
 	return {
 		async read(episodeIndex) {
 			const episode = dataset.episodes[episodeIndex];
 			if (names.length === 0 || episode === undefined) return {};
-			const { dataPath, fromIndex, length } = episode;
+			const { dataPath, fileRow, length } = episode;
 			if (table?.path !== dataPath) table = await readParquet(dataPath, names, { signal });
-			const from = fromIndex - (fileStarts.get(dataPath) ?? fromIndex);
 			const current = table;
 			return Object.fromEntries(
 				Object.entries(features).map(([name, feature]) => {
-					const values = current.column(name).slice(from, from + length);
+					const values = current.column(name).slice(fileRow, fileRow + length);
 					return [
 						name,
-						values.map((value, row) => writable(value, feature, { dataPath, name, row: from + row })),
+						values.map((value, row) => writable(value, feature, { dataPath, name, row: fileRow + row })),
 					];
 				}),
 			);
@@ -55,21 +50,22 @@ function writable(
 			? Array.from<unknown>(Object.values(value))
 			: [value];
 	const elements = list.map((element) => elementOf(element, dtype));
-	if (elements.length !== dim || elements.includes(null)) {
+	if (elements.length !== dim || elements.includes(undefined)) {
 		throw new DatasetError(
 			"bad-parquet",
-			`${place.dataPath}: ${place.name}[${place.row}] is not ${dim} of ${dtype} as info.json says; leave the feature out (--without ${place.name})`,
+			`${place.dataPath}: ${place.name}[${place.row}] is not ${dim} of ${dtype} as info.json says; leave the feature out (--remove-features ${place.name})`,
 			{ file: place.dataPath },
 		);
 	}
 	return dim === 1 ? elements[0] : elements;
 }
 
-/** The value as the writer takes it; null when it is none of `dtype`. */
+/** The value as the writer takes it (texts may be missing: null); undefined when it is none of `dtype`. */
 function elementOf(value: unknown, dtype: string): unknown {
-	if (dtype === "string") return typeof value === "string" ? value : null;
-	if (dtype === "bool") return typeof value === "boolean" ? value : null;
-	if (typeof value !== "number" && typeof value !== "bigint") return null;
-	if (dtype === "int64") return Number.isInteger(Number(value)) ? BigInt(value) : null;
+	if (dtype === "string")
+		return typeof value === "string" ? value : (value ?? null) === null ? null : undefined;
+	if (dtype === "bool") return typeof value === "boolean" ? value : undefined;
+	if (typeof value !== "number" && typeof value !== "bigint") return undefined;
+	if (dtype === "int64") return Number.isInteger(Number(value)) ? BigInt(value) : undefined;
 	return Number(value);
 }

@@ -43,7 +43,7 @@ export interface ComposedDataset extends WrittenDataset {
  * @throws DatasetError "no-episodes", "not-mergeable" when the sources differ in rate, robot, dimensions or
  *   cameras, "not-convertible" for what v3.0 or this package cannot hold (no state or action, a rate that is no
  *   integer, cameras of odd or too small size that must be encoded), "target-exists", or as readRows,
- *   FrameReader.read and DatasetWriter; RangeError for episodes, cameras or features that are not there.
+ *   FrameReader.read and DatasetWriter; "bad-selection" for episodes, cameras or features that are not there.
  */
 export async function composeDataset(
 	dir: string,

@@ -53,7 +53,7 @@ export type SplitParts = Readonly<Record<string, number | readonly number[]>>;
 /**
  * The episode indices of each part. Shares follow each other in the order of the parts; what rounding leaves over
  * goes to the last one when the shares sum to 1.
- * @throws RangeError for shares outside (0, 1], a sum above 1, parts of both kinds, unknown or doubled episodes, or a
+ * @throws DatasetError "bad-selection" for shares outside (0, 1], a sum above 1, parts of both kinds, unknown or doubled episodes, or a
  *   part that gets none.
  */
 export function splitParts(numEpisodes: number, parts: SplitParts): Map<string, readonly number[]> {
@@ -62,27 +62,25 @@ export function splitParts(numEpisodes: number, parts: SplitParts): Map<string, 
 	let share = 0;
 	for (const [name, wanted] of Object.entries(parts)) {
 		if (!/^[\w-][\w.-]*$/.test(name)) {
-			throw new RangeError(`split: "${name}" is no folder name of letters, digits, "_", "-", "."`);
+			throw badSelection(`split: "${name}" is no folder name of letters, digits, "_", "-", "."`);
 		}
 		let episodes: readonly number[];
 		if (typeof wanted === "number") {
 			const from = Math.round(share * numEpisodes);
 			share += wanted;
 			if (!(wanted > 0 && share <= 1 + 1e-9)) {
-				throw new RangeError(
-					`split: shares must be above 0 and sum to at most 1, "${name}" ends at ${share}`,
-				);
+				throw badSelection(`split: shares must be above 0 and sum to at most 1, "${name}" ends at ${share}`);
 			}
 			const to = Math.min(numEpisodes, Math.round(share * numEpisodes));
 			episodes = Array.from({ length: to - from }, (_, offset) => from + offset);
 		} else episodes = wanted;
 		if (episodes.length === 0)
-			throw new RangeError(`split: part "${name}" of ${numEpisodes} episodes gets none`);
+			throw badSelection(`split: part "${name}" of ${numEpisodes} episodes gets none`);
 		for (const index of episodes) {
 			if (!Number.isSafeInteger(index) || index < 0 || index >= numEpisodes)
-				throw new RangeError(`split: part "${name}" has no episode ${index} (0..${numEpisodes - 1})`);
+				throw badSelection(`split: part "${name}" has no episode ${index} (0..${numEpisodes - 1})`);
 			const owner = taken.get(index);
-			if (owner !== undefined) throw new RangeError(`split: episode ${index} is in "${owner}" and "${name}"`);
+			if (owner !== undefined) throw badSelection(`split: episode ${index} is in "${owner}" and "${name}"`);
 			taken.set(index, name);
 		}
 		result.set(name, episodes);
@@ -118,4 +116,8 @@ export async function splitDataset(
 		);
 	}
 	return written;
+}
+
+function badSelection(problem: string): DatasetError {
+	return new DatasetError("bad-selection", problem);
 }

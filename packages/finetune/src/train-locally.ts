@@ -95,6 +95,8 @@ export interface LocalTrainingResult {
 	readonly microBatch: number;
 	/** Null when a checkpoint had left nothing to do. */
 	readonly samplesPerSecond: number | null;
+	/** Share of the time in which a finished step waited for the next one's data; null likewise. */
+	readonly dataWaitShare: number | null;
 }
 
 /**
@@ -119,16 +121,24 @@ export async function trainLocally(training: LocalTraining): Promise<LocalTraini
 	const rate = (step: number): number =>
 		(1000 * (step - firstStep) * batchSize) / Math.max(1e-3, training.clock() - startedMs);
 	let batches = await batchOf(firstStep);
+	const loopMs = training.clock();
+	let waitedMs = 0;
 	while (batches !== null) {
 		const { step } = progress;
+		let computedMs = training.clock();
 		// The next batch is read while this one is computed; both are awaited, so no failure is lost.
 		const [result, next] = await settleBoth(
-			oneStep(training, batches, learningRate(learning, globalStep + step, training.totalSteps)),
+			oneStep(training, batches, learningRate(learning, globalStep + step, training.totalSteps)).finally(
+				() => {
+					computedMs = training.clock();
+				},
+			),
 			batchOf(step + 1),
 		).catch(async (error: unknown) => {
 			if (isMemoryPressure(error)) await checkpoints.save(trainer, progress);
 			throw error;
 		});
+		waitedMs += training.clock() - computedMs;
 		batches = next;
 		progress = {
 			step: step + 1,
@@ -150,6 +160,7 @@ export async function trainLocally(training: LocalTraining): Promise<LocalTraini
 		signal?.throwIfAborted();
 	}
 	const samplesPerSecond = firstStep === numSteps ? null : rate(numSteps);
+	const dataWaitShare = firstStep === numSteps ? null : waitedMs / Math.max(1e-3, training.clock() - loopMs);
 	await trainer.setProximal(0);
 	return {
 		weights: await trainer.readParameters(),
@@ -164,6 +175,7 @@ export async function trainLocally(training: LocalTraining): Promise<LocalTraini
 		proximalLoss: progress.proximalLoss,
 		microBatch: training.microBatch,
 		samplesPerSecond,
+		dataWaitShare,
 	};
 }
 

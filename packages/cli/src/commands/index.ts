@@ -2,6 +2,10 @@
 import type { Command } from "../command.ts";
 import { cacheClear, cacheShow, cacheVerify } from "./cache.ts";
 import { dataConvert } from "./data-convert.ts";
+import { dataMerge } from "./data-merge.ts";
+import { dataReencode } from "./data-reencode.ts";
+import { dataSplit } from "./data-split.ts";
+import { dataSubset } from "./data-subset.ts";
 import { dataSynth } from "./data-synth.ts";
 import { evaluate } from "./eval.ts";
 import { modelBind } from "./model-bind.ts";
@@ -27,6 +31,10 @@ export const COMMANDS: readonly Command[] = [
 	modelMerge,
 	dataSynth,
 	dataConvert,
+	dataMerge,
+	dataSplit,
+	dataSubset,
+	dataReencode,
 	runsList,
 	runsShow,
 	runsResume,

@@ -4,6 +4,7 @@ import { resolve } from "node:path";
 import type { DatasetSelection } from "@zk0/dataset";
 import { type HubReference, isHubReference, parseHubReference } from "@zk0/hub";
 import { isSimUri, parseSimUri, type SimSource } from "@zk0/sim";
+import { parseEpisodeList } from "../arguments/episode-list.ts";
 import { CliError } from "../cli-error.ts";
 
 /** What a URI names. */
@@ -21,8 +22,6 @@ export const DATA_FORMS: string =
 	"a LeRobot dataset's directory, hf:<user>/<name>[@revision] or sim:<task> (`zk0 help data`)";
 
 const LOCAL = "local:";
-/** More episodes than any dataset has: a mistyped range is an error, not a full memory. */
-const MAX_EPISODES = 10_000_000;
 const CURE = "see `zk0 help data`";
 
 /**
@@ -54,8 +53,11 @@ function parseSelection(uri: string, query: string | undefined): DatasetSelectio
 	let episodes: number[] | undefined;
 	let cameras: string[] | undefined;
 	for (const [key, value] of new URLSearchParams(query)) {
-		if (key === "episodes") episodes = parseEpisodes(uri, value);
-		else if (key === "cameras") cameras = value.split(",").filter((name) => name !== "");
+		if (key === "episodes") {
+			const list = parseEpisodeList(value);
+			if ("problem" in list) throw new CliError("bad-data-uri", `"${uri}": ${list.problem}`, { cure: CURE });
+			episodes = [...list.episodes].sort((a, b) => a - b);
+		} else if (key === "cameras") cameras = value.split(",").filter((name) => name !== "");
 		else {
 			throw new CliError("bad-data-uri", `"${uri}": "${key}" is neither episodes nor cameras`, {
 				cure: CURE,
@@ -63,22 +65,6 @@ function parseSelection(uri: string, query: string | undefined): DatasetSelectio
 		}
 	}
 	return { episodes, cameras };
-}
-
-/** `0-9,12` */
-function parseEpisodes(uri: string, text: string): number[] {
-	const chosen = new Set<number>();
-	for (const part of text.split(",")) {
-		const [, from, to = from] = /^(\d+)(?:-(\d+))?$/.exec(part) ?? [];
-		const [first, last] = [Number(from), Number(to)];
-		if (!(first <= last) || last >= MAX_EPISODES) {
-			throw new CliError("bad-data-uri", `"${uri}": "${part}" is not an episode or a range like 0-9`, {
-				cure: CURE,
-			});
-		}
-		for (let episode = first; episode <= last; episode++) chosen.add(episode);
-	}
-	return [...chosen].sort((a, b) => a - b);
 }
 
 /** A selection as the query of a URI, with its question mark; empty for everything. */

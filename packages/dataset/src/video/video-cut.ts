@@ -197,7 +197,8 @@ export class PacketSource implements Disposable {
 
 /** Probes cuts, file by file; a file that cannot be read is a problem, too. */
 export function probeCuts(cuts: readonly CutSpec[]): CutProbe[] {
-	const probes = new Array<CutProbe>(cuts.length);
+	const failed: CutProbe = { codec: "unknown", pixelFormat: "unknown", height: 0, width: 0, problem: null };
+	const probes: CutProbe[] = cuts.map(() => failed);
 	const byPath = new Map<string, number[]>();
 	for (const [index, { path }] of cuts.entries()) {
 		const same = byPath.get(path);
@@ -205,10 +206,6 @@ export function probeCuts(cuts: readonly CutSpec[]): CutProbe[] {
 		else same.push(index);
 	}
 	for (const [path, indices] of byPath) {
-		const fail = (problem: string): void => {
-			for (const index of indices)
-				probes[index] = { codec: "unknown", pixelFormat: "unknown", height: 0, width: 0, problem };
-		};
 		try {
 			using source = new PacketSource(path);
 			for (const index of indices) {
@@ -216,7 +213,7 @@ export function probeCuts(cuts: readonly CutSpec[]): CutProbe[] {
 				if (cut !== undefined) probes[index] = source.probe(cut);
 			}
 		} catch (cause) {
-			fail(causeText(cause));
+			for (const index of indices) probes[index] = { ...failed, problem: causeText(cause) };
 		}
 	}
 	return probes;

@@ -1,4 +1,4 @@
-// `zk0 data convert` through the command line, from the dataset package's golden v2.1 dataset.
+// The commands that write datasets, through the command line, from the dataset package's golden v2.1 dataset.
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -33,7 +33,7 @@ async function run(line: string) {
 	return { code, out: host.out(), err: host.err() };
 }
 
-test("writes a v3.0 dataset with equal rows and says what it left out", async () => {
+test("writes a v3.0 dataset with equal rows", async () => {
 	const { code, out } = await run("data convert old new --json");
 	expect(code).toBe(EXIT_CODES.ok.code);
 	expect(JSON.parse(out)).toMatchObject({
@@ -42,7 +42,7 @@ test("writes a v3.0 dataset with equal rows and says what it left out", async ()
 		to: "v3.0",
 		episodes: 2,
 		frames: 7,
-		droppedFeatures: ["next.done", "comment"],
+		droppedFeatures: [],
 	});
 	const rows = await (await openDataset(join(folder, "old"))).readRows();
 	expect(await (await openDataset(join(folder, "new"))).readRows()).toEqual(rows);
@@ -57,4 +57,42 @@ test("does not overwrite, and names a dataset that is not there or cannot be wri
 	const small = await run("data convert small out");
 	expect(small.code).toBe(EXIT_CODES.dataset.code);
 	expect(small.err).toContain("48x64");
+});
+
+test("merge, subset, split: what was written, in words and as JSON", async () => {
+	const merged = await run("data merge old old old merged --json --remove-features next.done");
+	expect(merged.err).toContain("episode 6/6");
+	expect(JSON.parse(merged.out)).toMatchObject({
+		dir: join(folder, "merged"),
+		episodes: 6,
+		frames: 21,
+		droppedFeatures: ["next.done"],
+	});
+	const subset = await run("data subset merged few --delete-episodes 0-2,5");
+	expect(subset.out).toMatch(new RegExp(`^kept 2 episodes, 7 frames in .*: ${join(folder, "few")}$`, "m"));
+	const split = await run("data split merged parts --part train=0.5 --part val=50%");
+	expect(split.out).toContain("val: 3 episodes, 10 frames");
+	const lists = await run("data split merged lists --part a=5,0 --part b=1-2 --json");
+	expect(JSON.parse(lists.out)).toMatchObject({
+		parts: { a: { episodes: 2 }, b: { episodes: 2, frames: 7 } },
+	});
+	const again = await run("data reencode few again --codec h264 --crf 30");
+	expect(again.out).toContain("encoded 2 episodes");
+});
+
+test.each([
+	["data merge old merged-2", "missing <dataset> <dataset>…"],
+	["data subset old x --episodes 0-1 --delete-episodes 0", "say the same thing twice"],
+	["data subset old x --delete-episodes 2", "has no episode 2"],
+	["data subset old x --episodes 7", "has no episode 7"],
+	["data subset old x --episodes 3-1", '"3-1" is not an episode or a range'],
+	["data subset old x --cameras nose", '"nose" is not a camera or feature'],
+	["data split old x", "no part is named"],
+	["data split old x --part a=many", "nor a share like 0.8"],
+	["data split old x --part a=0.9 --part b=0.9", "sum to at most 1"],
+	["data convert old x --codec h264 --crf 60", "h264 takes 0 to 51"],
+])("%s: refused as a wrong command line", async (line, message) => {
+	const { code, err } = await run(line);
+	expect(err).toContain(message);
+	expect(code).toBe(EXIT_CODES.usage.code);
 });

@@ -1,0 +1,42 @@
+// `zk0 data merge <dataset> <dataset>… <out>`: several datasets of one kind of robot as one.
+import { type LeRobotDataset, mergeDatasets } from "@zk0/dataset";
+import { defineCommand } from "../command.ts";
+import { DATA_FORMS } from "../sources/data-uri.ts";
+import { openData } from "../sources/locate-data.ts";
+import {
+	composeOptions,
+	folderOf,
+	OUT,
+	summaryOf,
+	WRITE_OPTIONS,
+	writtenDocument,
+	writtenLines,
+} from "./dataset-writing.ts";
+
+/** The command. */
+export const dataMerge = defineCommand({
+	path: ["data", "merge"],
+	summary: "Write several datasets of one kind of robot as one: episodes one after the other, tasks joined.",
+	positionals: [
+		{ name: "dataset", summary: `what to merge, in this order; not changed: ${DATA_FORMS}`, several: true },
+		OUT,
+	],
+	options: WRITE_OPTIONS,
+	notes: [
+		"Rate, robot type, names of state and action, and cameras must be equal. Statistics are joined as LeRobot joins them.",
+	],
+	examples: ["zk0 data merge data/monday data/tuesday data/week"],
+	async run({ values, named, several, host, output }) {
+		const startedMs = host.now();
+		const sources: LeRobotDataset[] = [];
+		for (const uri of several) sources.push(await openData(uri, { host, output }));
+		const numEpisodes = sources.reduce((sum, source) => sum + source.numEpisodes, 0);
+		const options = composeOptions(values, numEpisodes, { host, output });
+		const written = await mergeDatasets(sources, folderOf(host, named["out"]), options);
+		const ms = host.now() - startedMs;
+		const from = sources.map(({ root }) => root);
+		output.result({ ...writtenDocument(written), from, seconds: ms / 1000 }, () =>
+			[`merged ${from.length} datasets: ${summaryOf(written, ms)}`, ...writtenLines(written)].join("\n"),
+		);
+	},
+});

@@ -1,0 +1,39 @@
+// `zk0 data reencode <dataset> <out>`: a dataset with its videos encoded again.
+import { reencodeDataset } from "@zk0/dataset";
+import { defineCommand } from "../command.ts";
+import { DATA_FORMS } from "../sources/data-uri.ts";
+import { openData } from "../sources/locate-data.ts";
+import {
+	composeOptions,
+	folderOf,
+	OUT,
+	summaryOf,
+	WRITE_OPTIONS,
+	writtenDocument,
+	writtenLines,
+} from "./dataset-writing.ts";
+
+/** The command. */
+export const dataReencode = defineCommand({
+	path: ["data", "reencode"],
+	summary: "Write a dataset with every video encoded again, for another codec, size or speed of reading.",
+	positionals: [{ name: "dataset", summary: `which is not changed: ${DATA_FORMS}` }, OUT],
+	options: {
+		...WRITE_OPTIONS,
+		codec: { ...WRITE_OPTIONS.codec, summary: "codec of the videos, av1 or h264 (default: av1)" },
+	},
+	examples: ["zk0 data reencode data/big data/small --codec av1 --gop 2 --crf 35"],
+	async run({ values, named, host, output }) {
+		const startedMs = host.now();
+		const source = await openData(named["dataset"] ?? "", { host, output });
+		const codec = values.codec ?? "av1";
+		const written = await reencodeDataset(source, folderOf(host, named["out"]), {
+			...composeOptions({ ...values, codec }, source.numEpisodes, { host, output }),
+			codec,
+		});
+		const ms = host.now() - startedMs;
+		output.result({ ...writtenDocument(written), seconds: ms / 1000 }, () =>
+			[`encoded ${summaryOf(written, ms)}`, ...writtenLines(written)].join("\n"),
+		);
+	},
+});
