@@ -2,23 +2,31 @@
 // of every update, accumulate in order, write the mean. Which thread does a chunk does not change a bit of it.
 import { closeSync, openSync, readSync, writeSync } from "node:fs";
 import { type AggregateKernel, createAggregateKernel } from "./aggregate-kernel.ts";
+import type { UpdateDtype } from "./update-dtype.ts";
 
 /** Bytes per read: large enough to hide system calls, small enough to stay in the second-level cache. */
 export const CHUNK_BYTES: number = 512 << 10;
 /** Files kept open at once; beyond it they are opened for each read. */
 const MAX_OPEN_FILES = 256;
 
-/** One tensor: where it is in each update (in the order of `AggregateJob.inputs`) and in the result. */
+/** One tensor: where it is in each input (in the order of `AggregateJob.inputs`) and in the result. */
 export interface TensorRange {
+	/** As float32. */
 	readonly sizeBytes: number;
 	readonly inputOffsets: readonly number[];
 	readonly outputOffset: number;
 }
 
+/** A term of the sum. */
+export interface AggregateInput {
+	readonly path: string;
+	readonly dtype: UpdateDtype;
+}
+
 /** Everything a pass needs, as plain data. */
 export interface AggregateJob {
-	/** Update files in order of site names. */
-	readonly inputs: readonly string[];
+	/** Files in the order in which they are summed. */
+	readonly inputs: readonly AggregateInput[];
 	/** Normalised weights, in the same order. */
 	readonly weights: readonly number[];
 	readonly tensors: readonly TensorRange[];
@@ -35,7 +43,7 @@ export interface PassShare {
 /** Does a share of the chunks; yields after each so that a caller can pause, stop or go on. */
 export function* aggregatePass(job: AggregateJob, share: PassShare): Generator<void> {
 	const kernel = createAggregateKernel(CHUNK_BYTES);
-	using inputs = openInputs(job.inputs);
+	using inputs = openInputs(job.inputs.map(({ path }) => path));
 	const output = openSync(job.output, "r+");
 	try {
 		let chunkIndex = 0;
@@ -63,10 +71,23 @@ function sumChunk(
 ): void {
 	const target = kernel.input.subarray(0, sizeBytes);
 	for (const [index, weight] of job.weights.entries()) {
-		inputs.read(index, target, (tensor.inputOffsets[index] ?? 0) + start);
+		const offset = tensor.inputOffsets[index] ?? 0;
+		if (job.inputs[index]?.dtype === "bfloat16") {
+			// Read into the front half of the buffer and widened in place, from the last element to the first.
+			inputs.read(index, target.subarray(0, sizeBytes / 2), offset + start / 2);
+			widen(target);
+		} else inputs.read(index, target, offset + start);
 		kernel.add(sizeBytes, weight, index === 0);
 	}
 	kernel.finish(sizeBytes);
+}
+
+/** The bfloat16 words in the front half of `bytes` become float32 words over all of it. */
+function widen(bytes: Uint8Array): void {
+	const count = bytes.length / 4;
+	const words = new Uint16Array(bytes.buffer, bytes.byteOffset, count);
+	const wide = new Uint32Array(bytes.buffer, bytes.byteOffset, count);
+	for (let index = count - 1; index >= 0; index--) wide[index] = (words[index] ?? 0) << 16;
 }
 
 interface InputFiles extends Disposable {

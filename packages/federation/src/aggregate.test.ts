@@ -192,7 +192,12 @@ describe("aggregateFiles", () => {
 	});
 
 	test("a worker reports its failure with the system's code", async () => {
-		const job = { inputs: [join(dir, "missing")], weights: [1], tensors: [], output: join(dir, "missing") };
+		const job = {
+			inputs: [{ path: join(dir, "missing"), dtype: "float32" }],
+			weights: [1],
+			tensors: [],
+			output: join(dir, "missing"),
+		};
 		const workerData = { job, share: { index: 0, count: 1 } };
 		const worker = new Worker(new URL("../dist/aggregate-worker.js", import.meta.url), {
 			workerData,

@@ -12,11 +12,12 @@ import { type AggregateJob, aggregatePass, type PassShare, type TensorRange } fr
 import { FederationError, throwIfCancelled } from "./errors.ts";
 import { storageError, storageErrorFromCode } from "./storage-error.ts";
 import { compareTensors } from "./update-check.ts";
+import type { UpdateDtype } from "./update-dtype.ts";
 
 /** An update on disk. */
 export interface UpdateFile {
 	readonly site: string;
-	/** Safetensors file, all tensors float32. */
+	/** Safetensors file, all tensors float32, or all bfloat16 where differences are added. */
 	readonly path: string;
 	/** Relative weight, finite and > 0 (samples consumed). */
 	readonly weight: number;
@@ -26,6 +27,8 @@ export interface UpdateFile {
 export interface AggregateOptions {
 	/** At least one, any order, distinct site names, all with the same tensors. */
 	readonly updates: readonly UpdateFile[];
+	/** Float32 file that the updates are bfloat16 differences to: their mean is added to it. @default null: they are weights */
+	readonly differencesTo?: string | null;
 	/** File to make (not atomic: write to a spool path and adopt it). Tensors are sorted by name. */
 	readonly out: string;
 	/** Worker threads; default 2. Less than 64 MiB of input is done in place. */
@@ -45,8 +48,18 @@ export async function aggregateFiles(options: AggregateOptions): Promise<void> {
 	throwIfCancelled(options.signal, "aggregation");
 	const updates = sortUpdates(options.updates);
 	const weights = normaliseWeights(updates.map(({ weight }) => weight));
-	const { specs, tensors, header } = planTensors(updates);
-	const inputs = updates.map(({ path }) => path);
+	const base = options.differencesTo ?? null;
+	const files: SummedFile[] = updates.map(({ path, site }) => ({
+		path,
+		name: site,
+		dtype: base === null ? "float32" : "bfloat16",
+	}));
+	if (base !== null) {
+		files.unshift({ path: base, name: "the global weights", dtype: "float32" });
+		weights.unshift(1);
+	}
+	const { specs, tensors, header } = planTensors(files);
+	const inputs = files.map(({ path, dtype }) => ({ path, dtype }));
 	const job: AggregateJob = { inputs, weights, tensors, output: options.out };
 	const totalBytes = tensors.reduce((total, { sizeBytes }) => total + sizeBytes, 0);
 	try {
@@ -77,19 +90,28 @@ function sortUpdates(updates: readonly UpdateFile[]): UpdateFile[] {
 	return [...updates].sort((a, b) => (a.site < b.site ? -1 : 1));
 }
 
+/** A term of the sum. */
+interface SummedFile {
+	readonly path: string;
+	/** For messages. */
+	readonly name: string;
+	readonly dtype: UpdateDtype;
+}
+
 interface Plan {
 	readonly specs: ReadonlyMap<string, Shape>;
 	readonly tensors: readonly TensorRange[];
 	readonly header: Uint8Array;
 }
 
-function planTensors(updates: readonly UpdateFile[]): Plan {
+function planTensors(files: readonly SummedFile[]): Plan {
 	const offsets = new Map<string, number[]>();
 	let specs: ReadonlyMap<string, Shape> | undefined;
-	for (const { site, path } of updates) {
+	for (const { name: site, path, dtype } of files) {
 		using file = openSafetensors(path);
 		specs ??= new Map([...file.entries].map(([name, { shape }]) => [name, shape]));
-		const defect = compareTensors(file.entries, specs);
+		const expected = new Map([...specs].map(([name, shape]) => [name, { dtype, shape }]));
+		const defect = compareTensors(file.entries, expected);
 		if (defect !== null)
 			throw new FederationError(defect.code, `${site}: ${defect.message}`, { ids: { site } });
 		for (const [name, { offsetBytes }] of file.entries) {

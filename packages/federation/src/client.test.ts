@@ -22,6 +22,7 @@ import { type FaultPlan, faultyTransport } from "./testing/faulty-transport.ts";
 import { joinAs } from "./testing/test-node.ts";
 import { type ToyOptions, temporaryDir, toyApp, toyWeights } from "./testing/toy-app.ts";
 import { hurriedClock } from "./testing/toy-run.ts";
+import type { TensorSpecs } from "./update-check.ts";
 
 /** A promise that a test resolves. */
 function gate(): { readonly isOpen: Promise<void>; readonly open: () => void } {
@@ -53,9 +54,9 @@ interface Harness extends AsyncDisposable {
 /** When the tasks were made, for ever: a task that is sent again is the same message. */
 const START_MS = Date.UTC(2026, 0, 1);
 
-const SPECS = new Map([
-	["w", [3]],
-	["b", [1]],
+const SPECS: TensorSpecs = new Map([
+	["w", { dtype: "float32", shape: [3] }],
+	["b", { dtype: "float32", shape: [1] }],
 ]);
 
 async function start(

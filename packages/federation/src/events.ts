@@ -5,6 +5,7 @@ import type { Metrics } from "./client-app.ts";
 import type { FederationErrorCode, UpdateRejection } from "./errors.ts";
 import type { JsonValue } from "./json.ts";
 import type { TaskPhase } from "./protocol.ts";
+import type { UpdateDtype } from "./update-dtype.ts";
 
 interface Timed {
 	/** ISO 8601, UTC. */
@@ -20,6 +21,8 @@ export interface RunStarted extends Timed {
 	readonly numLocalSteps: number;
 	readonly strategy: { readonly name: string; readonly options: JsonValue };
 	readonly learning: JsonValue;
+	/** Element type of weights and updates on their way. */
+	readonly updateDtype: UpdateDtype;
 	/** SHA-256 of the initial weights' file. */
 	readonly weightsSha256: string;
 	readonly weightsSizeBytes: number;
@@ -279,6 +282,7 @@ export const roundEventSchema: z.ZodType<RoundEvent> = z.discriminatedUnion("kin
 		numLocalSteps: count,
 		strategy: z.object({ name: z.string(), options: z.json() }),
 		learning: z.json(),
+		updateDtype: z.enum(["float32", "bfloat16"]),
 		weightsSha256: sha256,
 		weightsSizeBytes: count,
 	}),

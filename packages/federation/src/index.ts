@@ -46,3 +46,4 @@ export type {
 	UpdateSummary,
 } from "./strategy.ts";
 export { readTensorSpecs, type TensorSpecs } from "./update-check.ts";
+export type { UpdateDtype } from "./update-dtype.ts";

@@ -249,7 +249,7 @@ function isSitesFault({ code }: FlowerError): boolean {
 
 function maxReplyBytes(specs: TensorSpecs | null): number {
 	let total = MAX_SMALL_REPLY_BYTES;
-	for (const shape of specs?.values() ?? [])
+	for (const { shape } of specs?.values() ?? [])
 		total += MAX_INDEX_BYTES_PER_TENSOR + shape.reduce((product, dim) => product * dim, 4);
 	return total;
 }

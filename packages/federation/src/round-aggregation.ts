@@ -12,7 +12,7 @@ export async function* aggregateRound(
 	recorder: RunRecorder,
 	open: OpenRound,
 ): AsyncGenerator<RoundEvent, void> {
-	const { strategy, store, clock, threads, signal, keepUpdates } = options;
+	const { strategy, store, clock, threads, signal, keepUpdates, updateDtype } = options;
 	const { round } = open;
 	const { weightsSha256, slotsSha256, strategyState, weightsHistory } = recorder.state;
 	const updates = [...open.updates.values()].sort((a, b) => (a.site < b.site ? -1 : 1));
@@ -36,7 +36,8 @@ export async function* aggregateRound(
 		weight: weights[index] ?? 0,
 	}));
 	const mean = store.scratchPath();
-	await aggregateFiles({ updates: files, out: mean, threads, signal });
+	const differencesTo = updateDtype === "bfloat16" ? store.get(weightsSha256 ?? "").path : null;
+	await aggregateFiles({ updates: files, differencesTo, out: mean, threads, signal });
 	let newSlots: string | null = null;
 	if (serverStep !== null) {
 		const slotsOut = store.scratchPath();

@@ -5,6 +5,7 @@ import type { Grid } from "./grid.ts";
 import type { JsonValue } from "./json.ts";
 import type { ObjectStore } from "./object-store.ts";
 import type { Strategy } from "./strategy.ts";
+import type { UpdateDtype } from "./update-dtype.ts";
 
 /** Options of `rounds`. */
 export interface RoundsOptions {
@@ -37,6 +38,8 @@ export interface RoundsOptions {
 	readonly joinTimeoutMs?: number | null;
 	/** A site that goes offline during its task: `fail` its task (default) or `wait` for it to come back. */
 	readonly offlineSites?: "fail" | "wait";
+	/** Element type of weights and updates on their way; default float32. Stored weights are float32 always. */
+	readonly updateDtype?: UpdateDtype;
 	/** Keep updates in the store after their round; default false. */
 	readonly keepUpdates?: boolean;
 	/** Worker threads for aggregation; default 2. */
@@ -60,6 +63,7 @@ export function resolveRounds(options: RoundsOptions): ResolvedRounds {
 		maxAttempts: 3,
 		joinTimeoutMs: null,
 		offlineSites: "fail" as const,
+		updateDtype: "float32" as const,
 		keepUpdates: false,
 		threads: 2,
 		...options,

@@ -11,6 +11,7 @@ import { RunRecorder } from "./run-recorder.ts";
 import { keepWholeObjects, openRun } from "./run-start.ts";
 import type { OpenRound, RunState } from "./run-state.ts";
 import type { TensorSpecs } from "./update-check.ts";
+import { roundWeights } from "./update-dtype.ts";
 
 /**
  * Runs or resumes a federation. Ends after run.completed, run.failed (typed reason in the event; may be resumed) or, when
@@ -27,6 +28,8 @@ class Run {
 	readonly #recorder: RunRecorder;
 	readonly #phase: CollectOptions;
 	#specs: TensorSpecs = new Map();
+	/** The rounded copy of the global weights `of`. */
+	#rounded: { readonly of: string; readonly sha256: string } | null = null;
 	#traffic: Traffic = { bytesUp: 0, bytesDown: 0 };
 
 	constructor(options: ResolvedRounds) {
@@ -89,7 +92,7 @@ class Run {
 				yield* this.#startAttempt(round, (earlier?.attempt ?? 0) + 1);
 			}
 			const open = this.#requireOpen();
-			if (open.accepted === null) yield* collect(this.#phase, this.#trainTasks(open));
+			if (open.accepted === null) yield* collect(this.#phase, await this.#trainTasks(open));
 			const numReceived = this.#requireOpen().updates.size;
 			if (numReceived >= minUpdates) break;
 			const { attempt } = open;
@@ -118,7 +121,9 @@ class Run {
 		const sites = this.#options.grid.sites().map(({ site }) => site);
 		const asked = sites.filter((site) => !evaluations.has(site) && !evaluationFailures.has(site));
 		const at = this.#state.weightsAt ?? "";
-		const tasks = asked.map((site) => this.#task(site, "evaluate", { round, at, attempt: 1, proximalMu: 0 }));
+		const weights = await this.#sentWeights();
+		const about = { round, at, attempt: 1, proximalMu: 0 };
+		const tasks = asked.map((site) => this.#task(site, "evaluate", weights, about));
 		yield* collect(this.#phase, tasks);
 		const perSite: Record<string, number | null> = {};
 		const results = [...this.#state.evaluations.values()];
@@ -189,19 +194,34 @@ class Run {
 			: this.#state.strategyState;
 	}
 
-	#trainTasks(open: OpenRound): SiteTask[] {
+	async #trainTasks(open: OpenRound): Promise<SiteTask[]> {
 		const { sites, updates, failed } = open;
 		const asked = sites.filter((site) => !updates.has(site) && !failed.has(site));
-		return asked.map((site) => this.#task(site, "train", open));
+		const weights = await this.#sentWeights();
+		return asked.map((site) => this.#task(site, "train", weights, open));
+	}
+
+	/** The object that sites get for the global weights: these, or a rounded copy that is made once per round. */
+	async #sentWeights(): Promise<string> {
+		const { store, updateDtype } = this.#options;
+		const { path, sha256 } = store.get(this.#state.weightsSha256 ?? "");
+		if (updateDtype === "float32") return sha256;
+		if (this.#rounded?.of === sha256) return this.#rounded.sha256;
+		const scratch = store.scratchPath();
+		await roundWeights(path, scratch);
+		const adopted = await store.adopt(scratch);
+		if (this.#rounded !== null) await store.delete(this.#rounded.sha256);
+		this.#rounded = { of: sha256, sha256: adopted.sha256 };
+		return adopted.sha256;
 	}
 
 	#task(
 		site: string,
 		phase: TaskPhase,
+		weights: string,
 		{ round, at, attempt, proximalMu }: Pick<OpenRound, "round" | "at" | "attempt" | "proximalMu">,
 	): SiteTask {
-		const { runId, seed, numLocalSteps, numRounds, learning, store } = this.#options;
-		const weights = store.get(this.#state.weightsSha256 ?? "");
+		const { runId, seed, numLocalSteps, numRounds, learning } = this.#options;
 		const globalStep = Math.max(0, phase === "train" ? round - 1 : round) * numLocalSteps;
 		const message = {
 			taskId: [runId, round, phase, site, attempt].join("/"),
@@ -214,7 +234,7 @@ class Run {
 			totalSteps: numRounds * numLocalSteps,
 			proximalMu,
 			learning,
-			weights: weights.sha256,
+			weights,
 			createdAtMs: Date.parse(at),
 		};
 		return { site, message, expects: phase === "train" ? this.#specs : null };

@@ -5,7 +5,7 @@ import { canonicalJson } from "./json.ts";
 import type { ObjectStore } from "./object-store.ts";
 import type { ResolvedRounds } from "./rounds-options.ts";
 import type { RunState } from "./run-state.ts";
-import { inspectUpdateFile, readTensorSpecs, type TensorSpecs } from "./update-check.ts";
+import { inspectUpdateFile, readTensorSpecs, specsIn, type TensorSpecs } from "./update-check.ts";
 import { fileBytes, wireArrays } from "./wire-arrays.ts";
 
 /** What a run is made of, as its first event records it. */
@@ -19,7 +19,17 @@ export async function openRun(
 	options: ResolvedRounds,
 	started: RunStarted | null,
 ): Promise<{ readonly plan: RunPlan; readonly specs: TensorSpecs }> {
-	const { runId, seed, numRounds, numLocalSteps, strategy, learning, store, initialWeightsPath } = options;
+	const {
+		runId,
+		seed,
+		numRounds,
+		numLocalSteps,
+		strategy,
+		learning,
+		store,
+		initialWeightsPath,
+		updateDtype,
+	} = options;
 	const specs = readTensorSpecs(initialWeightsPath);
 	if (specs.size === 0)
 		throw new FederationError("bad-weights", `${initialWeightsPath} holds no tensor to train`);
@@ -33,11 +43,12 @@ export async function openRun(
 		numLocalSteps,
 		strategy: { name: strategy.name, options: strategy.options },
 		learning,
+		updateDtype,
 		weightsSha256: initial.sha256,
 		weightsSizeBytes: initial.sizeBytes,
 	};
 	if (started !== null) requireSamePlan(started, plan, options.log.path);
-	return { plan, specs };
+	return { plan, specs: specsIn(specs, updateDtype) };
 }
 
 /** The result of `keepWholeObjects`. */

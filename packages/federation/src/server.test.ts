@@ -12,6 +12,7 @@ import { NOW_MS, SPECS, startServer as start, taskOf } from "./testing/server-ha
 import { smallDisk } from "./testing/small-disk.ts";
 import { joinAs, type TestNode, testNode } from "./testing/test-node.ts";
 import { temporaryDir, toyWeights } from "./testing/toy-app.ts";
+import { readTensorSpecs } from "./update-check.ts";
 
 const update = (numSamples = 5) => ({ kind: "update", numSamples, metrics: {} }) as const;
 
@@ -155,8 +156,8 @@ describe("updates", () => {
 		const big = new Map([["w", float32Array([40_000], new Float32Array(40_000).fill(0.5))]]);
 		const weights = await harness.store.put([encodeSafetensors(big)]);
 		const message = taskOf("big", { weights: weights.sha256 });
-		const send = (grid: RunGrid): void =>
-			grid.send([{ site: "ann", message, expects: new Map([["w", [40_000]]]) }]);
+		const expects = readTensorSpecs(weights.path);
+		const send = (grid: RunGrid): void => grid.send([{ site: "ann", message, expects }]);
 		send(harness.grid);
 		const task = await ann.pull();
 		if (task === undefined) throw new RangeError("no task");

@@ -1,5 +1,6 @@
 // One task at a site: fetch the weights, let the app work, deliver the result. A failure of the app is a result, too.
 import { mkdir, rm } from "node:fs/promises";
+import { join } from "node:path";
 import {
 	type AnnouncedMessage,
 	type ArrayRecord,
@@ -23,6 +24,7 @@ import type { SentTask, TaskResult } from "./protocol.ts";
 import { replyMessage } from "./reply-message.ts";
 import { createBackoff, type RetryOptions } from "./retry.ts";
 import { readTask } from "./task-message.ts";
+import { dtypeOf, widenWeights, writeDifference } from "./update-dtype.ts";
 import { fileBytes } from "./wire-arrays.ts";
 
 /** What a task needs at a site. */
@@ -134,9 +136,13 @@ async function runApp(
 	context: TaskContext,
 ): Promise<Work> {
 	const { runId, round, seed, learning } = task;
-	const shared = { runId, round, seed, learning, weightsPath: weights.path, weightsSha256: weights.sha256 };
 	try {
 		throwIfCancelled(context.signal, "the task");
+		const { sha256: weightsSha256 } = weights;
+		const isRounded = dtypeOf(weights.path) === "bfloat16";
+		const weightsPath = isRounded ? join(context.scratchDir, "weights.safetensors") : weights.path;
+		if (isRounded) await widenWeights(weights.path, weightsPath);
+		const shared = { runId, round, seed, learning, weightsPath, weightsSha256 };
 		if (task.phase === "evaluate") {
 			const result = evaluationResult(await app.evaluate(shared, context));
 			throwIfCancelled(context.signal, "the task");
@@ -148,7 +154,10 @@ async function runApp(
 			context,
 		);
 		throwIfCancelled(context.signal, "the task");
-		const { weightsPath: updatePath, numSamples } = trained;
+		const { weightsPath: trainedPath, numSamples } = trained;
+		const updatePath = isRounded ? join(context.scratchDir, "difference.safetensors") : trainedPath;
+		// A site answers in the element type in which it was asked.
+		if (isRounded) await writeDifference(trainedPath, weightsPath, updatePath);
 		return { result: { kind: "update", numSamples, metrics: finiteMetrics(trained.metrics) }, updatePath };
 	} catch (error) {
 		throwIfCancelled(context.signal, "the task");

@@ -7,9 +7,9 @@ import { temporaryDir } from "./testing/toy-app.ts";
 import { inspectUpdate, inspectUpdateFile, readTensorSpecs, type TensorSpecs } from "./update-check.ts";
 
 const specs: TensorSpecs = new Map([
-	["w", [3, 2]],
-	["b", [1]],
-	["none", [0]],
+	["w", { dtype: "float32", shape: [3, 2] }],
+	["b", { dtype: "float32", shape: [1] }],
+	["none", { dtype: "float32", shape: [0] }],
 ]);
 
 function good(): Map<string, ReturnType<typeof float32Array>> {
@@ -62,7 +62,7 @@ describe("inspectUpdate", () => {
 		const data = new Float32Array(size).fill(1);
 		data[size - 2] = Number.NaN;
 		const bytes = encodeSafetensors(new Map([["x", float32Array([size], data)]]));
-		const inspector = inspectUpdate(new Map([["x", [size]]]), bytes.length);
+		const inspector = inspectUpdate(new Map([["x", { dtype: "float32", shape: [size] }]]), bytes.length);
 		inspector.push(bytes);
 		expect(inspector.finish()?.code).toBe("not-finite");
 	});
@@ -110,7 +110,11 @@ describe("files", () => {
 		await writeFile(path, bytes);
 		expect(readTensorSpecs(path)).toEqual(specs);
 		expect(await inspectUpdateFile(path, specs, bytes.length)).toBeNull();
-		const other = await inspectUpdateFile(path, new Map([["w", [1]]]), bytes.length);
+		const other = await inspectUpdateFile(
+			path,
+			new Map([["w", { dtype: "float32", shape: [1] }]]),
+			bytes.length,
+		);
 		expect(other?.code).toBe("wrong-shape");
 	});
 

@@ -6,9 +6,10 @@ import { ArraysError, parseSafetensorsHeader, type Shape, sameShape, type Tensor
 import { openSafetensors } from "@zk0/arrays/node";
 import { createAggregateKernel } from "./aggregate-kernel.ts";
 import { FederationError, type UpdateRejection } from "./errors.ts";
+import type { UpdateDtype } from "./update-dtype.ts";
 
-/** Names and shapes of the float32 tensors that travel. */
-export type TensorSpecs = ReadonlyMap<string, Shape>;
+/** Names, element types (one for all) and shapes of the tensors that travel. */
+export type TensorSpecs = ReadonlyMap<string, { readonly dtype: UpdateDtype; readonly shape: Shape }>;
 
 /** Why an update is not what was asked for. */
 export interface UpdateDefect {
@@ -40,7 +41,12 @@ export function readTensorSpecs(path: string): TensorSpecs {
 			throw new FederationError("bad-weights", `${path}: ${name} is ${dtype}; only float32 weights travel`);
 		}
 	}
-	return new Map([...file.entries].map(([name, { shape }]) => [name, shape]));
+	return new Map([...file.entries].map(([name, { shape }]) => [name, { dtype: "float32", shape }]));
+}
+
+/** The same tensors in another element type. */
+export function specsIn(specs: TensorSpecs, dtype: UpdateDtype): TensorSpecs {
+	return new Map([...specs].map(([name, { shape }]) => [name, { dtype, shape }]));
 }
 
 /** The first difference between a file's tensors and the specs, or null. */
@@ -48,11 +54,11 @@ export function compareTensors(
 	entries: ReadonlyMap<string, TensorInfo>,
 	specs: TensorSpecs,
 ): UpdateDefect | null {
-	for (const [name, shape] of specs) {
+	for (const [name, { dtype, shape }] of specs) {
 		const entry = entries.get(name);
 		if (entry === undefined) return { code: "missing-tensor", message: `tensor ${name} is missing` };
-		if (entry.dtype !== "float32") {
-			return { code: "wrong-dtype", message: `tensor ${name} is ${entry.dtype}, expected float32` };
+		if (entry.dtype !== dtype) {
+			return { code: "wrong-dtype", message: `tensor ${name} is ${entry.dtype}, expected ${dtype}` };
 		}
 		if (!sameShape(entry.shape, shape)) {
 			return {
@@ -70,6 +76,10 @@ export function compareTensors(
 /** An inspector for an update of `sizeBytes` that must match `specs`. */
 export function inspectUpdate(specs: TensorSpecs, sizeBytes: number): UpdateInspector {
 	const kernel = createAggregateKernel(SCAN_BYTES);
+	const words = new Uint16Array(kernel.input.buffer, kernel.input.byteOffset, SCAN_BYTES / 2);
+	/** Exponent bits all ones are infinities and NaN. */
+	const allFiniteBfloat16 = (sizeBytes: number): boolean =>
+		words.subarray(0, sizeBytes / 2).every((word) => (word & 0x7f80) !== 0x7f80);
 	let head: Uint8Array[] = [];
 	let numHeadBytes = 0;
 	let headerBytes: number | null = null;
@@ -77,8 +87,10 @@ export function inspectUpdate(specs: TensorSpecs, sizeBytes: number): UpdateInsp
 	let numBytes = 0;
 	let defect: UpdateDefect | null = null;
 
+	const [first] = specs.values();
+	const isBfloat16 = first?.dtype === "bfloat16";
 	const scan = (): UpdateDefect | null => {
-		const finite = kernel.allFinite(numPending);
+		const finite = isBfloat16 ? allFiniteBfloat16(numPending) : kernel.allFinite(numPending);
 		numPending = 0;
 		return finite ? null : { code: "not-finite", message: "the update holds NaN or infinite values" };
 	};

@@ -18,7 +18,7 @@ import {
 } from "@zk0/flower";
 import { openFileBytes } from "@zk0/flower/node";
 
-/** The tensors of a float32 safetensors file, sorted by name, read from the file whenever they are asked for. */
+/** The tensors of a float32 or bfloat16 safetensors file, sorted by name, read from the file whenever they are asked for. */
 export function wireArrays(path: string): ArrayRecord {
 	using file = openSafetensors(path);
 	const entries = [...file.entries].sort(([a], [b]) => (a < b ? -1 : 1));
@@ -61,8 +61,9 @@ function inFileOrder(entries: ReadonlyMap<string, SafetensorsEntry>): string[] {
 }
 
 function tensorInfo(name: string, { dtype, shape }: FlowerArray): TensorInfo {
-	if (dtype === "float32") return { dtype, shape };
-	throw new FlowerError("invalid-argument", `tensor ${name} is ${dtype.slice(0, 40)}, expected float32`);
+	if (dtype === "float32" || dtype === "bfloat16") return { dtype, shape };
+	const found = dtype.slice(0, 40);
+	throw new FlowerError("invalid-argument", `tensor ${name} is ${found}, expected float32 or bfloat16`);
 }
 
 /** A range of a file that is opened for each read: nothing to close, and gone files are noticed. */

@@ -21,16 +21,17 @@ import {
 import { FlowerError } from "./errors.ts";
 import { ARRAY_CHUNK_BYTES, MAX_ARRAY_BYTES } from "./limits.ts";
 import { type NumpyHeader, parseNumpyHeader } from "./numpy-header.ts";
-import { type FlowerArray, NUMPY_STYPE } from "./record.ts";
+import { BFLOAT16_STYPE, type FlowerArray, NUMPY_STYPE } from "./record.ts";
 
-/** An array in memory as Flower sends it (the data is not copied). @throws RangeError for bfloat16. */
+/** An array in memory as Flower sends it (the data is not copied). */
 export function flowerArray(array: NdArray, chunkBytes: number = ARRAY_CHUNK_BYTES): FlowerArray {
 	return streamedArray(array.dtype, array.shape, memoryBytes(bytesOf(array.data)), chunkBytes);
 }
 
 /**
  * An array whose little-endian, C-order data is read from `data` when needed.
- * @throws RangeError when the size does not fit dtype and shape, or for bfloat16, which NumPy does not have.
+ * bfloat16, which NumPy does not have, is marked by a serialisation of its own.
+ * @throws RangeError when the size does not fit dtype and shape.
  */
 export function streamedArray(
 	dtype: DType,
@@ -40,8 +41,9 @@ export function streamedArray(
 ): FlowerArray {
 	if (data.sizeBytes !== sizeBytes(dtype, shape))
 		throw new RangeError(`streamedArray: ${data.sizeBytes} bytes do not fill ${dtype}[${shape.join(",")}]`);
-	const npy = concatBytes([memoryBytes(encodeNpyHeader(dtype, shape)), data]);
-	return { dtype, shape, stype: NUMPY_STYPE, data: chunked(npy, chunkBytes) };
+	const isBfloat16 = dtype === "bfloat16";
+	const npy = concatBytes([memoryBytes(encodeNpyHeader(isBfloat16 ? "uint16" : dtype, shape)), data]);
+	return { dtype, shape, stype: isBfloat16 ? BFLOAT16_STYPE : NUMPY_STYPE, data: chunked(npy, chunkBytes) };
 }
 
 /** An array that is being read: its header, and its data in pieces of the sender's chunk size. */
@@ -106,7 +108,8 @@ async function readHeader(
 	array: FlowerArray,
 	options: ReadOptions,
 ): Promise<{ header: NumpyHeader; rest: Uint8Array; nextChunk: number }> {
-	if (array.stype !== NUMPY_STYPE)
+	const isBfloat16 = array.stype === BFLOAT16_STYPE;
+	if (array.stype !== NUMPY_STYPE && !isBfloat16)
 		throw new FlowerError(
 			"unimplemented",
 			`Arrays serialised as "${array.stype.slice(0, 80)}" cannot be read.`,
@@ -115,8 +118,11 @@ async function readHeader(
 	for (let index = 0; index < array.data.numChunks; index++) {
 		const chunk = await array.data.readChunk(index, options);
 		seen = seen.length === 0 ? chunk : Buffer.concat([seen, chunk]);
-		const header = parseNumpyHeader(seen);
-		if (header === undefined) continue;
+		const found = parseNumpyHeader(seen);
+		if (found === undefined) continue;
+		if (isBfloat16 && found.dtype !== "uint16")
+			throw new FlowerError("invalid-argument", `A bfloat16 array holds ${found.name}, expected uint16.`);
+		const header: NumpyHeader = isBfloat16 ? { ...found, dtype: "bfloat16", name: "bfloat16" } : found;
 		// Records of the older Client API leave both fields of the record empty.
 		if (array.dtype !== "" && (array.dtype !== header.name || !sameShape(array.shape, header.shape)))
 			throw new FlowerError(

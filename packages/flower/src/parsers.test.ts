@@ -315,7 +315,11 @@ describe("limits and malformed input", () => {
 		await expect(toNdArray(cut(npy.subarray(0, -1)))).rejects.toThrow(/not the 8 bytes/);
 		await expect(toNdArray(cut(Uint8Array.from([...npy, 0])))).rejects.toThrow(/not the 8 bytes/);
 		await expect(toNdArray(cut(npy.subarray(0, 60)))).rejects.toThrow(/inside its .npy header/);
-		expect(() => flowerArray(ndArray("bfloat16", [1], new Uint16Array(1)))).toThrow(RangeError);
+		const marked = flowerArray(ndArray("bfloat16", [2], Uint16Array.of(0x3f80, 0xc000)));
+		expect(marked).toMatchObject({ dtype: "bfloat16", stype: "zk0.bfloat16", shape: [2] });
+		expect(await toNdArray(marked)).toEqual(ndArray("bfloat16", [2], Uint16Array.of(0x3f80, 0xc000)));
+		await expect(toNdArray({ ...marked, stype: "numpy.ndarray" })).rejects.toThrow(/holds uint16/);
+		await expect(toNdArray({ ...array, stype: "zk0.bfloat16" })).rejects.toThrow(/expected uint16/);
 	});
 
 	test("records refuse what the wire cannot hold", () => {

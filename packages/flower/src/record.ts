@@ -14,6 +14,8 @@ export interface FlowerArray {
 
 /** The only serialisation that is read and written here. */
 export const NUMPY_STYPE = "numpy.ndarray";
+/** Serialisation of bfloat16, which NumPy does not have: .npy bytes of the 16-bit words as uint16. zk0 nodes only. */
+export const BFLOAT16_STYPE = "zk0.bfloat16";
 
 /** A number or a list of numbers of one kind; bigint in [-2^63, 2^64). */
 export type MetricValue = number | bigint | readonly number[] | readonly bigint[];

@@ -52,6 +52,7 @@ const SMALL: RunDefaults = {
 	proximalMu: 0.01,
 	siteFraction: 1,
 	minSites: 1,
+	updateDtype: "float32",
 	keepOptimizerState: false,
 	heldOut: 0.2,
 	evalFrames: 48,

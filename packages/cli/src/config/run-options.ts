@@ -179,6 +179,14 @@ export const RUN_OPTIONS = {
 		value: "<n>",
 		summary: "updates that a round needs; with fewer the run stops",
 	},
+	updateDtype: {
+		kind: "text",
+		schema: z.enum(["float32", "bfloat16"]),
+		value: "<type>",
+		summary:
+			"how weights and updates travel: float32, or bfloat16 for half the bytes and a little noise; " +
+			"only zk0 sites read bfloat16, and both ends keep float32",
+	},
 	keepOptimizerState: {
 		kind: "switch",
 		schema: z.boolean(),

@@ -140,6 +140,7 @@ function startSimulation(
 		numRounds: config.rounds,
 		numLocalSteps: config.localSteps,
 		learning: record.learning,
+		updateDtype: config.updateDtype,
 		strategy: strategyOf(config),
 		initialWeightsPath: paths.initialWeights,
 		log,

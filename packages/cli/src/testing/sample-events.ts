@@ -34,6 +34,7 @@ export function sampleEvents({ sites, numRounds, runId = "sample" }: SampleRun):
 			strategy: { name: "fedprox", options: { mu: 0.01 } },
 			learning: {},
 			weightsSha256: hash(0),
+			updateDtype: "float32",
 			weightsSizeBytes: 4_000_000,
 		},
 		...sites.map((site) => ({ kind: "site.joined" as const, at: at(), site, numSamples: 400, details: {} })),

@@ -9,15 +9,16 @@ import type { TaskMessage } from "../protocol.ts";
 import type { RunGrid } from "../run-grid.ts";
 import { createServer, type FederationServer } from "../server.ts";
 import type { ReceivedTask } from "../task-runner.ts";
+import type { TensorSpecs } from "../update-check.ts";
 import { joinAs, type TestNode } from "./test-node.ts";
 import { temporaryDir, toyWeights } from "./toy-app.ts";
 
 /** When the harness's clock starts. */
 export const NOW_MS = Date.UTC(2026, 10, 23);
 /** The tensors of `toyWeights`. */
-export const SPECS = new Map([
-	["w", [3]],
-	["b", [1]],
+export const SPECS: TensorSpecs = new Map([
+	["w", { dtype: "float32", shape: [3] }],
+	["b", { dtype: "float32", shape: [1] }],
 ]);
 
 /** A server under a test's hand. */
