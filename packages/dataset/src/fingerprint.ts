@@ -41,9 +41,9 @@ export async function digestDataset(
 ): Promise<DatasetDigest> {
 	const metaFolder = join(dataset.root, "meta");
 	const meta = await readdir(metaFolder, { recursive: true, withFileTypes: true });
-	const paths = new Set(
-		meta.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name)),
-	);
+	// In the cache of the hub, files are links.
+	const isFile = (entry: (typeof meta)[number]): boolean => entry.isFile() || entry.isSymbolicLink();
+	const paths = new Set(meta.filter(isFile).map((entry) => join(entry.parentPath, entry.name)));
 	for (const { dataPath, videos } of dataset.episodes) {
 		paths.add(dataPath);
 		for (const { path } of videos.values()) paths.add(path);

@@ -7,6 +7,7 @@ export type HubErrorCode =
 	| "hub-unauthorized"
 	| "hub-gated"
 	| "hub-not-found"
+	| "hub-conflict"
 	| "hub-refused"
 	| "hub-rate-limited"
 	| "hub-unreachable"

@@ -60,6 +60,9 @@ function refusal(response: Response, what: string, hasToken: boolean): HubError 
 	if (status === 404) {
 		return new HubError("hub-not-found", `the hub has no ${what}; check the name and the revision`);
 	}
+	if (status === 409 || status === 412) {
+		return new HubError("hub-conflict", `${what} was changed by somebody else, or exists; try again`);
+	}
 	if (status === 429) {
 		const message = `the hub answers 429 (too many requests) for ${what}; wait some minutes or use a token (HF_TOKEN)`;
 		return new HubError("hub-rate-limited", message);
@@ -121,12 +124,22 @@ export function createRequest(what: string, context: HubContext): HubRequest {
 	};
 }
 
+/** Slowest upload that is waited for, bytes per millisecond. */
+const SLOWEST_UPLOAD = 20;
+
+/** The answer to an upload comes after the last byte of it. */
+function answerTimeMs(body: unknown, timeoutMs: number): number {
+	const sizeBytes = body instanceof Blob ? body.size : typeof body === "string" ? body.length : 0;
+	return timeoutMs + sizeBytes / SLOWEST_UPLOAD;
+}
+
 /** Fetches until the headers are there; gives up after the timeout. */
 async function fetchHead(url: URL, init: RequestInit, { settings, signal }: HubContext): Promise<Response> {
 	const late = new AbortController();
+	const timeMs = answerTimeMs(init.body, settings.timeoutMs);
 	const timer = setTimeout(
-		() => late.abort(new DOMException(`no answer in ${settings.timeoutMs} ms`, "TimeoutError")),
-		settings.timeoutMs,
+		() => late.abort(new DOMException(`no answer in ${timeMs} ms`, "TimeoutError")),
+		timeMs,
 	);
 	const signals = [late.signal, signal, init.signal].filter((one) => one instanceof AbortSignal);
 	try {

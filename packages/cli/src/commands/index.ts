@@ -3,6 +3,7 @@ import type { Command } from "../command.ts";
 import { cacheClear, cacheShow, cacheVerify } from "./cache.ts";
 import { dataConvert } from "./data-convert.ts";
 import { dataMerge } from "./data-merge.ts";
+import { dataPush } from "./data-push.ts";
 import { dataReencode } from "./data-reencode.ts";
 import { dataSplit } from "./data-split.ts";
 import { dataSubset } from "./data-subset.ts";
@@ -35,6 +36,7 @@ export const COMMANDS: readonly Command[] = [
 	dataSplit,
 	dataSubset,
 	dataReencode,
+	dataPush,
 	runsList,
 	runsShow,
 	runsResume,
