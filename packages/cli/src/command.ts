@@ -3,6 +3,7 @@ import { type OptionTable, type OptionValues } from "./arguments/option.ts";
 import { OUTPUT_OPTIONS } from "./arguments/output-options.ts";
 import { parseArguments } from "./arguments/parse.ts";
 import { CliError } from "./cli-error.ts";
+import type { ExitName } from "./exit-codes.ts";
 import type { Host } from "./host.ts";
 import { createOutput, type Output } from "./output.ts";
 
@@ -13,6 +14,8 @@ export interface Positional {
 	readonly optional?: true;
 	/** Takes two words or more; the positionals after it take the last ones. */
 	readonly several?: true;
+	/** Words that one which takes several needs. @default 2 */
+	readonly atLeast?: number;
 }
 
 /** What a command's function is given. */
@@ -36,8 +39,8 @@ export interface Command {
 	/** Paragraphs under the options in the help. */
 	readonly notes: readonly string[];
 	readonly examples: readonly string[];
-	/** Parses the remaining words and does the work. */
-	execute(words: readonly string[], host: Host): Promise<void>;
+	/** Parses the remaining words and does the work; resolves to how the program exits when that is not "ok". */
+	execute(words: readonly string[], host: Host): Promise<ExitName | void>;
 }
 
 /** A command as its own file writes it. */
@@ -48,7 +51,8 @@ export interface CommandSpec<O extends OptionTable> {
 	readonly options: O;
 	readonly notes?: readonly string[];
 	readonly examples?: readonly string[];
-	run(invocation: Invocation<O>): Promise<void>;
+	/** Resolves to the name of an exit code when the command did its work and still has bad news. */
+	run(invocation: Invocation<O>): Promise<ExitName | void>;
 }
 
 /** Closes over a command's option types, so that commands of different options fit in one list. */
@@ -68,7 +72,7 @@ export function defineCommand<O extends OptionTable>(spec: CommandSpec<O>): Comm
 			// `options` holds the rows of both tables, and each value was checked by its own row.
 			const values = parsed.values as OptionValues<O> & OptionValues<typeof OUTPUT_OPTIONS>;
 			const output = createOutput(host, { json: values.json === true, quiet: values.quiet === true });
-			await spec.run({ values, named, several, host, output });
+			return await spec.run({ values, named, several, host, output });
 		},
 	};
 }
@@ -82,9 +86,10 @@ function namePositionals(
 	const words = [...given];
 	const place = positionals.findIndex(({ several }) => several === true);
 	const several = place < 0 ? [] : words.splice(place, Math.max(0, words.length - positionals.length + 1));
-	if (place >= 0 && several.length < 2) {
-		const { name, summary } = positionals[place] ?? { name: "", summary: "" };
-		throw new CliError("missing-argument", `missing <${name}> <${name}>…: ${summary}`, { cure });
+	const { name: many = "", summary = "", atLeast = 2 } = positionals[place] ?? {};
+	if (place >= 0 && several.length < atLeast) {
+		const missing = Array.from({ length: atLeast }, () => `<${many}>`).join(" ");
+		throw new CliError("missing-argument", `missing ${missing}…: ${summary}`, { cure });
 	}
 	const single = positionals.filter((_, index) => index !== place);
 	if (words.length > single.length) {

@@ -3,6 +3,7 @@
 import { ArraysError } from "@zk0/arrays";
 import { AutodiffError } from "@zk0/autodiff";
 import { DatasetError } from "@zk0/dataset";
+import { DoctorError } from "@zk0/doctor";
 import { FederationError } from "@zk0/federation";
 import { FinetuneError } from "@zk0/finetune";
 import { HubError } from "@zk0/hub";
@@ -88,6 +89,18 @@ export const EXIT_CODES = {
 		meaning: "The Hugging Face hub refuses, cannot be reached, or has not what was named.",
 		help: "Check the name, the token (HF_TOKEN) and the network; what is downloaded already is kept.",
 	},
+	"data-errors": {
+		code: 13,
+		name: "data-errors",
+		meaning: "The doctor found errors in a dataset: training would stop or go wrong.",
+		help: "Follow the cures, or let `zk0 data doctor --fix` leave out or repair what is wrong.",
+	},
+	"data-warnings": {
+		code: 14,
+		name: "data-warnings",
+		meaning: "The doctor found warnings but no errors: training works, on worse data than it could have.",
+		help: "Follow the cures that seem worth it.",
+	},
 	interrupted: {
 		code: 130,
 		name: "interrupted",
@@ -150,6 +163,7 @@ const PACKAGE_ERRORS: readonly ErrorRow[] = [
 	}),
 	row(PolicyError, "model", { "write-failed": "storage" }),
 	row(HubError, "hub", { "write-failed": "storage", "disk-full": "storage", "bad-reference": "usage" }),
+	row(DoctorError, "dataset", { "bad-profile": "config", "target-exists": "storage" }),
 	row(SimError, "simulator", { "unknown-task": "usage", "bad-uri": "usage" }),
 	row(FinetuneError, "dataset", {
 		"bad-learning-config": "config",

@@ -31,8 +31,8 @@ export function renderRows(rows: readonly (readonly [string, string])[], indent 
 }
 
 function usageOf(command: Command): string {
-	const words = command.positionals.map(({ name, optional, several }) => {
-		if (several === true) return `<${name}> <${name}>…`;
+	const words = command.positionals.map(({ name, optional, several, atLeast = 2 }) => {
+		if (several === true) return `${Array.from({ length: atLeast }, () => `<${name}>`).join(" ")}…`;
 		return optional === true ? `[${name}]` : `<${name}>`;
 	});
 	return ["zk0", ...command.path, ...words].join(" ");

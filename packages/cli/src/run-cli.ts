@@ -3,7 +3,7 @@
 
 import { CliError } from "./cli-error.ts";
 import type { Command } from "./command.ts";
-import { codeOf, type ExitCode, exitCodeOf } from "./exit-codes.ts";
+import { codeOf, EXIT_CODES, type ExitCode, type ExitName, exitCodeOf } from "./exit-codes.ts";
 import { HELP_TOPICS, renderCommandHelp, renderOverview } from "./help.ts";
 import type { Host } from "./host.ts";
 import { nearest } from "./suggest.ts";
@@ -15,8 +15,8 @@ export async function runCli(
 	program: { readonly commands: readonly Command[]; readonly version: string },
 ): Promise<number> {
 	try {
-		await dispatch(words, host, program);
-		return 0;
+		const exit = (await dispatch(words, host, program)) ?? "ok";
+		return EXIT_CODES[exit].code;
 	} catch (error) {
 		const verbose = words.includes("--verbose") || (host.env["ZK0_DEBUG"] ?? "") !== "";
 		host.stderr.write(`${renderError(error, verbose)}\n`);
@@ -28,7 +28,7 @@ async function dispatch(
 	words: readonly string[],
 	host: Host,
 	program: { readonly commands: readonly Command[]; readonly version: string },
-): Promise<void> {
+): Promise<ExitName | void> {
 	const [first] = words;
 	if (first === "--version" || first === "version") {
 		host.stdout.write(`zk0 ${program.version}\n`);
@@ -45,7 +45,7 @@ async function dispatch(
 		host.stdout.write(`${renderCommandHelp(command)}\n`);
 		return;
 	}
-	await command.execute(rest, host);
+	return await command.execute(rest, host);
 }
 
 function helpFor(words: readonly string[], commands: readonly Command[]): string {

@@ -2,6 +2,7 @@
 export { DoctorError, type DoctorErrorCode } from "./errors.ts";
 export { compareExaminations, type Examination, type ExamineOptions, examineDataset } from "./examine.ts";
 export { type Finding, findingSchema } from "./finding.ts";
+export type { Thumbnail } from "./frames/video-facts.ts";
 export { buildProfile, type ProfileOptions } from "./profile/build.ts";
 export {
 	parseProfile,
@@ -10,4 +11,12 @@ export {
 	type SiteProfile,
 	writeProfile,
 } from "./profile/schema.ts";
+export {
+	checkFree,
+	checkOutside,
+	type RepairedCopy,
+	type RepairOptions,
+	writeRepairedCopy,
+} from "./repair.ts";
+export { type DatasetReport, type DoctorReport, reportOf, reportSchema } from "./report.ts";
 export { RULE_TABLE, renderRuleTable } from "./rules/table.ts";

@@ -7,6 +7,8 @@ import { dataPush } from "./data-push.ts";
 import { dataReencode } from "./data-reencode.ts";
 import { dataSplit } from "./data-split.ts";
 import { dataSubset } from "./data-subset.ts";
+import { dataDoctor } from "./data-doctor.ts";
+import { dataProfile } from "./data-profile.ts";
 import { dataSynth } from "./data-synth.ts";
 import { evaluate } from "./eval.ts";
 import { modelBind } from "./model-bind.ts";
@@ -30,6 +32,8 @@ export const COMMANDS: readonly Command[] = [
 	modelInspect,
 	modelBind,
 	modelMerge,
+	dataDoctor,
+	dataProfile,
 	dataSynth,
 	dataConvert,
 	dataMerge,

@@ -20,6 +20,8 @@ export interface LocatedData {
 export interface LocateContext {
 	readonly host: Host;
 	readonly output: Output;
+	/** Download every file of a dataset, also what no episode refers to: its metadata may be wrong. @default false */
+	readonly everything?: boolean;
 }
 
 /** Versions of the format that are read, newest first, as LeRobot tags them; then whatever there is. */
@@ -58,7 +60,7 @@ export async function openData(uri: string, context: LocateContext): Promise<LeR
 async function download(
 	reference: HubReference,
 	selection: DatasetSelection | undefined,
-	{ host, output }: LocateContext,
+	{ host, output, everything = false }: LocateContext,
 ): Promise<LocatedData> {
 	using reporter = createDownloadReporter(reference.repo, output.people, host);
 	const context: SnapshotContext = {
@@ -72,6 +74,10 @@ async function download(
 	);
 	await snapshot.fetch(snapshot.paths.filter((path) => path.startsWith("meta/")));
 	const { directory, commit, repo } = snapshot;
-	await snapshot.fetch(await listDatasetFiles(directory, { selection, signal: host.signal }));
+	await snapshot.fetch(
+		everything
+			? snapshot.paths.filter((path) => /^(data|videos)\//.test(path))
+			: await listDatasetFiles(directory, { selection, signal: host.signal }),
+	);
 	return { dir: directory, selection, uri: `hf:${repo}@${commit}${formatSelection(selection)}` };
 }
