@@ -110,6 +110,10 @@ export const HELP_TOPICS: readonly HelpTopic[] = [
 					],
 					["hf:<user>/<name>@<rev>", "a branch, tag or commit of it"],
 					["sim:<task>", "demonstrations that the simulated arm records; see `zk0 help tasks`"],
+					[
+						"<profile>.json",
+						"a site profile from `zk0 data doctor --fix profile`: its dataset with its cameras, units, statistics and held-out episodes, without the quarantined ones",
+					],
 				]),
 				"",
 				"local: and hf: take a part of a dataset; only its files have to be there or are downloaded:",

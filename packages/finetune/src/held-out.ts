@@ -139,7 +139,12 @@ export function baselineErrors(
 	{
 		meanAction,
 		actionsAreTargets,
-	}: { readonly meanAction: readonly number[]; readonly actionsAreTargets: boolean },
+		actionScale,
+	}: {
+		readonly meanAction: readonly number[];
+		readonly actionsAreTargets: boolean;
+		readonly actionScale: readonly number[];
+	},
 ): BaselineErrors {
 	const against = (action: (situation: RecordedSituation) => ArrayLike<number>): JointErrors => {
 		const pairs = situations.map(
@@ -149,7 +154,7 @@ export function baselineErrors(
 				isPad: situation.chunk.actionIsPad,
 			}),
 		);
-		return jointErrors(names, pairs);
+		return jointErrors(names, pairs, actionScale);
 	};
 	return {
 		holdPose: actionsAreTargets ? against(({ state }) => state) : null,

@@ -81,3 +81,4 @@ export {
 	type TrainingCheckpoints,
 	type TrainingProgress,
 } from "./training-checkpoints.ts";
+export { foldUnits, type SiteUnits, type UnitMap } from "./units.ts";

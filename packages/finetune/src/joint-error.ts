@@ -1,5 +1,4 @@
-// Errors of predicted action chunks against recorded ones, joint by joint, in the dataset's raw units
-// (degrees; grippers in percent), and the two baselines a policy must beat: holding the pose, the mean action.
+// Errors of predicted action chunks against recorded ones, joint by joint, in degrees (grippers in percent), and the two baselines a policy must beat: holding the pose, the mean action.
 
 /** Unit of a joint's raw values. */
 export type JointUnit = "deg" | "percent";
@@ -28,10 +27,14 @@ export function jointUnit(name: string): JointUnit {
 }
 
 /**
- * Mean absolute error per joint.
+ * Mean absolute error per joint; `scale` is degrees (percent for grippers) per raw unit of each joint.
  * @throws RangeError when a chunk does not have `chunkSize * names.length` values, or no step is valid.
  */
-export function jointErrors(names: readonly string[], pairs: readonly ChunkPair[]): JointErrors {
+export function jointErrors(
+	names: readonly string[],
+	pairs: readonly ChunkPair[],
+	scale: readonly number[] = names.map(() => 1),
+): JointErrors {
 	const actionDim = names.length;
 	const sums = Array.from({ length: actionDim }, () => 0);
 	let numSteps = 0;
@@ -53,7 +56,7 @@ export function jointErrors(names: readonly string[], pairs: readonly ChunkPair[
 		}
 	}
 	if (numSteps === 0) throw new RangeError("jointErrors: no valid action step to compare");
-	const perJoint = sums.map((sum) => sum / numSteps);
+	const perJoint = sums.map((sum, joint) => (sum / numSteps) * (scale[joint] ?? 1));
 	const degrees = perJoint.filter((_, joint) => jointUnit(names[joint] ?? "") === "deg");
 	const total = degrees.reduce((sum, value) => sum + value, 0);
 	return { perJoint, meanDeg: degrees.length === 0 ? null : total / degrees.length, numSteps };

@@ -35,6 +35,21 @@ describe("openSiteData", () => {
 		expect(data.stats["action"]?.mean[0]).toBeCloseTo(mean / data.trainItems.length, 4);
 	});
 
+	test("takes held-out episodes, statistics and units from a profile", async () => {
+		const selected = await openDataset(join(dir, "good"), { selection: { episodes: [1, 2, 4, 5] } });
+		await using plain = await open();
+		const units = { action: { scale: [1, -1, 0.5], offset: [0, 90, 0] } };
+		await using data = await open({ dataset: selected, heldOutEpisodes: [4], stats: plain.stats, units });
+		expect(data.split).toEqual({ train: [0, 1, 3], heldOut: [2] });
+		expect(data.stats).toBe(plain.stats);
+		const { mean, std } = plain.context.stats["action"] ?? {};
+		const [a = 0, b = 0, c = 0] = Array.from(std ?? []);
+		expect(data.context.stats["action"]).toMatchObject({ mean, std: [a, -b, c] });
+		expect(data.context.stats["observation.state"]).toEqual(plain.context.stats["observation.state"]);
+		// Errors are reported in degrees, whatever was recorded.
+		expect(data.actionScale).toEqual([1, 1, 0.5]);
+	});
+
 	test("knows joints by name and that actions aim at states", async () => {
 		await using data = await open();
 		expect(data.actionNames).toEqual(["pan.pos", "lift.pos", "gripper.pos"]);

@@ -27,6 +27,7 @@ import { type CameraMap, resolveCameraMap } from "./camera-map.ts";
 import { FinetuneError } from "./errors.ts";
 import { normalizerStats } from "./normalizer-stats.ts";
 import { withSignal } from "./signal-option.ts";
+import { foldUnits, type SiteUnits } from "./units.ts";
 
 /** The parts of a policy that say what its inputs look like. */
 export interface PolicyInputs {
@@ -47,6 +48,12 @@ export interface SiteDataOptions {
 	readonly heldOutFraction?: number;
 	/** Chooses the held-out episodes. @default 0 */
 	readonly splitSeed?: number;
+	/** The held-out episodes themselves, by their numbers on disk. @default chosen by fraction and seed */
+	readonly heldOutEpisodes?: readonly number[] | undefined;
+	/** Statistics of the training episodes as recorded. @default computed */
+	readonly stats?: Stats | undefined;
+	/** Units of the arm. @default degrees */
+	readonly units?: SiteUnits | undefined;
 	/** Decoder processes. @default the dataset package's */
 	readonly decodeProcesses?: number;
 	/** Bytes of decoded pictures to keep in memory: for a policy whose backbone is trained. @default 0 */
@@ -74,6 +81,8 @@ export interface SiteData extends AsyncDisposable {
 	readonly heldOutItems: Uint32Array;
 	/** Joint names of an action, in order. */
 	readonly actionNames: readonly string[];
+	/** Degrees (percent for grippers) per recorded unit of each action joint, positive. */
+	readonly actionScale: readonly number[];
 	/** True when action joint i aims at state joint i (same names): holding the pose is then an action. */
 	readonly actionsAreTargets: boolean;
 }
@@ -94,10 +103,7 @@ export async function openSiteData(options: SiteDataOptions): Promise<SiteData> 
 		...(options.cameraMap === undefined ? {} : { wanted: options.cameraMap }),
 		site: name,
 	});
-	const split = splitEpisodes(dataset.episodes, {
-		heldOutFraction: options.heldOutFraction ?? 0.2,
-		seed: options.splitSeed ?? 0,
-	});
+	const split = splitOf(options);
 	if (split.train.length === 0) {
 		throw new FinetuneError(
 			"no-train-episodes",
@@ -107,7 +113,8 @@ export async function openSiteData(options: SiteDataOptions): Promise<SiteData> 
 	}
 	const rows = await dataset.readRows(withSignal(signal));
 	const digest = await digestDataset(dataset, withSignal(signal));
-	const stats = await computeStats(dataset, split.train, { rows, ...withSignal(signal) });
+	const stats = options.stats ?? (await computeStats(dataset, split.train, { rows, ...withSignal(signal) }));
+	const units = options.units ?? {};
 	const reader = createFrameReader(dataset, {
 		cacheBytes: options.pictureCacheBytes ?? 0,
 		...(options.decodeProcesses === undefined ? {} : { processes: options.decodeProcesses }),
@@ -129,14 +136,38 @@ export async function openSiteData(options: SiteDataOptions): Promise<SiteData> 
 		cameraMap,
 		split,
 		stats,
-		context: { config, vlm, tokenizer, stats: normalizerStats(stats), cameras: [...cameraMap.values()] },
+		context: {
+			config,
+			vlm,
+			tokenizer,
+			stats: foldUnits(normalizerStats(stats), units),
+			cameras: [...cameraMap.values()],
+		},
 		source,
 		trainItems: itemsOf(rows, split.train),
 		heldOutItems: itemsOf(rows, split.heldOut),
 		actionNames,
+		actionScale: actionNames.map((_, joint) => Math.abs(units.action?.scale[joint] ?? 1)),
 		actionsAreTargets: actionNames.join() === stateNames.join(),
 		[Symbol.asyncDispose]: () => closeReader(source, reader),
 	};
+}
+
+function splitOf({
+	dataset,
+	heldOutEpisodes,
+	heldOutFraction = 0.2,
+	splitSeed = 0,
+}: SiteDataOptions): EpisodeSplit {
+	if (heldOutEpisodes === undefined) {
+		return splitEpisodes(dataset.episodes, { heldOutFraction, seed: splitSeed });
+	}
+	const isHeldOut = new Set(heldOutEpisodes);
+	const parts: { readonly train: number[]; readonly heldOut: number[] } = { train: [], heldOut: [] };
+	for (const { index, recordedIndex } of dataset.episodes) {
+		parts[isHeldOut.has(recordedIndex) ? "heldOut" : "train"].push(index);
+	}
+	return parts;
 }
 
 async function closeReader(source: SampleSource, reader: FrameReader): Promise<void> {

@@ -169,11 +169,12 @@ function siteOn(data: SiteData, options: SiteOptions): Site {
 			const baselines = baselineErrors(data.actionNames, situations, {
 				meanAction: data.stats["action"]?.mean ?? [],
 				actionsAreTargets: data.actionsAreTargets,
+				actionScale: data.actionScale,
 			});
 			return {
 				loss,
 				numFrames: evalItems.length,
-				joints: jointErrors(data.actionNames, pairs),
+				joints: jointErrors(data.actionNames, pairs, data.actionScale),
 				...baselines,
 			};
 		},

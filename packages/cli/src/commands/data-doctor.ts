@@ -87,21 +87,26 @@ export const dataDoctor = defineCommand({
 		for (const uri of several) separate.push(await examine(uri, values, purpose, { host, output }));
 		const examinations = compareExaminations(separate);
 		const report = reportOf(examinations);
-		const fixed = await applyFix(examinations, values, purpose, { host, output });
 		if (values.html !== undefined) {
 			const path = resolve(host.cwd, values.html);
 			for (const { root } of examinations) checkOutside(root, path);
 			await writeFileAtomic(path, renderDoctorHtml(report, examinations));
 		}
+		// What was found is shown even when nothing of it can be cured.
+		const { fixed, failure } = await applyFix(examinations, values, purpose, { host, output }).then(
+			(path) => ({ fixed: path, failure: undefined }),
+			(error: unknown) => ({ fixed: null, failure: error }),
+		);
 		const seconds = (host.now() - startedMs) / 1000;
 		const paint = createPaint(wantsColour(host.stdout.isTTY, host.env));
 		output.result({ ...report, fixed, seconds }, () =>
 			[
-				renderDoctorText(report, paint),
+				renderDoctorText(report, paint, { isFixed: fixed !== null }),
 				...(fixed === null ? [] : [`written: ${fixed}`]),
 				...(values.html === undefined ? [] : [`report: ${values.html}`]),
 			].join("\n"),
 		);
+		if (failure !== undefined) throw failure;
 		const { errors, warnings } = report.summary;
 		return errors > 0 ? "data-errors" : warnings > 0 ? "data-warnings" : "ok";
 	},
@@ -124,9 +129,9 @@ async function examine(
 	{ host, output }: { readonly host: Host; readonly output: Output },
 ): Promise<Examination> {
 	const source = parseDataUri(uri, host.cwd);
-	if (source.kind !== "sim" && source.selection !== undefined) {
+	if (source.kind === "profile" || (source.kind !== "sim" && source.selection !== undefined)) {
 		throw new CliError("bad-data-uri", `"${uri}": the doctor looks at whole datasets`, {
-			cure: "leave out what follows the question mark",
+			cure: "name the dataset itself, without a question mark",
 		});
 	}
 	const { dir, uri: located } = await locateData(uri, { host, output, everything: true });

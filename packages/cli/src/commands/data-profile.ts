@@ -30,10 +30,7 @@ function renderProfile(profile: SiteProfile, paint: Paint): string {
 			name,
 			(joints ?? [])
 				.filter(({ scale, offset }) => scale !== 1 || offset !== 0)
-				.map(
-					({ joint, scale, offset }) =>
-						`${joint}: ${scale.toPrecision(4)} × recorded + ${offset.toPrecision(4)}`,
-				),
+				.map(({ joint, scale, offset }) => `${joint}: ${mapText(scale, offset)}`),
 		);
 	const sections = [
 		[
@@ -60,4 +57,13 @@ function renderProfile(profile: SiteProfile, paint: Paint): string {
 		sections.map((rows) => ({ header: null, rows })),
 		paint,
 	);
+}
+
+/** "90 - recorded", "57.3 × recorded - 180" */
+function mapText(scale: number, offset: number): string {
+	const size = Math.abs(scale);
+	const term = size === 1 ? "recorded" : `${Number(size.toPrecision(4))} × recorded`;
+	const shift = Number(Math.abs(offset).toPrecision(6));
+	if (scale < 0) return `${offset === 0 ? "" : `${offset < 0 ? "-" : ""}${shift} `}- ${term}`;
+	return offset === 0 ? term : `${term} ${offset < 0 ? "-" : "+"} ${shift}`;
 }

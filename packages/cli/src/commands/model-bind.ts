@@ -2,7 +2,7 @@
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { computeStats, splitEpisodes } from "@zk0/dataset";
-import { normalizerStats, resolveCameraMap } from "@zk0/finetune";
+import { foldUnits, normalizerStats, resolveCameraMap } from "@zk0/finetune";
 import { bindCheckpoint, cameraKeys } from "@zk0/policy";
 import { z } from "zod";
 import type { OptionTable } from "../arguments/option.ts";
@@ -11,7 +11,8 @@ import { defineCommand } from "../command.ts";
 import { RUN_OPTIONS } from "../config/run-options.ts";
 import { openModel } from "../evaluation/open-policy.ts";
 import { DATA_FORMS } from "../sources/data-uri.ts";
-import { openData } from "../sources/locate-data.ts";
+import { openProfiledData } from "../sources/locate-data.ts";
+import { profileOptions } from "../sources/profile-options.ts";
 
 const OPTIONS = {
 	out: {
@@ -60,21 +61,28 @@ export const modelBind = defineCommand({
 			});
 		}
 		using checkpoint = await openModel(named["checkpoint"] ?? "", host);
-		const dataset = await openData(named["dataset"] ?? "", { host, output });
+		const { dataset, profile } = await openProfiledData(named["dataset"] ?? "", { host, output });
 		const { heldOut } = values;
+		if (profile !== null && heldOut !== undefined) {
+			throw new CliError("bad-flag", "--held-out has no meaning with a profile, which names its episodes", {
+				cure: "leave --held-out out",
+			});
+		}
+		const site = profile === null ? {} : profileOptions(profile);
+		const wanted = values.camera ?? site.cameraMap;
 		const cameras = resolveCameraMap({
 			datasetCameras: dataset.cameraKeys,
 			policyCameras: cameraKeys(checkpoint.config),
-			...(values.camera === undefined ? {} : { wanted: values.camera }),
+			...(wanted === undefined ? {} : { wanted }),
 		});
 		const train =
 			heldOut === undefined
 				? undefined
 				: splitEpisodes(dataset.episodes, { heldOutFraction: heldOut, seed: values.seed ?? 42 }).train;
-		const stats = await computeStats(dataset, train, { signal: host.signal });
+		const stats = site.stats ?? (await computeStats(dataset, train, { signal: host.signal }));
 		await bindCheckpoint(checkpoint.directory, out, {
 			vlmDir: checkpoint.tokenizerDir,
-			stats: normalizerStats(stats),
+			stats: foldUnits(normalizerStats(stats), site.units ?? {}),
 			renameMap: Object.fromEntries([...cameras].filter(([from, to]) => from !== to)),
 			stateLength: dataset.stateDim,
 			actionLength: dataset.actionDim,

@@ -10,10 +10,14 @@ const INDENT = "      ";
 const MAX_LISTED = 8;
 
 /** The whole report. */
-export function renderDoctorText(report: DoctorReport, paint: Paint): string {
+export function renderDoctorText(
+	report: DoctorReport,
+	paint: Paint,
+	{ isFixed = false }: { readonly isFixed?: boolean } = {},
+): string {
 	return [
 		...report.datasets.flatMap((dataset) => [...renderDataset(dataset, paint), ""]),
-		verdict(report, paint),
+		verdict(report, paint, isFixed),
 	].join("\n");
 }
 
@@ -28,13 +32,15 @@ export function countsText({ errors, warnings, infos }: DoctorReport["summary"])
 	return named.length === 0 ? "nothing to complain about" : named.join(", ");
 }
 
-function verdict({ summary, datasets }: DoctorReport, paint: Paint): string {
+function verdict({ summary, datasets }: DoctorReport, paint: Paint, isFixed: boolean): string {
 	const text = countsText(summary);
 	const decorate = summary.errors > 0 ? paint.bad : summary.warnings > 0 ? paint.warn : paint.good;
 	const sampled = datasets.some(({ facts }) => facts !== null && facts.picturesDecoded < facts.pictures);
-	const canFix = datasets.some(({ findings }) =>
-		findings.some(({ fix, severity }) => fix !== "manual" && severity !== "info"),
-	);
+	const canFix =
+		!isFixed &&
+		datasets.some(({ findings }) =>
+			findings.some(({ fix, severity }) => fix !== "manual" && severity !== "info"),
+		);
 	return [
 		decorate(text),
 		...(sampled ? [paint.dim("pictures were sampled; --thorough decodes every one")] : []),
@@ -103,7 +109,7 @@ function renderFinding(finding: Finding, paint: Paint): string[] {
 		wrap(text, WIDTH - INDENT.length).map((line) => `${INDENT}${line}`);
 	return [
 		`  ${decorate(severity)} ${paint.bold(code)}${finding.camera === null ? "" : ` ${finding.camera}`}`,
-		...block(capital(message)),
+		...block(message),
 		...(place === "" ? [] : block(place).map(paint.dim)),
 		...block(`→ ${cure}`),
 	];
@@ -131,8 +137,4 @@ function listed(items: readonly number[], count = items.length): string {
 
 function plural(count: number, noun: string): string {
 	return `${count.toLocaleString("en")} ${noun}${count === 1 ? "" : "s"}`;
-}
-
-function capital(text: string): string {
-	return text.slice(0, 1).toUpperCase() + text.slice(1);
 }

@@ -1,10 +1,12 @@
 // The sites of a run, opened on their data: recordings made or found, datasets checked against the policy.
+import { sha256Hex } from "@zk0/arrays/node";
 import { openDataset } from "@zk0/dataset";
 import { createSite, type PolicyInputs, type Site } from "@zk0/finetune";
 import type { RunConfig } from "../config/presets.ts";
 import type { RunReporter } from "../progress/reporter.ts";
 import { recordSites } from "../recordings/record-sites.ts";
 import type { LocatedData } from "../sources/locate-data.ts";
+import { profileOptions, requireProfiled } from "../sources/profile-options.ts";
 import type { LocatedPlan } from "./site-plans.ts";
 
 /** A site on its data. */
@@ -52,7 +54,11 @@ export async function openSites(
 	try {
 		for (const plan of plans) {
 			signal.throwIfAborted();
-			const data = plan.located ?? { dir: recorded.get(plan.name) ?? "", selection: undefined };
+			const data = plan.located ?? {
+				dir: recorded.get(plan.name) ?? "",
+				selection: undefined,
+				profile: null,
+			};
 			sites.push(await openSite(plan, data, options));
 		}
 	} catch (error) {
@@ -64,7 +70,7 @@ export async function openSites(
 
 async function openSite(
 	plan: LocatedPlan,
-	{ dir, selection }: Pick<LocatedData, "dir" | "selection">,
+	{ dir, selection, profile }: Pick<LocatedData, "dir" | "selection" | "profile">,
 	options: OpenSitesOptions,
 ): Promise<OpenedSite> {
 	const { config, policy, signal } = options;
@@ -73,14 +79,24 @@ async function openSite(
 		name: plan.name,
 		dataset,
 		policy,
-		cameraMap: camerasOf(plan.name, config.camera),
+		...(profile === null ? {} : profileOptions(profile)),
+		cameraMap: camerasOf(plan.name, config.camera) ?? profile?.cameras,
 		heldOutFraction: config.heldOut,
 		splitSeed: config.seed,
 		evalFrames: config.evalFrames,
 		sampledFrames: config.sampledFrames,
 		signal,
 	});
-	return { plan, site, fingerprint: site.data.digest.fingerprint };
+	const { fingerprint } = site.data.digest;
+	if (profile === null) return { plan, site, fingerprint };
+	try {
+		requireProfiled(profile, fingerprint, plan.uri);
+	} catch (error) {
+		await site[Symbol.asyncDispose]();
+		throw error;
+	}
+	// What a profile says decides what is learnt, so that it is part of what names the data.
+	return { plan, site, fingerprint: sha256Hex(`${fingerprint} ${JSON.stringify(profile)}`) };
 }
 
 /** The cameras that the settings name for a site: its own entries win over those for every site. */

@@ -1,4 +1,5 @@
-// How commands name recordings: a path, `local:<path>`, `hf:<user>/<name>[@revision]` or `sim:<task>`; `local:` and
+// How commands name recordings: a path, `local:<path>`, `hf:<user>/<name>[@revision]`, `sim:<task>`, or a site
+// profile's `.json`; `local:` and
 // `hf:` take `?episodes=0-9,12&cameras=top,wrist` for a part of a dataset.
 import { resolve } from "node:path";
 import type { DatasetSelection } from "@zk0/dataset";
@@ -15,11 +16,13 @@ export type DataSource =
 			readonly reference: HubReference;
 			readonly selection: DatasetSelection | undefined;
 	  }
-	| { readonly kind: "local"; readonly path: string; readonly selection: DatasetSelection | undefined };
+	| { readonly kind: "local"; readonly path: string; readonly selection: DatasetSelection | undefined }
+	/** A site profile that the doctor wrote, which names its recordings. */
+	| { readonly kind: "profile"; readonly path: string };
 
 /** The forms, for help texts. */
 export const DATA_FORMS: string =
-	"a LeRobot dataset's directory, hf:<user>/<name>[@revision] or sim:<task> (`zk0 help data`)";
+	"a LeRobot dataset's directory, hf:<user>/<name>[@revision], sim:<task>, or a site profile's .json (`zk0 help data`)";
 
 const LOCAL = "local:";
 const CURE = "see `zk0 help data`";
@@ -45,7 +48,8 @@ export function parseDataUri(uri: string, cwd: string): DataSource {
 			cure: CURE,
 		});
 	}
-	return { kind: "local", path: resolve(cwd, uri), selection: undefined };
+	const path = resolve(cwd, uri);
+	return path.endsWith(".json") ? { kind: "profile", path } : { kind: "local", path, selection: undefined };
 }
 
 function parseSelection(uri: string, query: string | undefined): DatasetSelection | undefined {

@@ -71,7 +71,9 @@ export type SiteProfile = z.infer<typeof profileSchema>;
 export function parseProfile(json: unknown, where: string): SiteProfile {
 	const parsed = profileSchema.safeParse(json);
 	if (parsed.success) return parsed.data;
-	const [issue] = parsed.error.issues;
+	const { issues } = parsed.error;
+	// A mistyped key also lacks the right one: the mistyping says more.
+	const issue = issues.find(({ code }) => code === "unrecognized_keys") ?? issues[0];
 	const place = issue?.path.join(".") ?? "";
 	if (issue?.code === "unrecognized_keys") {
 		const key = issue.keys[0] ?? "";

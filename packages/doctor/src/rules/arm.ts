@@ -222,10 +222,13 @@ export const ARM_RULES: readonly Rule[] = [
 			"Motor names start with main_: recorded before LeRobot's calibration change, with other zeros and one other sign.",
 		cure: "Use the profile, which maps shoulder_lift to 90 - x and elbow_flex to x - 90.",
 		fix: "profile",
-		check: (evidence) =>
-			vectors(evidence)
-				.filter(({ names }) => isOldConvention(names))
-				.map(({ feature, names }) => ({ message: `${feature} names its joints ${someOf(names, 2)}` })),
+		check: (evidence) => {
+			const old = vectors(evidence).filter(({ names }) => isOldConvention(names));
+			const [first] = old;
+			if (first === undefined) return [];
+			const features = old.map(({ feature }) => feature).join(" and ");
+			return [{ message: `${features} name their joints ${someOf(first.names, 2)}` }];
+		},
 	},
 	{
 		code: "arm-other",

@@ -74,7 +74,8 @@ function statistic(stats: Stats, { key, length, mode }: NormalizedFeature, name:
 			key: `${key}.${name}`,
 		});
 	}
-	if (!vector.every(Number.isFinite) || (name === "std" && vector.some((value) => value < 0))) {
+	// A negative standard deviation is legal: it mirrors a joint that a site counts the other way.
+	if (!vector.every(Number.isFinite)) {
 		throw new PolicyError("bad-stats", `${key}.${name} is [${[...vector].join(", ")}]`, {
 			key: `${key}.${name}`,
 		});
@@ -112,7 +113,7 @@ function affineMap(feature: NormalizedFeature, stats: Stats): AffineMap {
 	return feature.mode === "MEAN_STD" ? meanStd(low, high) : interval(low, high);
 }
 
-/** @throws PolicyError missing-stats | bad-stats (NaN, wrong length, negative std) */
+/** @throws PolicyError missing-stats | bad-stats (NaN, wrong length) */
 export function createNormalizer(feature: NormalizedFeature, stats: Stats): Normalizer {
 	const { forward, backward } = affineMap(feature, stats);
 	const { key, length } = feature;
