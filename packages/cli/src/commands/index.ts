@@ -2,13 +2,13 @@
 import type { Command } from "../command.ts";
 import { cacheClear, cacheShow, cacheVerify } from "./cache.ts";
 import { dataConvert } from "./data-convert.ts";
+import { dataDoctor } from "./data-doctor.ts";
 import { dataMerge } from "./data-merge.ts";
+import { dataProfile } from "./data-profile.ts";
 import { dataPush } from "./data-push.ts";
 import { dataReencode } from "./data-reencode.ts";
 import { dataSplit } from "./data-split.ts";
 import { dataSubset } from "./data-subset.ts";
-import { dataDoctor } from "./data-doctor.ts";
-import { dataProfile } from "./data-profile.ts";
 import { dataSynth } from "./data-synth.ts";
 import { evaluate } from "./eval.ts";
 import { modelBind } from "./model-bind.ts";
