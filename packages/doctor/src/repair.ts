@@ -43,7 +43,7 @@ export async function writeRepairedCopy(
 	const { evidence, episodes } = keptEpisodes(examination);
 	checkOutside(root, resolve(out));
 	const tasks = evidence.tasks ?? [];
-	if (tasks.length === 0 || tasks.every((task) => task.trim() === "")) {
+	if (tasks.every((task) => task.trim() === "")) {
 		throw new DoctorError("nothing-left", `${root} has no task sentence; write one in its task table first`, {
 			file: root,
 		});

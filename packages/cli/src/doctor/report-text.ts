@@ -34,7 +34,8 @@ export function countsText({ errors, warnings, infos }: DoctorReport["summary"])
 
 function verdict({ summary, datasets }: DoctorReport, paint: Paint, isFixed: boolean): string {
 	const text = countsText(summary);
-	const decorate = summary.errors > 0 ? paint.bad : summary.warnings > 0 ? paint.warn : paint.good;
+	const decorated =
+		summary.errors > 0 ? paint.bad(text) : summary.warnings > 0 ? paint.warn(text) : paint.good(text);
 	const sampled = datasets.some(({ facts }) => facts !== null && facts.picturesDecoded < facts.pictures);
 	const canFix =
 		!isFixed &&
@@ -42,7 +43,7 @@ function verdict({ summary, datasets }: DoctorReport, paint: Paint, isFixed: boo
 			findings.some(({ fix, severity }) => fix !== "manual" && severity !== "info"),
 		);
 	return [
-		decorate(text),
+		decorated,
 		...(sampled ? [paint.dim("pictures were sampled; --thorough decodes every one")] : []),
 		...(canFix
 			? [
@@ -103,14 +104,15 @@ function unitText(unit: string | null): string {
 
 function renderFinding(finding: Finding, paint: Paint): string[] {
 	const { severity, code, message, cure } = finding;
-	const decorate = severity === "error" ? paint.bad : severity === "warning" ? paint.warn : paint.accent;
+	const decorate = (text: string): string =>
+		severity === "error" ? paint.bad(text) : severity === "warning" ? paint.warn(text) : paint.accent(text);
 	const place = placeText(finding);
 	const block = (text: string): string[] =>
 		wrap(text, WIDTH - INDENT.length).map((line) => `${INDENT}${line}`);
 	return [
 		`  ${decorate(severity)} ${paint.bold(code)}${finding.camera === null ? "" : ` ${finding.camera}`}`,
 		...block(message),
-		...(place === "" ? [] : block(place).map(paint.dim)),
+		...(place === "" ? [] : block(place).map((line) => paint.dim(line))),
 		...block(`→ ${cure}`),
 	];
 }
