@@ -1,6 +1,7 @@
 // The benchmarks by name; each returns one JSON document.
 import { runAggregateBench } from "./aggregate.ts";
 import { benchLearn } from "./learn.ts";
+import { runLoraBench } from "./lora.ts";
 import { runReaderBench } from "./reader.ts";
 import { benchSim } from "./sim.ts";
 import { runStepBench } from "./step.ts";
@@ -16,6 +17,7 @@ export interface BenchmarkOptions {
 export const benchmarks: Readonly<Record<string, (options: BenchmarkOptions) => Promise<unknown>>> = {
 	aggregate: () => runAggregateBench(),
 	step: (options) => runStepBench(options),
+	lora: ({ checkpoint }) => runLoraBench(checkpoint === undefined ? {} : { checkpoint }),
 	reader: () => runReaderBench(),
 	sim: () => benchSim(),
 	learn: () => benchLearn(),

@@ -105,7 +105,7 @@ function rounded(figures: Figures, digits: number, scale = (value: number) => va
 }
 
 /** A checkpoint with random weights, written once by `zk0 model init`. */
-function randomWeights(): string {
+export function randomWeights(): string {
 	const directory = join(tmpdir(), "zk0-smolvla-base-seed1");
 	if (existsSync(join(directory, "model.safetensors"))) return directory;
 	const cli = new URL("../../packages/cli/dist/main.js", import.meta.url).pathname;

@@ -9,10 +9,12 @@ import {
 	type PrefixFeed,
 	type RunSamplerGraph,
 	resizeWithPad,
+	trainedNames,
 } from "@zk0/policy";
 import { gflopOf, randomFeeds } from "../arithmetic.ts";
 import { breakDown } from "./breakdown.ts";
 import { comparePrefixFeeds } from "./compare-feeds.ts";
+import { adaptFullSize } from "./lora-stages.ts";
 import { CAMERAS, openFullSize } from "./model.ts";
 
 /** Named numbers of one run, most of them milliseconds. */
@@ -38,21 +40,26 @@ interface TrainStage {
 	readonly from: PrefixFeed;
 	readonly batchSize: number;
 	readonly profilePrefix?: string;
+	/** Train an adapter and not the weights. */
+	readonly lora?: boolean;
 }
 
 /** One optimizer step: forward, backward, clipping and AdamW. */
 async function trainStage(
 	{ checkpoint, threads }: StageOptions,
-	{ from, batchSize, profilePrefix }: TrainStage,
+	{ from, batchSize, profilePrefix, lora = false }: TrainStage,
 ): Promise<Stage> {
 	using full = openFullSize(checkpoint);
 	const runtime = await createOrtRuntime({
 		threads,
 		...(profilePrefix === undefined ? {} : { profilePrefix }),
 	});
-	const graph = buildTrainGraph(full.model, { batchSize, cameras: CAMERAS, from });
+	const model = lora ? adaptFullSize(full.model) : full.model;
+	const graph = buildTrainGraph(model, { batchSize, cameras: CAMERAS, from });
 	const trainer = await runtime.createTrainer({ trainGraph: graph, ...OPTIMIZER });
-	await trainer.loadParameters(new Map(full.trained.map((name) => [name, full.file.readFloat32(name)])));
+	await trainer.loadParameters(
+		new Map(trainedNames(model).map((name) => [name, model.tensors.readFloat32(name)])),
+	);
 	collectGarbage();
 	const feeds = randomFeeds(graph, new Set(trainer.parameterNames));
 	return {
@@ -141,6 +148,7 @@ export const STAGES: Readonly<Record<string, (options: StageOptions) => Promise<
 	uncachedB1: (options) => trainStage(options, { from: "images", batchSize: 1 }),
 	connectorB8: (options) => trainStage(options, { from: "imageTokens", batchSize: 8 }),
 	kvB8: (options) => trainStage(options, { from: "prefixKv", batchSize: 8 }),
+	loraKvB8: (options) => trainStage(options, { from: "prefixKv", batchSize: 8, lora: true }),
 	chunk: chunkStage,
 	profile: profileStage,
 	compare: compareStage,

@@ -18,10 +18,12 @@ import { HubError } from "@zk0/hub";
 import { type FakeHub, startFakeHub } from "@zk0/hub/testing";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { smallPreset } from "../config/small-preset.ts";
+import { baseOf } from "../lora/adapter-base.ts";
+import { withFreshAdapter } from "../lora/init-adapter.ts";
 import { initTensors } from "../weights/init-weights.ts";
 import { resolveHubCheckpoint } from "./hub-checkpoint.ts";
 import { openCheckpoint } from "./open.ts";
-import { writeCheckpoint } from "./write.ts";
+import { contentOf, writeCheckpoint } from "./write.ts";
 
 const root = mkdtempSync(join(tmpdir(), "zk0-hub-"));
 const REPO = "hf:someone/policy";
@@ -34,6 +36,20 @@ function filesOf(directory: string): Record<string, Uint8Array> {
 	const names = readdirSync(directory, { recursive: true, encoding: "utf8" });
 	const regular = names.filter((name) => statSync(join(directory, name)).isFile());
 	return Object.fromEntries(regular.map((name) => [name, readFileSync(join(directory, name))]));
+}
+
+/** What LeRobot would publish of an adapter on `base`, without our own notes. */
+async function adapterFiles(baseDir: string, base: string): Promise<Record<string, Uint8Array>> {
+	using full = await openCheckpoint(baseDir);
+	const fresh = withFreshAdapter(full.model, { rank: 2, seed: 1 });
+	const directory = join(root, "adapter");
+	await writeCheckpoint(directory, {
+		...contentOf(full),
+		tensors: fresh.tensors,
+		adapter: { structure: fresh.adapter, base: await baseOf(baseDir, { name: base, revision: null }) },
+	});
+	const kept = Object.entries(filesOf(directory)).filter(([name]) => !/^(zk0|tokenizer|vlm)/.test(name));
+	return Object.fromEntries(kept);
 }
 
 beforeAll(async () => {
@@ -52,6 +68,7 @@ beforeAll(async () => {
 		"someone/policy": policy,
 		"someone/bare": bare,
 		"someone/backbone": filesOf(join(directory, "vlm")),
+		"someone/adapter": await adapterFiles(directory, "someone/policy"),
 		"someone/text": { "config.json": Buffer.from("{}") },
 	});
 });
@@ -77,6 +94,19 @@ async function codeOf(reference: string, more: Record<string, string> = {}): Pro
 	}
 	return "no error";
 }
+
+describe("an adapter on the hub", () => {
+	test("is fetched alone, and its base when it is opened", async () => {
+		const { directory } = await resolveHubCheckpoint("hf:someone/adapter", { env: env() });
+		expect(existsSync(join(directory, "model.safetensors"))).toBe(false);
+		expect(existsSync(join(home, "hub", FOLDER))).toBe(false);
+		using checkpoint = await openCheckpoint(directory, { hub: { env: env() } });
+		expect(checkpoint.model.adapter?.rank).toBe(2);
+		expect(checkpoint.base).toMatchObject({ name: "someone/policy", revision: null });
+		expect(checkpoint.base?.directory).toContain(FOLDER);
+		await expect(openCheckpoint(directory)).rejects.toMatchObject({ code: "missing-base" });
+	});
+});
 
 describe("a checkpoint on the hub", () => {
 	test("is stored in the layout that Python uses, and opens", async () => {
