@@ -15,6 +15,7 @@ import { computeStats, createFrameReader, DatasetError, openDataset } from "@zk0
 import { initTensors, openCheckpoint, PolicyError, smallPreset, writeCheckpoint } from "@zk0/policy";
 import { openNumberTable } from "../../packages/dataset/src/parquet/numbers.ts";
 import { readParquet } from "../../packages/dataset/src/parquet/read.ts";
+import { recordSynthetic } from "../../packages/dataset/src/testing/recordings.ts";
 import { rewriteFooter } from "../../packages/dataset/src/testing/rewrite-footer.ts";
 import { type Edit, mutate } from "./mutate.ts";
 
@@ -154,32 +155,39 @@ function datasetTarget(folder: string, name: "pyarrow-v21" | "pyarrow-v3"): Fuzz
 	});
 }
 
-/** Cameras of the many-file dataset: key, how its files are named, and an undamaged one. */
-const CAMERAS = ["observation.images.hevc", "observation.images.mpeg4", "observation.images.wrist"] as const;
+/** Cameras of the many-file dataset: videos by codec, and pictures in the rows. */
+const CAMERAS = ["av1", "h264", "hevc", "mpeg4", "wrist"] as const;
 /** Frames that the undamaged files have. */
 const NUM_FRAMES = 4;
+const FPS = 15;
 /** Files that one target can damage before they are damaged again under names of their own. */
 const NUM_FILES = 400;
 
+/** An undamaged file of a camera. */
+async function pictureFile(folder: string, name: (typeof CAMERAS)[number]): Promise<Uint8Array> {
+	const golden = join(GOLDEN, "pyarrow-v21");
+	if (name === "wrist") return readFileSync(join(golden, "data/chunk-000/episode_000000.parquet"));
+	if (name === "hevc" || name === "mpeg4") {
+		return readFileSync(join(golden, `videos/chunk-000/observation.images.${name}/episode_000000.mp4`));
+	}
+	const recording = join(folder, `${name}-recording`);
+	await recordSynthetic(recording, [NUM_FRAMES], { codec: name, fps: FPS });
+	return readFileSync(join(recording, "videos/observation.images.top/chunk-000/file-000.mp4"));
+}
+
 /** Videos and pictures, decoded in child processes. */
-async function pictureTarget(folder: string, camera: (typeof CAMERAS)[number]): Promise<FuzzTarget> {
-	const root = join(folder, camera);
-	const isVideo = !camera.endsWith("wrist");
+async function pictureTarget(folder: string, name: (typeof CAMERAS)[number]): Promise<FuzzTarget> {
+	const root = join(folder, name);
+	const isVideo = name !== "wrist";
+	const camera = `observation.images.${name}`;
+	const whole = await pictureFile(folder, name);
 	const video = (index: number): string =>
 		join(root, `videos/chunk-000/${camera}/episode_${String(index).padStart(6, "0")}.mp4`);
 	const rows = (index: number): string =>
 		join(root, `data/chunk-000/episode_${String(index).padStart(6, "0")}.parquet`);
-	const whole = readFileSync(
-		join(
-			GOLDEN,
-			"pyarrow-v21",
-			isVideo ? `videos/chunk-000/${camera}` : "data/chunk-000",
-			isVideo ? "episode_000000.mp4" : "episode_000000.parquet",
-		),
-	);
 	const info = {
 		codebase_version: "v2.1",
-		fps: 15,
+		fps: FPS,
 		total_episodes: NUM_FILES,
 		total_frames: NUM_FILES * NUM_FRAMES,
 		total_tasks: 1,
@@ -209,8 +217,10 @@ async function pictureTarget(folder: string, camera: (typeof CAMERAS)[number]): 
 			await allow([DatasetError], () => reader.read([{ episodeIndex, frameIndex, camera }]));
 		}
 	};
-	await run([]); // its decoder process starts
-	return { name: camera, run, [Symbol.asyncDispose]: () => reader[Symbol.asyncDispose]() };
+	// What is not damaged can be read; and its decoder process starts.
+	writeFileSync(isVideo ? video(next) : rows(next), whole);
+	await reader.read([{ episodeIndex: next++, frameIndex: NUM_FRAMES - 1, camera }]);
+	return { name, run, [Symbol.asyncDispose]: () => reader[Symbol.asyncDispose]() };
 }
 
 function tensorTarget(folder: string): FuzzTarget {

@@ -4,10 +4,11 @@ import { HubError } from "./errors.ts";
 import { createRequest, type HubContext, type HubRequest, unreachable } from "./request.ts";
 import type { RepoKind } from "./settings.ts";
 
-const HASH = z.string().regex(/^(?:[0-9a-f]{40}|[0-9a-f]{64})$/);
+/** An id in hexadecimal: SHA-1 or SHA-256. */
+export const HASH = z.string().regex(/^(?:[0-9a-f]{40}|[0-9a-f]{64})$/);
 
 /** A path inside a repository: relative, with no step upwards. */
-const repoPath = z
+export const repoPath: z.ZodType<string> = z
 	.string()
 	.max(1024)
 	.refine(
@@ -15,23 +16,25 @@ const repoPath = z
 		"not a path inside the repository",
 	);
 
-/** Schema of {@link HubFile}. */
-export const hubFileSchema = z.object({
-	path: repoPath,
-	sizeBytes: z.int().nonnegative(),
-	/** SHA-256 of an LFS file's bytes, SHA-1 of a git blob otherwise; also its name in the cache. */
-	hash: HASH,
-	isLfs: z.boolean(),
-});
-
 /** A file of a repository at one commit. */
-export type HubFile = Readonly<z.infer<typeof hubFileSchema>>;
+export interface HubFile {
+	readonly path: string;
+	readonly sizeBytes: number;
+	/** SHA-256 of an LFS file's bytes, SHA-1 of a git blob otherwise; also its name in the cache. */
+	readonly hash: string;
+	readonly isLfs: boolean;
+	/** Git's id of the blob, for an LFS file that of its pointer. */
+	readonly gitOid: string;
+	/** The hub's own name for the content of a large file. */
+	readonly xetHash: string | undefined;
+}
 
 const fileEntry = z.object({
 	path: repoPath,
 	size: z.int().nonnegative(),
 	oid: HASH,
 	lfs: z.object({ oid: HASH, size: z.int().nonnegative() }).optional(),
+	xetHash: z.string().optional(),
 });
 const commitEntry = z.object({ sha: HASH.length(40) });
 const refsEntry = z.object({
@@ -102,8 +105,10 @@ export function createHubClient(kind: RepoKind, repo: string, context: HubContex
 					...place,
 				})) {
 					if (entry.type !== "file") continue;
-					const { path, size, oid, lfs } = fileEntry.parse(entry);
-					files.push({ path, sizeBytes: lfs?.size ?? size, hash: lfs?.oid ?? oid, isLfs: lfs !== undefined });
+					const { path, size, oid, lfs, xetHash } = fileEntry.parse(entry);
+					const hash = lfs?.oid ?? oid;
+					const sizeBytes = lfs?.size ?? size;
+					files.push({ path, sizeBytes, hash, isLfs: lfs !== undefined, gitOid: oid, xetHash });
 				}
 				return files;
 			}),

@@ -1,16 +1,28 @@
 // One repository in the cache, in the layout of Python's huggingface_hub: `refs/<revision>` holds a commit,
-// `snapshots/<commit>/<path>` links to `blobs/<hash>`. `trees/<commit>.json` is ours: what files a commit has, so that
-// a commit whose files are there needs no request.
+// `snapshots/<commit>/<path>` links to `blobs/<hash>`, and `trees/<commit>.json` says what files a commit has (format 1
+// of its _tree_cache.py), so that a commit whose files are there needs no request.
 import { existsSync } from "node:fs";
 import { mkdir, readdir, readFile, stat, symlink } from "node:fs/promises";
 import { dirname, join, relative, sep } from "node:path";
 import { writeFileAtomic } from "@zk0/arrays/node";
 import { z } from "zod";
-import { type HubFile, hubFileSchema } from "./client.ts";
+import { HASH, type HubFile, repoPath } from "./client.ts";
 import { errnoOf } from "./errors.ts";
 import type { HubSettings, RepoKind } from "./settings.ts";
 
-const treeSchema = z.array(hubFileSchema);
+const treeSchema = z.object({
+	format_version: z.literal(1),
+	files: z.record(
+		repoPath,
+		z.object({
+			size: z.int().nonnegative(),
+			blob_id: HASH,
+			lfs_sha256: HASH.nullish(),
+			lfs_size: z.int().nonnegative().nullish(),
+			xet_hash: z.string().nullish(),
+		}),
+	),
+});
 const COMMIT = /^[0-9a-f]{40}$/;
 
 /** True for a full commit id. */
@@ -53,12 +65,27 @@ export class RepositoryCache {
 	/** The files of a commit, if they were listed before. */
 	async readTree(commit: string): Promise<readonly HubFile[] | undefined> {
 		const text = await readOptional(this.#tree(commit));
-		return text === undefined ? undefined : treeSchema.safeParse(parseJson(text)).data;
+		const tree = text === undefined ? undefined : treeSchema.safeParse(parseJson(text)).data;
+		if (tree === undefined) return undefined;
+		return Object.entries(tree.files).map(([path, entry]) => ({
+			path,
+			sizeBytes: entry.lfs_size ?? entry.size,
+			hash: entry.lfs_sha256 ?? entry.blob_id,
+			isLfs: typeof entry.lfs_sha256 === "string",
+			gitOid: entry.blob_id,
+			xetHash: entry.xet_hash ?? undefined,
+		}));
 	}
 
 	/** Remembers the files of a commit. */
 	async writeTree(commit: string, files: readonly HubFile[]): Promise<void> {
-		await writeFileAtomic(this.#tree(commit), JSON.stringify(files));
+		const entries = files.map(({ path, sizeBytes, hash, isLfs, gitOid, xetHash }) => {
+			const lfs = isLfs ? { lfs_sha256: hash, lfs_size: sizeBytes } : {};
+			const xet = xetHash === undefined ? {} : { xet_hash: xetHash };
+			return [path, { size: sizeBytes, blob_id: gitOid, ...lfs, ...xet }] as const;
+		});
+		const tree = { format_version: 1, files: Object.fromEntries(entries) };
+		await writeFileAtomic(this.#tree(commit), JSON.stringify(tree, undefined, 1));
 	}
 
 	/** Paths of the files that are there, for a snapshot that Python's library brought. */

@@ -123,6 +123,24 @@ describe("a snapshot", () => {
 		expect(await codeOf(fetched([ROWS], { env: { HF_HUB_OFFLINE: "1" } }))).toBe("hub-offline");
 	});
 
+	test("lists the commit as huggingface_hub does, and a damaged list is asked for again", async () => {
+		await fetched([VIDEO]);
+		const path = join(repoDir(), "trees", `${hub.commit}.json`);
+		const tree = JSON.parse(readFileSync(path, "utf8"));
+		expect(tree.format_version).toBe(1);
+		expect(tree.files[VIDEO]).toEqual({
+			size: video.length,
+			blob_id: expect.stringMatching(/^[0-9a-f]{40}$/),
+			lfs_sha256: expect.stringMatching(/^[0-9a-f]{64}$/),
+			lfs_size: video.length,
+		});
+		expect(tree.files["empty.txt"]).toEqual({ size: 0, blob_id: "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391" });
+		for (const damaged of ["{", "[]", '{"format_version":2,"files":{}}']) {
+			writeFileSync(path, damaged);
+			expect((await open({ revision: hub.commit })).paths).toHaveLength(4);
+		}
+	});
+
 	test("that Python brought is used offline, from the hub's own cache, too", async () => {
 		const python = join(home, "hub", "datasets--someone--arm");
 		mkdirSync(join(python, "refs"), { recursive: true });

@@ -1,6 +1,7 @@
 // What the doctor holds recordings against: the cameras and sizes of the model that they are meant for.
 import { cameraKeys, smallPreset } from "@zk0/policy";
-import { type ModelPlace, openModel } from "../evaluation/open-policy.ts";
+import { openModel } from "../evaluation/open-policy.ts";
+import type { Host } from "../host.ts";
 
 /** Cameras and limits of a model. */
 export interface ModelPurpose {
@@ -16,12 +17,12 @@ const MAX_DIM = 32;
  * Of the model at `name`; without one, the cameras and chunk of the small model that comes with zk0.
  * @throws as `openModel`
  */
-export async function modelPurpose(name: string | undefined, place: ModelPlace): Promise<ModelPurpose> {
+export async function modelPurpose(name: string | undefined, host: Host): Promise<ModelPurpose> {
 	if (name === undefined) {
 		const { config } = smallPreset();
 		return { modelCameras: cameraKeys(config), chunkSize: config.chunk_size, maxDim: MAX_DIM };
 	}
-	using checkpoint = await openModel(name, place);
+	using checkpoint = await openModel(name, host);
 	const { config } = checkpoint;
 	return {
 		modelCameras: cameraKeys(config),

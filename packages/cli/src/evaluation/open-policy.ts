@@ -13,16 +13,19 @@ import {
 } from "@zk0/policy";
 import { CliError } from "../cli-error.ts";
 import type { Host } from "../host.ts";
-
-/** What a checkpoint's name is resolved against. */
-export type ModelPlace = Pick<Host, "cwd" | "env" | "signal">;
+import { createDownloadReporter } from "../sources/download-reporter.ts";
 
 /**
  * The directory of a checkpoint, downloaded where its name says so.
  * @throws CliError "model-not-found"; HubError
  */
-export async function locateModel(name: string, { cwd, env, signal }: ModelPlace): Promise<HubCheckpoint> {
-	if (isHubReference(name)) return await resolveHubCheckpoint(name, { env, signal });
+export async function locateModel(name: string, host: Host): Promise<HubCheckpoint> {
+	const { cwd, env, signal } = host;
+	if (isHubReference(name)) {
+		// Only a line that is wiped again: commands say nothing of their own about where a model came from.
+		using reporter = createDownloadReporter(name, host.stderr.isTTY ? host.stderr : undefined, host);
+		return await resolveHubCheckpoint(name, { env, signal, onProgress: reporter.progress });
+	}
 	const directory = resolve(cwd, name);
 	if (existsSync(directory)) return { directory };
 	throw new CliError("model-not-found", `there is no checkpoint at ${directory}`, {
@@ -33,7 +36,7 @@ export async function locateModel(name: string, { cwd, env, signal }: ModelPlace
 /** Opens a checkpoint; an adapter's base is found where the adapter says, on the hub too. @throws as `locateModel`; PolicyError */
 export async function openModel(
 	name: string,
-	place: ModelPlace,
+	place: Host,
 	options: Pick<OpenOptions, "baseDir"> = {},
 ): Promise<Checkpoint> {
 	const { directory, ...found } = await locateModel(name, place);
@@ -41,7 +44,7 @@ export async function openModel(
 }
 
 /** Opens a checkpoint to act with. @throws PolicyError "not-bound" for a global checkpoint; as `openModel` */
-export async function openBoundModel(name: string, place: ModelPlace): Promise<Checkpoint> {
+export async function openBoundModel(name: string, place: Host): Promise<Checkpoint> {
 	const checkpoint = await openModel(name, place);
 	try {
 		assertDeployable(checkpoint);

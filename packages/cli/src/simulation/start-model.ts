@@ -16,7 +16,8 @@ import {
 } from "@zk0/policy";
 import { CliError } from "../cli-error.ts";
 import type { RunConfig } from "../config/presets.ts";
-import { type ModelPlace, openModel } from "../evaluation/open-policy.ts";
+import { openModel } from "../evaluation/open-policy.ts";
+import type { Host } from "../host.ts";
 
 /** What comes with zk0 for the small presets: a tokenizer, and a policy pretrained on other simulated tasks. */
 const ASSETS = new URL("../../../../assets/", import.meta.url);
@@ -35,11 +36,7 @@ export type StartSettings = Pick<
  * checkpoint is the adapter's, and the weights stay where `init` has them.
  * @throws CliError "bad-config" or "model-not-found"; PolicyError for what is not a checkpoint
  */
-export async function writeStartCheckpoint(
-	dir: string,
-	settings: StartSettings,
-	place: ModelPlace,
-): Promise<void> {
+export async function writeStartCheckpoint(dir: string, settings: StartSettings, place: Host): Promise<void> {
 	if (settings.init === "random") {
 		if (settings.preset === "full") {
 			throw new CliError("bad-config", "random weights have the small presets' size, not that of full", {
