@@ -1,5 +1,6 @@
 // The benchmarks by name; each returns one JSON document.
 import { runAggregateBench } from "./aggregate.ts";
+import { runFederateFullBench, runSitesFullBench } from "./federate-full.ts";
 import { benchLearn } from "./learn.ts";
 import { runLoraBench } from "./lora.ts";
 import { runReaderBench } from "./reader.ts";
@@ -21,4 +22,6 @@ export const benchmarks: Readonly<Record<string, (options: BenchmarkOptions) => 
 	reader: () => runReaderBench(),
 	sim: () => benchSim(),
 	learn: () => benchLearn(),
+	"federate-full": (options) => runFederateFullBench(options),
+	"sites-full": (options) => runSitesFullBench(options),
 };

@@ -54,6 +54,7 @@ export {
 export { type ReduceOptions, reduceMean, reduceSum } from "./expr/reduction.ts";
 export type { FileRegion, Graph, GraphBuilder, Node, TensorType, Value } from "./graph.ts";
 export { feedsOf, outputsOf, parametersOf } from "./graph.ts";
+export { type GraphMemory, graphMemory } from "./memory.ts";
 export { type EmitOptions, emitOnnx } from "./onnx/emit.ts";
 export type { AdamWOptions } from "./optim/adamw.ts";
 export { type CosineSchedule, learningRateAt } from "./optim/schedule.ts";

@@ -118,20 +118,36 @@ export async function observeFrames(
 	return await engine.observe(observations, context, { pictures, signal });
 }
 
+/** The graphs that share a trainer's parameters. */
+export interface TrainingGraphs {
+	readonly train: Graph;
+	readonly evals: SamplerGraphs & { readonly loss: Graph };
+}
+
+/** The graphs of a trainer, not compiled. */
+export function trainingGraphs(
+	model: PolicyModel,
+	{ cameras, batchSize, evalBatchSize }: EngineShape,
+): TrainingGraphs {
+	const from = prefixFeed(model);
+	const shared = { batchSize: evalBatchSize, cameras, from, parameters: true } as const;
+	return {
+		train: buildTrainGraph(model, { batchSize, cameras, from }),
+		evals: { loss: buildLossGraph(model, shared), ...buildSamplerGraphs(model, shared) },
+	};
+}
+
 async function makeTrainer(
 	runtime: Runtime,
 	model: PolicyModel,
-	{ cameras, batchSize, evalBatchSize }: EngineShape,
+	shape: EngineShape,
 	settings: OptimizerSettings,
 ): Promise<PolicyTrainer> {
-	const from = prefixFeed(model);
-	const trainGraph = buildTrainGraph(model, { batchSize, cameras, from });
-	const shared = { batchSize: evalBatchSize, cameras, from, parameters: true } as const;
-	const loss = buildLossGraph(model, shared);
-	const graphs = buildSamplerGraphs(model, shared);
+	const { train: trainGraph, evals } = trainingGraphs(model, shape);
+	const { loss, ...graphs } = evals;
 	const options: TrainerOptions = {
 		trainGraph,
-		evalGraphs: { loss, ...graphs },
+		evalGraphs: { ...evals },
 		adamw: {
 			beta1: settings.betas[0],
 			beta2: settings.betas[1],

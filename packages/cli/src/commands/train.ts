@@ -14,7 +14,7 @@ import { DATA_FORMS } from "../sources/data-uri.ts";
 import { startTraining } from "../training/run-training.ts";
 import type { SiteTrainingResult } from "../training/train-site.ts";
 
-const { preset, camera, episodes, imageSize, codec, init, batchSize, learningRate, warmupSteps } =
+const { preset, camera, episodes, imageSize, codec, init, batchSize, microBatch, learningRate, warmupSteps } =
 	RUN_OPTIONS;
 const { loraRank, loraAlpha, loraFreezeA } = RUN_OPTIONS;
 const { heldOut, evalFrames, sampledFrames, seed, threads, device, out } = RUN_OPTIONS;
@@ -50,6 +50,7 @@ const OPTIONS = {
 	codec,
 	init,
 	batchSize,
+	microBatch,
 	learningRate,
 	warmupSteps,
 	loraRank,

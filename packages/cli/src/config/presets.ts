@@ -46,6 +46,7 @@ const SMALL: RunDefaults = {
 	rounds: 6,
 	localSteps: 40,
 	batchSize: 16,
+	microBatch: "auto",
 	learningRate: 5e-4,
 	warmupSteps: 12,
 	strategy: "fedprox",

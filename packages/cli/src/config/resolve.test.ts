@@ -54,6 +54,7 @@ describe("resolveConfig", () => {
 		[{ data: { a: "sim:x" }, sites: 3 }, "does not match"],
 		[{ strategy: "fedavg" as const, proximalMu: 0.1 }, "no meaning with fedavg"],
 		[{ sites: 2, minSites: 3 }, "--min-sites"],
+		[{ batchSize: 12, microBatch: 5 }, "a batch of 12 is not made of micro-batches of 5"],
 	])("%j is refused", (flags, text) => {
 		const error = failure(() => resolveConfig(flags, {}));
 		expect(error.code).toBe("bad-config");

@@ -1,6 +1,7 @@
 // One configuration from three sources: flags win over the file, the file over the preset. The result is complete,
 // remembers where each value came from, and is what a run writes to its config.json.
 import { readFile } from "node:fs/promises";
+import { microBatchesOf } from "@zk0/finetune";
 import { z } from "zod";
 import type { OptionTable, OptionValues } from "../arguments/option.ts";
 import { CliError } from "../cli-error.ts";
@@ -123,6 +124,13 @@ function checkAgreement(config: RunConfig, sources: ResolvedConfig["sources"]): 
 	}
 	if (config.loraRank === null && config.loraAlpha !== null) {
 		complain("--lora-alpha has no meaning without --lora-rank", "give --lora-rank <n> too");
+	}
+	const { batchSize, microBatch } = config;
+	if (microBatch !== "auto" && batchSize % microBatch !== 0) {
+		complain(
+			`a batch of ${batchSize} is not made of micro-batches of ${microBatch}`,
+			`give --micro-batch one of ${microBatchesOf(batchSize).join(", ")}, or auto`,
+		);
 	}
 	if (minSites > numSites) {
 		complain(`--min-sites ${minSites} is more than the ${numSites} sites`, "lower it");

@@ -143,6 +143,14 @@ export const RUN_OPTIONS = {
 		value: "<n>",
 		summary: "frames in one step",
 	},
+	microBatch: {
+		kind: "text",
+		schema: z.union([z.literal("auto"), z.coerce.number().int().min(1).max(4096)]),
+		value: "auto|<n>",
+		summary:
+			"frames in one pass through the model, a divisor of the batch size; their gradients are summed. auto: as many " +
+			"as memory allows; the result is the same up to rounding",
+	},
 	learningRate: {
 		kind: "number",
 		schema: z.number().positive().max(1),

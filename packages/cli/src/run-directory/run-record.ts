@@ -47,6 +47,17 @@ export const runRecordSchema = z.strictObject({
 		device: z.enum(["cpu", "webgpu", "cuda"]),
 		/** Samples of one pass through the graph; null: the whole batch. */
 		microBatch: z.int().nullable().default(null),
+		/** Estimated before the first step, in bytes. */
+		memory: z
+			.strictObject({
+				frozenBytes: z.int(),
+				trainedBytes: z.int(),
+				activationBytes: z.int(),
+				otherBytes: z.int(),
+				totalBytes: z.int(),
+				availableBytes: z.int().nullable(),
+			})
+			.optional(),
 		concurrency: z.int(),
 		zk0: z.string(),
 		node: z.string(),

@@ -15,6 +15,7 @@ import {
 import { type Checkpoint, type PolicyModel, trainedNames, weightsPath } from "@zk0/policy";
 import { CliError } from "../cli-error.ts";
 import type { RunConfig } from "../config/presets.ts";
+import { watchedMicroBatching } from "../machine/choose-micro-batch.ts";
 import type { RunReporter } from "../progress/reporter.ts";
 import type { RunPaths } from "../run-directory/paths.ts";
 import type { RunRecord } from "../run-directory/run-record.ts";
@@ -130,10 +131,14 @@ async function createEngines(model: PolicyModel, { record, cache }: Federation):
 }
 
 function startSimulation(
-	{ paths, record, config, sites, signal }: Federation,
+	{ paths, record, config, sites, reporter, signal }: Federation,
 	log: EventLog,
 	pool: Pool<PolicyEngine>,
 ): AsyncGenerator<RoundEvent, void> {
+	// Sites share engines, so they share what a shrunk micro-batch is; updates record the size they were made with.
+	const microBatching = watchedMicroBatching(record.machine.microBatch, ({ site, from, to, why }) => {
+		reporter.note(`${site}: micro-batch ${from} → ${to}, the batch stays: ${why}`);
+	});
 	return simulate({
 		runId: paths.id,
 		seed: config.seed,
@@ -147,7 +152,7 @@ function startSimulation(
 		dir: paths.federation,
 		sites: sites.map(({ site }) => ({
 			site: site.data.name,
-			app: createFinetuneApp({ site, pool, stateDir: paths.siteState }),
+			app: createFinetuneApp({ site, pool, stateDir: paths.siteState, microBatching }),
 		})),
 		concurrency: record.machine.concurrency,
 		minSites: config.minSites,

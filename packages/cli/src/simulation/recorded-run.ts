@@ -6,6 +6,8 @@ import { CliError } from "../cli-error.ts";
 import type { RunConfig } from "../config/presets.ts";
 import { parseConfig, type ResolvedConfig, resolveConfig } from "../config/resolve.ts";
 import type { Host } from "../host.ts";
+import { chooseMicroBatch } from "../machine/choose-micro-batch.ts";
+import type { RunReporter } from "../progress/reporter.ts";
 import type { RunPaths } from "../run-directory/paths.ts";
 import type { RunRecord } from "../run-directory/run-record.ts";
 import { VERSION } from "../version.ts";
@@ -37,16 +39,26 @@ export interface RecordedParts {
 	readonly paths: RunPaths;
 	readonly base: Checkpoint;
 	readonly opened: readonly OpenedSite[];
-	readonly microBatch: number;
+	readonly reporter: Pick<RunReporter, "note">;
 	readonly host: Host;
 }
 
-/** The record of a run that begins. */
+/** The record of a run that begins. @throws FinetuneError "memory-pressure" when it does not fit this machine */
 export async function recordOf(
 	{ config, sources }: ResolvedConfig,
-	{ paths, base, opened, microBatch, host }: RecordedParts,
+	{ paths, base, opened, reporter, host }: RecordedParts,
 ): Promise<RunRecord> {
 	const processors = cpus();
+	const choices = await machineChoices(config, { signal: host.signal });
+	const { concurrency } = choices;
+	const sites = opened.map(({ site }) => site);
+	const { microBatch, ...memory } = chooseMicroBatch({
+		config,
+		model: base.model,
+		sites,
+		concurrency,
+		reporter,
+	});
 	return {
 		format: "zk0-run-1",
 		runId: paths.id,
@@ -66,8 +78,9 @@ export async function recordOf(
 			modelSha256: await sha256File(weightsPath(base.directory)),
 		},
 		machine: {
-			...(await machineChoices(config, { signal: host.signal })),
+			...choices,
 			microBatch,
+			memory,
 			zk0: VERSION,
 			node: process.version,
 			platform: `${platform()} ${arch()}`,

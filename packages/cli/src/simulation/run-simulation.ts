@@ -67,7 +67,7 @@ async function recordAndFederate(
 	await using kept = await openCache(config, { base, opened, reporter, host });
 	const record = await recordOf(
 		{ ...resolved, config: kept.config },
-		{ paths, base, opened: opened.sites, microBatch: config.batchSize, host },
+		{ paths, base, opened: opened.sites, reporter, host },
 	);
 	await writeRunRecord(paths.config, record);
 	const end = await federate({

@@ -49,7 +49,7 @@ export async function startTraining(
 			await writeStartCheckpoint(paths.globalCheckpoint(0), config, host);
 			using base = await openCheckpoint(paths.globalCheckpoint(0), { hub: host });
 			return await onSite(config, { plans, base, host, output }, async ({ opened, kept, reporter }) => {
-				const parts = { paths, base, opened: [opened], microBatch: config.batchSize, host };
+				const parts = { paths, base, opened: [opened], reporter, host };
 				const record = {
 					...(await recordOf({ ...resolved, config: kept.config }, parts)),
 					training,

@@ -6,7 +6,6 @@ import { createOrtRuntime, type Device } from "@zk0/autodiff/node";
 import {
 	type CacheCounts,
 	type CacheLevel,
-	createMicroBatching,
 	createPolicyEngine,
 	createPool,
 	type EntryDtype,
@@ -31,6 +30,7 @@ import {
 	writeCheckpoint,
 } from "@zk0/policy";
 import { CliError } from "../cli-error.ts";
+import { watchedMicroBatching } from "../machine/choose-micro-batch.ts";
 import type { RunReporter } from "../progress/reporter.ts";
 import type { RunPaths } from "../run-directory/paths.ts";
 import type { RunRecord } from "../run-directory/run-record.ts";
@@ -93,9 +93,8 @@ export async function trainSite(run: SiteTrainingRun): Promise<SiteTrainingResul
 		if (incident !== null) reporter.note(incident);
 	};
 	const shrinks: Promise<void>[] = [];
-	const microBatching = createMicroBatching({
-		microBatch: run.microBatch,
-		onShrink: ({ from, to, why }) => shrinks.push(record({ kind: "micro-batch-shrunk", from, to, why })),
+	const microBatching = watchedMicroBatching(run.microBatch, ({ from, to, why }) => {
+		shrinks.push(record({ kind: "micro-batch-shrunk", from, to, why }));
 	});
 	await using pool = createPool([
 		createPolicyEngine(
