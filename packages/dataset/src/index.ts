@@ -31,6 +31,7 @@ export { type RgbImage, rgbImage } from "./image.ts";
 export { type CameraSpec, type DatasetInfo, type Feature, infoSchema } from "./info.ts";
 export type { DatasetLayout, Episode, RecordedEpisode, VideoSegment } from "./layout.ts";
 export { type ParquetTable, readParquet } from "./parquet/read.ts";
+export { type PartitionScheme, partitionEpisodes, taskOf } from "./partition.ts";
 export { type Rows, TIMESTAMP_TOLERANCE_S } from "./rows.ts";
 export {
 	actionChunk,

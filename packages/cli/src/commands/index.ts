@@ -4,6 +4,7 @@ import { cacheClear, cacheShow, cacheVerify } from "./cache.ts";
 import { dataConvert } from "./data-convert.ts";
 import { dataDoctor } from "./data-doctor.ts";
 import { dataMerge } from "./data-merge.ts";
+import { dataPartition } from "./data-partition.ts";
 import { dataProfile } from "./data-profile.ts";
 import { dataPush } from "./data-push.ts";
 import { dataReencode } from "./data-reencode.ts";
@@ -41,6 +42,7 @@ export const COMMANDS: readonly Command[] = [
 	dataSubset,
 	dataReencode,
 	dataPush,
+	dataPartition,
 	runsList,
 	runsShow,
 	runsResume,

@@ -16,6 +16,7 @@ type Given = Required<OptionValues<typeof RUN_OPTIONS>>;
 export type OpenSetting =
 	| "data"
 	| "camera"
+	| "partition"
 	| "keepCheckpoints"
 	| "learningRate"
 	| "warmupSteps"
@@ -35,6 +36,7 @@ export type RunDefaults = Omit<RunConfig, "preset" | "init"> & { readonly init: 
 const SMALL: RunDefaults = {
 	data: null,
 	camera: null,
+	partition: null,
 	sites: 4,
 	episodes: 12,
 	imageSize: [96, 96],

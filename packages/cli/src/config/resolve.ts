@@ -5,6 +5,7 @@ import { microBatchesOf } from "@zk0/finetune";
 import { z } from "zod";
 import type { OptionTable, OptionValues } from "../arguments/option.ts";
 import { CliError } from "../cli-error.ts";
+import { parsePartition } from "../simulation/partition-plan.ts";
 import { nearest } from "../suggest.ts";
 import { PRESETS, type PresetName, type RunConfig, type RunDefaults } from "./presets.ts";
 import { RUN_OPTIONS, type RunOptionName } from "./run-options.ts";
@@ -97,21 +98,29 @@ export function resolveConfig(flags: Given, file: Given): ResolvedConfig {
 	>;
 	const config: RunConfig = { ...merged, init };
 	checkAgreement(config, sources);
-	const numSites = config.data === null ? config.sites : Object.keys(config.data).length;
+	const numSites = numSitesOf(config);
 	// A preset's strength means nothing to fedavg; recorded, it would look like somebody's wish when the run is resumed.
 	const proximalMu = config.strategy === "fedavg" ? 0 : config.proximalMu;
 	return { config: { ...config, proximalMu, sites: numSites }, sources };
 }
 
+function numSitesOf({ data, partition, sites }: RunConfig): number {
+	if (data === null) return sites;
+	return Object.keys(data).length * (partition === null ? 1 : parsePartition(partition).clients);
+}
+
 function checkAgreement(config: RunConfig, sources: ResolvedConfig["sources"]): void {
 	const { data, sites, strategy, minSites } = config;
-	const numSites = data === null ? sites : Object.keys(data).length;
+	const numSites = numSitesOf(config);
 	const complain = (message: string, cure: string): never => {
 		throw new CliError("bad-config", message, { cure });
 	};
 	if (data !== null && numSites === 0) complain("no site has data", "give --data <site>=<uri>");
 	if (data !== null && sources.sites !== "preset" && sites !== numSites) {
 		complain(`--sites ${sites} does not match the ${numSites} sites of --data`, "leave --sites out");
+	}
+	if (data === null && config.partition !== null) {
+		complain("--partition divides recordings and none are given", "give --data <name>=<dataset>");
 	}
 	if (strategy === "fedavg" && sources.proximalMu !== "preset" && config.proximalMu !== 0) {
 		complain("--proximal-mu has no meaning with fedavg", "use --strategy fedprox or leave --proximal-mu out");

@@ -2,6 +2,7 @@
 // the resolved config.json of a run; nothing else may appear in those three places.
 import { z } from "zod";
 import type { OptionTable } from "../arguments/option.ts";
+import { partitionText } from "../simulation/partition-plan.ts";
 import { DATA_FORMS } from "../sources/data-uri.ts";
 
 const SITE_NAME = /^[a-z0-9][a-z0-9._-]{0,62}$/i;
@@ -64,6 +65,13 @@ export const RUN_OPTIONS = {
 		summary:
 			`a site and its recordings, repeatable: ${DATA_FORMS}; ` +
 			"without it, --sites simulated sites record their own",
+	},
+	partition: {
+		kind: "text",
+		schema: partitionText,
+		value: "<scheme>:<clients>[:<alpha>]",
+		summary:
+			"divide each dataset of --data among so many sites (iid:4, modulo:4, dirichlet:4:0.5; see `zk0 data partition`)",
 	},
 	camera: {
 		kind: "pairs",

@@ -15,6 +15,7 @@ import { withRunLock } from "../run-directory/run-lock.ts";
 import { readRunRecord, writeRunRecord } from "../run-directory/run-record.ts";
 import { type FederationEnd, federate } from "./federate.ts";
 import { type OpenedSites, openSites } from "./open-sites.ts";
+import { dividePlans } from "./partition-plan.ts";
 import { newRunId, recordedConfig, recordOf, requireSameData } from "./recorded-run.ts";
 import { openRunCache, type RunCache } from "./run-cache.ts";
 import { type LocatedPlan, locatePlans, planSites } from "./site-plans.ts";
@@ -35,10 +36,10 @@ export interface SimulationContext {
 export async function startRun(resolved: ResolvedConfig, context: SimulationContext): Promise<FinishedRun> {
 	const { host } = context;
 	const { config } = resolved;
-	const plans = await locatePlans(planSites(config), context);
-	for (const { located } of plans) {
-		if (located !== null)
-			await openDataset(located.dir, { selection: located.selection, signal: host.signal });
+	const located = await locatePlans(planSites(config), context);
+	const plans = await dividePlans(located, config.partition, { seed: config.seed, signal: host.signal });
+	for (const { located: found } of plans) {
+		if (found !== null) await openDataset(found.dir, { selection: found.selection, signal: host.signal });
 	}
 	const paths = runPaths(resolve(host.cwd, config.out), newRunId(host));
 	await mkdir(paths.root, { recursive: true });
