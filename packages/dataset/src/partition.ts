@@ -55,17 +55,10 @@ function dealingOrder(
 	seed: number,
 ): number[] {
 	const ascending = episodes.map(({ index }) => index).sort((a, b) => a - b);
-	switch (scheme.by) {
-		case "modulo":
-			return ascending;
-		case "iid":
-			return Array.from(
-				rng(seed, "partition", "iid").permutation(ascending.length),
-				(place) => ascending[place] ?? 0,
-			);
-		case "dirichlet":
-			return dirichletOrder(episodes, scheme, seed);
-	}
+	if (scheme.by === "dirichlet") return dirichletOrder(episodes, scheme, seed);
+	if (scheme.by === "modulo") return ascending;
+	const order = rng(seed, "partition", "iid").permutation(ascending.length);
+	return Array.from(order, (place) => ascending[place] ?? 0);
 }
 
 /** The task of an episode; several are one kind of their own. */
