@@ -96,7 +96,7 @@ await using site = await createSite({
 	name: "pretrain",
 	dataset: await openDataset(recordingDir),
 	policy: { ...model, tokenizer },
-	heldOutFraction: 0.05,
+	heldOut: 0.05,
 	pictureCacheBytes: 4 * 2 ** 30,
 	evalFrames: 256,
 	evalDraws: 1,

@@ -56,19 +56,14 @@ const fraction = fc.double({ min: 0.01, max: 0.5, noNaN: true });
 
 test("the parts are disjoint, complete and, from two episodes on, not empty", () => {
 	fc.assert(
-		fc.property(
-			fc.integer({ min: 1, max: 300 }),
-			fraction,
-			fc.nat(99),
-			(numEpisodes, heldOutFraction, seed) => {
-				const all = Array.from({ length: numEpisodes }, (_, index) => index);
-				const { train, heldOut } = splitEpisodes(all, { heldOutFraction, seed });
-				expect([...train, ...heldOut].sort((a, b) => a - b)).toEqual(all);
-				expect(train.length).toBeGreaterThan(0);
-				expect(heldOut.length > 0 || numEpisodes === 1).toBe(true);
-				expect(Math.abs(heldOut.length - numEpisodes * heldOutFraction)).toBeLessThanOrEqual(1);
-			},
-		),
+		fc.property(fc.integer({ min: 1, max: 300 }), fraction, fc.nat(99), (numEpisodes, fraction, seed) => {
+			const all = Array.from({ length: numEpisodes }, (_, index) => index);
+			const { train, heldOut } = splitEpisodes(all, { heldOut: fraction, seed });
+			expect([...train, ...heldOut].sort((a, b) => a - b)).toEqual(all);
+			expect(train.length).toBeGreaterThan(0);
+			expect(heldOut.length > 0 || numEpisodes === 1).toBe(true);
+			expect(Math.abs(heldOut.length - numEpisodes * fraction)).toBeLessThanOrEqual(1);
+		}),
 	);
 });
 
@@ -78,10 +73,10 @@ test("adding or leaving out episodes moves none of the others", () => {
 			fc.uniqueArray(fc.nat(200), { minLength: 1 }),
 			fraction,
 			fc.nat(99),
-			(some, heldOutFraction, seed) => {
+			(some, fraction, seed) => {
 				const all = Array.from({ length: 201 }, (_, index) => ({ index }));
-				const whole = new Set(splitEpisodes(all, { heldOutFraction, seed }).heldOut);
-				const { train, heldOut } = splitEpisodes(some, { heldOutFraction, seed });
+				const whole = new Set(splitEpisodes(all, { heldOut: fraction, seed }).heldOut);
+				const { train, heldOut } = splitEpisodes(some, { heldOut: fraction, seed });
 				for (const index of heldOut) expect(whole.has(index)).toBe(true);
 				for (const index of train) expect(whole.has(index)).toBe(false);
 			},
@@ -91,17 +86,24 @@ test("adding or leaving out episodes moves none of the others", () => {
 
 test("one episode is for training, of two the second is held out", () => {
 	for (const seed of [1, 2, 3]) {
-		expect(splitEpisodes([0], { heldOutFraction: 0.2, seed })).toEqual({ train: [0], heldOut: [] });
-		expect(splitEpisodes([0, 1], { heldOutFraction: 0.2, seed })).toEqual({ train: [0], heldOut: [1] });
+		expect(splitEpisodes([0], { heldOut: 0.2, seed })).toEqual({ train: [0], heldOut: [] });
+		expect(splitEpisodes([0, 1], { heldOut: 0.2, seed })).toEqual({ train: [0], heldOut: [1] });
 	}
 });
 
 test("a seed chooses which episodes; no fraction holds out none; half is the most", () => {
 	const all = Array.from({ length: 50 }, (_, index) => index);
-	const heldOut = (seed: number): string => splitEpisodes(all, { heldOutFraction: 0.2, seed }).heldOut.join();
+	const heldOut = (seed: number): string => splitEpisodes(all, { heldOut: 0.2, seed }).heldOut.join();
 	expect(heldOut(1)).not.toBe(heldOut(2));
-	expect(splitEpisodes(all, { heldOutFraction: 0, seed: 1 }).heldOut).toEqual([]);
+	expect(splitEpisodes(all, { heldOut: 0, seed: 1 }).heldOut).toEqual([]);
 	for (const wrong of [-0.1, 0.6, Number.NaN]) {
-		expect(() => splitEpisodes(all, { heldOutFraction: wrong, seed: 1 })).toThrow(RangeError);
+		expect(() => splitEpisodes(all, { heldOut: wrong, seed: 1 })).toThrow(RangeError);
+		const part = [
+			{ index: 0, recordedIndex: 4 },
+			{ index: 1, recordedIndex: 9 },
+		];
+		expect(splitEpisodes(part, { heldOut: [9], seed: 1 })).toEqual({ train: [0], heldOut: [1] });
+		expect(splitEpisodes([0, 1, 2], { heldOut: [], seed: 1 }).heldOut).toEqual([]);
+		expect(() => splitEpisodes(part, { heldOut: [1], seed: 1 })).toThrow("episode 1 is to be held out");
 	}
 });

@@ -23,7 +23,7 @@ function open(change: Partial<SiteDataOptions> = {}) {
 
 describe("openSiteData", () => {
 	test("splits by episode and takes statistics from the training part only", async () => {
-		await using data = await open({ heldOutFraction: 0.5 });
+		await using data = await open({ heldOut: 0.5 });
 		const { rows } = data.source;
 		const episodes = (items: Uint32Array) => [
 			...new Set(Array.from(items, (item) => rows.episodeIndex[item] ?? -1)),
@@ -39,7 +39,7 @@ describe("openSiteData", () => {
 		const selected = await openDataset(join(dir, "good"), { selection: { episodes: [1, 2, 4, 5] } });
 		await using plain = await open();
 		const units = { action: { scale: [1, -1, 0.5], offset: [0, 90, 0] } };
-		await using data = await open({ dataset: selected, heldOutEpisodes: [4], stats: plain.stats, units });
+		await using data = await open({ dataset: selected, heldOut: [4], stats: plain.stats, units });
 		expect(data.split).toEqual({ train: [0, 1, 3], heldOut: [2] });
 		expect(data.stats).toBe(plain.stats);
 		const { mean, std } = plain.context.stats["action"] ?? {};

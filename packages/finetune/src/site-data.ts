@@ -44,12 +44,10 @@ export interface SiteDataOptions {
 	readonly policy: PolicyInputs;
 	/** Dataset camera key -> policy camera key. @default cameras of equal name */
 	readonly cameraMap?: Readonly<Record<string, string>> | undefined;
-	/** Share of episodes held out of training, 0..0.5. @default 0.2 */
-	readonly heldOutFraction?: number;
-	/** Chooses the held-out episodes. @default 0 */
+	/** Episodes held out of training: a share of them, 0..0.5, or their numbers on disk. @default 0.2 */
+	readonly heldOut?: number | readonly number[];
+	/** Chooses the held-out episodes where a share of them is asked for. @default 0 */
 	readonly splitSeed?: number;
-	/** The held-out episodes themselves, by their numbers on disk. @default chosen by fraction and seed */
-	readonly heldOutEpisodes?: readonly number[] | undefined;
 	/** Statistics of the training episodes as recorded. @default computed */
 	readonly stats?: Stats | undefined;
 	/** Units of the arm. @default degrees */
@@ -103,7 +101,10 @@ export async function openSiteData(options: SiteDataOptions): Promise<SiteData> 
 		...(options.cameraMap === undefined ? {} : { wanted: options.cameraMap }),
 		site: name,
 	});
-	const split = splitOf(options);
+	const split = splitEpisodes(dataset.episodes, {
+		heldOut: options.heldOut ?? 0.2,
+		seed: options.splitSeed ?? 0,
+	});
 	if (split.train.length === 0) {
 		throw new FinetuneError(
 			"no-train-episodes",
@@ -151,23 +152,6 @@ export async function openSiteData(options: SiteDataOptions): Promise<SiteData> 
 		actionsAreTargets: actionNames.join() === stateNames.join(),
 		[Symbol.asyncDispose]: () => closeReader(source, reader),
 	};
-}
-
-function splitOf({
-	dataset,
-	heldOutEpisodes,
-	heldOutFraction = 0.2,
-	splitSeed = 0,
-}: SiteDataOptions): EpisodeSplit {
-	if (heldOutEpisodes === undefined) {
-		return splitEpisodes(dataset.episodes, { heldOutFraction, seed: splitSeed });
-	}
-	const isHeldOut = new Set(heldOutEpisodes);
-	const parts: { readonly train: number[]; readonly heldOut: number[] } = { train: [], heldOut: [] };
-	for (const { index, recordedIndex } of dataset.episodes) {
-		parts[isHeldOut.has(recordedIndex) ? "heldOut" : "train"].push(index);
-	}
-	return parts;
 }
 
 async function closeReader(source: SampleSource, reader: FrameReader): Promise<void> {

@@ -168,7 +168,7 @@ async function applyFix(
 	await checkFree(path);
 	const profile = await buildProfile(examination, {
 		modelCameras,
-		heldOutFraction: heldOut ?? 0.2,
+		heldOut: heldOut ?? 0.2,
 		seed: seed ?? 42,
 		signal: host.signal,
 	});

@@ -33,7 +33,7 @@ const OPTIONS = {
 	},
 	heldOut: {
 		...RUN_OPTIONS.heldOut,
-		summary: "dataset: fraction of the episodes that counts as held out (default: 0.2)",
+		summary: "dataset: episodes that count as held out, a fraction or a list (default: 0.2)",
 	},
 	allEpisodes: {
 		kind: "switch",
@@ -96,7 +96,7 @@ async function runOnDataset(
 	const dataset = await openData(data, { host, output });
 	const found = await evaluateOnDataset(checkpoint, {
 		dataset,
-		heldOutFraction: values.allEpisodes === true ? null : (values.heldOut ?? 0.2),
+		heldOut: values.allEpisodes === true ? null : (values.heldOut ?? 0.2),
 		seed: values.seed ?? 42,
 		numFrames: values.frames ?? 64,
 		threads: values.threads ?? 1,

@@ -78,7 +78,7 @@ export const modelBind = defineCommand({
 		const train =
 			heldOut === undefined
 				? undefined
-				: splitEpisodes(dataset.episodes, { heldOutFraction: heldOut, seed: values.seed ?? 42 }).train;
+				: splitEpisodes(dataset.episodes, { heldOut, seed: values.seed ?? 42 }).train;
 		const stats = site.stats ?? (await computeStats(dataset, train, { signal: host.signal }));
 		await bindCheckpoint(checkpoint.directory, out, {
 			vlmDir: checkpoint.tokenizerDir,

@@ -120,3 +120,13 @@ describe("readConfigFile", () => {
 		}
 	});
 });
+
+test("held-out episodes: a fraction, or a list of their numbers", () => {
+	const heldOut = (value: unknown) =>
+		resolveConfig(parseConfig({ heldOut: value }, "zk0.json"), {}).config.heldOut;
+	expect(heldOut(0.1)).toBe(0.1);
+	expect(heldOut("0.25")).toBe(0.25);
+	expect(heldOut("3,7,20-22")).toEqual([3, 7, 20, 21, 22]);
+	expect(heldOut([4])).toEqual([4]);
+	for (const wrong of [0, 0.6, "0.6", "many", [], [-1]]) expect(() => heldOut(wrong)).toThrow(/heldOut/);
+});

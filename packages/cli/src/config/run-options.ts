@@ -1,6 +1,7 @@
 // Every setting of a federated run: one row each. A row is a flag of `zk0 simulate`, a key of zk0.json and a key of
 // the resolved config.json of a run; nothing else may appear in those three places.
 import { z } from "zod";
+import { parseEpisodeList } from "../arguments/episode-list.ts";
 import type { OptionTable } from "../arguments/option.ts";
 import { partitionText } from "../simulation/partition-plan.ts";
 import { DATA_FORMS } from "../sources/data-uri.ts";
@@ -44,6 +45,22 @@ const byteSize = z.union([z.number(), z.string()]).transform((value, context): n
 	context.addIssue({ code: "custom", message: "expected a size like 20GB, 500MB or a number of bytes" });
 	return z.NEVER;
 });
+
+/** A fraction from `0.2`, or episode numbers from `3,7`. */
+const heldOut = z
+	.union([z.number(), z.string(), z.array(z.number().int().nonnegative()).min(1)])
+	.transform((value, context): number | readonly number[] => {
+		if (Array.isArray(value)) return value;
+		const list = typeof value === "string" ? parseEpisodeList(value) : { problem: "" };
+		if ("episodes" in list) return list.episodes;
+		const fraction = Number(value);
+		if (fraction > 0 && fraction <= 0.5) return fraction;
+		context.addIssue({
+			code: "custom",
+			message: "expected a fraction above 0 and up to 0.5, or episodes like 3,7,20-24",
+		});
+		return z.NEVER;
+	});
 
 /** The settings of a federated run. */
 export const RUN_OPTIONS = {
@@ -209,10 +226,11 @@ export const RUN_OPTIONS = {
 		summary: "keep each site's AdamW moments from round to round instead of starting fresh",
 	},
 	heldOut: {
-		kind: "number",
-		schema: z.number().gt(0).max(0.5),
-		value: "<x>",
-		summary: "fraction of each site's episodes that is never trained on",
+		kind: "text",
+		schema: heldOut,
+		value: "<x>|<list>",
+		summary:
+			"episodes of each site that are never trained on: a fraction (0.2) or a list of their numbers (3,7,20-24)",
 	},
 	evalFrames: {
 		kind: "number",

@@ -16,8 +16,8 @@ const NUM_DRAWS = 2;
 /** What to evaluate on. */
 export interface DatasetEvaluationOptions {
 	readonly dataset: LeRobotDataset;
-	/** Share of the episodes that counts as held out; null for all episodes. */
-	readonly heldOutFraction: number | null;
+	/** Episodes that count as held out: a share of them, or their numbers; null for all. */
+	readonly heldOut: number | readonly number[] | null;
 	/** Chooses the held-out episodes, and the noise. */
 	readonly seed: number;
 	/** Most frames, spread evenly. */
@@ -69,11 +69,11 @@ export async function evaluateOnDataset(
 ): Promise<DatasetEvaluation> {
 	const { dataset, seed, signal } = options;
 	const { config, model, tokenizer, stats } = checkpoint;
-	const { heldOutFraction } = options;
+	const { heldOut } = options;
 	const episodes =
-		heldOutFraction === null
+		heldOut === null
 			? dataset.episodes.map(({ index }) => index)
-			: splitEpisodes(dataset.episodes, { heldOutFraction, seed }).heldOut;
+			: splitEpisodes(dataset.episodes, { heldOut, seed }).heldOut;
 	const cameras = camerasFor(checkpoint, dataset);
 	const graphOptions = { batchSize: BATCH_SIZE, cameras: [...cameras.values()] };
 	await using source = await createSampleSource(dataset, {

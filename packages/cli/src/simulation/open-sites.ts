@@ -81,7 +81,8 @@ async function openSite(
 		policy,
 		...(profile === null ? {} : profileOptions(profile)),
 		cameraMap: camerasOf(plan.name, config.camera) ?? profile?.cameras,
-		heldOutFraction: config.heldOut,
+		// A list is a wish of this run; the share has a default, which a profile's list replaces.
+		heldOut: typeof config.heldOut === "number" ? (profile?.heldOut ?? config.heldOut) : config.heldOut,
 		splitSeed: config.seed,
 		evalFrames: config.evalFrames,
 		sampledFrames: config.sampledFrames,

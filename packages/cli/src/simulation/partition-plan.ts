@@ -104,9 +104,19 @@ export async function dividePlans(
 			);
 		}
 		const { dir, selection } = located;
+		if (located.profile !== null) {
+			throw new CliError("bad-config", `--partition cannot divide the site of the profile ${uri}`, {
+				cure: "give the dataset itself; a profile's statistics are those of its whole site",
+			});
+		}
 		const dataset = await openDataset(dir, { selection, signal });
 		for (const part of divideDataset(dataset, { name, uri, scheme, seed })) {
-			const own = { dir, uri: part.uri, selection: { episodes: part.episodes, cameras: selection?.cameras } };
+			const own = {
+				dir,
+				uri: part.uri,
+				selection: { episodes: part.episodes, cameras: selection?.cameras },
+				profile: null,
+			};
 			divided.push({ name: part.name, uri: part.uri, source: null, located: own });
 		}
 	}

@@ -63,7 +63,11 @@ export async function recordOf(
 		format: "zk0-run-1",
 		runId: paths.id,
 		createdAt: new Date(host.now()).toISOString(),
-		config: { ...config, imageSize: [...config.imageSize] },
+		config: {
+			...config,
+			imageSize: [...config.imageSize],
+			heldOut: typeof config.heldOut === "number" ? config.heldOut : [...config.heldOut],
+		},
 		sources,
 		sites: opened.map(({ plan, site, fingerprint }) => ({
 			name: plan.name,

@@ -135,7 +135,7 @@ describe("evaluateOnDataset", () => {
 		const seen: number[] = [];
 		const found = await evaluateOnDataset(checkpoint, {
 			dataset,
-			heldOutFraction: null,
+			heldOut: null,
 			seed: 1,
 			numFrames: 11,
 			threads: 1,

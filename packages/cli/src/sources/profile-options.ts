@@ -8,7 +8,7 @@ export function profileOptions({
 	heldOut,
 	statistics,
 	units,
-}: SiteProfile): Pick<SiteOptions, "cameraMap" | "heldOutEpisodes" | "stats" | "units"> {
+}: SiteProfile): Pick<SiteOptions, "cameraMap" | "heldOut" | "stats" | "units"> {
 	const defined = Object.entries(statistics).map(([feature, { q01, q10, q50, q90, q99, ...needed }]) => [
 		feature,
 		{
@@ -22,7 +22,7 @@ export function profileOptions({
 	]);
 	return {
 		cameraMap: cameras,
-		heldOutEpisodes: heldOut,
+		heldOut,
 		stats: Object.fromEntries(defined),
 		units: { state: unitMap(units.state), action: unitMap(units.action) },
 	};

@@ -14,7 +14,7 @@ export interface ProfileOptions {
 	/** The model's camera keys, in its order. */
 	readonly modelCameras: readonly string[];
 	/** Share of the kept episodes that is never trained on, 0..0.5. */
-	readonly heldOutFraction: number;
+	readonly heldOut: number | readonly number[];
 	/** Chooses them. */
 	readonly seed: number;
 	readonly signal?: AbortSignal | undefined;
@@ -64,7 +64,7 @@ export async function buildProfile(examination: Examination, options: ProfileOpt
 	const { signal } = options;
 	const view = datasetView(root, evidence, { episodes });
 	const { heldOut } = splitEpisodes(episodes, {
-		heldOutFraction: options.heldOutFraction,
+		heldOut: options.heldOut,
 		seed: options.seed,
 	});
 	const training = episodes.filter(({ index }) => !heldOut.includes(index));
