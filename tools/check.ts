@@ -9,6 +9,7 @@ const GATES: readonly (readonly [string, readonly string[]])[] = [
 	["layers", [...NODE_TS, "tools/check-layers.ts"]],
 	["dead code", ["knip", "--no-progress"]],
 	["docs", [...NODE_TS, "tools/check-docs.ts"]],
+	["doctor's table", [...NODE_TS, "--conditions=source", "tools/doctor-table.ts", "--check"]],
 	["sizes", [...NODE_TS, "tools/size.ts"]],
 	["wasm", [...NODE_TS, "tools/build-wasm.ts", "--check"]],
 ];

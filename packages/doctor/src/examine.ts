@@ -1,12 +1,14 @@
 // Examines datasets: survey, one pass over the rows, one bounded pass over the pictures, then every rule.
-import { TIMESTAMP_TOLERANCE_S } from "@zk0/dataset";
+import { DatasetError, openDataset, TIMESTAMP_TOLERANCE_S } from "@zk0/dataset";
 import { armRangeOf, type Evidence, gatherEvidence, type Purpose } from "./evidence.ts";
 import { type Finding, findingOf } from "./finding.ts";
 import { passFrames } from "./frames/frames-pass.ts";
 import { passRows } from "./rows/rows-pass.ts";
+import type { Hit } from "./rule.ts";
 import { OVERLAP_RULE, overlapMessage } from "./rules/cameras.ts";
-import { FILE_RULES, reported } from "./rules/files.ts";
+import { FILE_RULES, REFUSED_RULE, reported } from "./rules/files.ts";
 import { RULES } from "./rules/table.ts";
+import { reasonOf } from "./survey/problem.ts";
 import { surveyDataset } from "./survey/survey.ts";
 
 /** How to examine. */
@@ -74,7 +76,25 @@ export async function examineDataset(
 	});
 	const evidence = gatherEvidence(root, description, { problems, rows, pictures, purpose });
 	const findings = RULES.flatMap((rule) => rule.check(evidence).map((hit) => findingOf(rule, hit, root)));
+	if (findings.every(({ severity }) => severity !== "error")) {
+		const refusal = await refusalOf(root, signal);
+		if (refusal !== null) findings.push(findingOf(REFUSED_RULE, refusal, root));
+	}
 	return { uri, root, findings, evidence };
+}
+
+/** Why training could not open the dataset; null when it can. */
+async function refusalOf(root: string, signal: AbortSignal | undefined): Promise<Hit | null> {
+	try {
+		await openDataset(root, signal === undefined ? {} : { signal });
+		return null;
+	} catch (cause) {
+		signal?.throwIfAborted();
+		// A rate beyond any tolerance is a RangeError of the reader's own options.
+		if (cause instanceof RangeError) return { message: cause.message };
+		if (!(cause instanceof DatasetError)) throw cause;
+		return { message: reasonOf(cause), ...(cause.file === undefined ? {} : { file: cause.file }) };
+	}
 }
 
 /** Adds what the examinations of several datasets say together: episodes that two of them hold. */

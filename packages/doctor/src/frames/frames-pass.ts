@@ -57,12 +57,12 @@ export async function passFrames(
 	for (const [position, { index, length, videos: segments }] of episodes.entries()) {
 		signal?.throwIfAborted();
 		const facts = known.get(index);
-		const speed = (facts?.state ?? facts?.action)?.speed ?? null;
-		// Rows decide how many pictures there should be; the table only when there are no rows.
-		const numFrames = Math.min(facts?.numFrames ?? length, length);
+		if (facts === undefined) continue;
+		const speed = (facts.state ?? facts.action)?.speed ?? null;
+		const numFrames = Math.min(facts.numFrames, facts.numRows, length);
 		const cameras = cameraKeys.filter((camera) => {
 			const segment = segments.get(camera);
-			if (info.features[camera]?.dtype === "image") return facts !== undefined;
+			if (info.features[camera]?.dtype === "image") return true;
 			return segment !== undefined && !broken.has(segment.path);
 		});
 		const read = cameras.map(async (camera) => {

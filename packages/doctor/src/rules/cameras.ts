@@ -278,7 +278,7 @@ export const CAMERA_RULES: readonly Rule[] = [
 		severity: "error",
 		subject: "pictures",
 		summary: "The video has no frame at a row's time.",
-		cure: "Write a repaired copy of the good episodes, or leave the episodes out.",
+		cure: "Download the video again, or leave the episodes out.",
 		fix: "quarantine",
 		check: (evidence) =>
 			frameHits(

@@ -169,3 +169,13 @@ export const FILE_RULES: readonly Rule[] = [
 		check: reported("shape-mismatch"),
 	},
 ];
+
+/** For what zk0's own reader refuses although every check passed: judged after the others, not by a row. */
+export const REFUSED_RULE: Omit<Rule, "check"> = {
+	code: "refused",
+	severity: "error",
+	subject: "files",
+	summary: "zk0's reader refuses the dataset for a reason that no other check names.",
+	cure: "Follow the message, or write a repaired copy.",
+	fix: "copy",
+};

@@ -146,7 +146,7 @@ export const ROW_RULES: readonly Rule[] = [
 		severity: "error",
 		subject: "rows",
 		summary: "An episode has more or fewer rows than the episode table says, or is not in the table.",
-		cure: "Write a repaired copy, whose table follows the rows, or leave the episodes out.",
+		cure: "Download the dataset again, or leave the episodes out.",
 		fix: "quarantine",
 		check: lengthMismatches,
 	},
@@ -174,8 +174,8 @@ export const ROW_RULES: readonly Rule[] = [
 		subject: "rows",
 		summary:
 			"A timestamp is not frame_index / fps within the tolerance: frames were dropped, or fps is wrong.",
-		cure: "Correct fps if all episodes are off alike; otherwise leave the episodes out, or write a repaired copy.",
-		fix: "quarantine",
+		cure: "Correct fps in info.json if it is wrong; otherwise write a repaired copy, which has every frame at frame_index / fps.",
+		fix: "copy",
 		check: timestampErrors,
 	},
 	{

@@ -3,7 +3,7 @@ import type { Rule } from "../rule.ts";
 import { ARM_RULES } from "./arm.ts";
 import { CAMERA_RULES, OVERLAP_RULE } from "./cameras.ts";
 import { EPISODE_RULES } from "./episodes.ts";
-import { FILE_RULES } from "./files.ts";
+import { FILE_RULES, REFUSED_RULE } from "./files.ts";
 import { ROW_RULES } from "./rows.ts";
 import { STATISTICS_RULES } from "./statistics.ts";
 import { TASK_RULES } from "./tasks.ts";
@@ -19,8 +19,8 @@ export const RULES: readonly Rule[] = [
 	...CAMERA_RULES,
 ];
 
-/** What the documentation says about each code, the check across datasets among them. */
-export const RULE_TABLE: readonly Omit<Rule, "check">[] = [...RULES, OVERLAP_RULE];
+/** What the documentation says about each code, those that no row judges among them. */
+export const RULE_TABLE: readonly Omit<Rule, "check">[] = [...RULES, OVERLAP_RULE, REFUSED_RULE];
 
 const FIX_TEXT: Readonly<Record<Rule["fix"], string>> = {
 	profile: "profile or copy",

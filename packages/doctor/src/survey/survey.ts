@@ -66,6 +66,7 @@ export async function surveyDataset(
 	}
 	const filled: DatasetInfo = {
 		...info.value,
+		features: possibleFeatures(info.value.features, infoPath, problems),
 		data_path: info.value.data_path ?? layout.dataPath,
 		video_path: info.value.video_path === undefined ? layout.videoPath : info.value.video_path,
 	};
@@ -118,6 +119,31 @@ export async function surveyDataset(
 			stored,
 		},
 	};
+}
+
+/** More numbers than any robot has: a broken shape must not fill memory. */
+const MAX_VECTOR_DIM = 1024;
+
+/** The features without states and actions that cannot be vectors. */
+function possibleFeatures(
+	features: DatasetInfo["features"],
+	file: string,
+	problems: Problem[],
+): DatasetInfo["features"] {
+	return Object.fromEntries(
+		Object.entries(features).filter(([key, { shape }]) => {
+			if (key !== "observation.state" && key !== "action") return true;
+			const isVector = shape.length === 1 && (shape[0] ?? 0) >= 1 && (shape[0] ?? 0) <= MAX_VECTOR_DIM;
+			if (!isVector) {
+				problems.push({
+					code: "shape-mismatch",
+					message: `info.json gives ${key} the shape [${shape.join(", ")}]`,
+					file,
+				});
+			}
+			return isVector;
+		}),
+	);
 }
 
 function fileOf(cause: unknown): string | undefined {

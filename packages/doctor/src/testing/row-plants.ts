@@ -194,6 +194,14 @@ export const ROW_PLANTS: readonly Plant[] = [
 		spoil: editJson("meta/stats.json", ({ action, ...rest }) => ({ ...rest, "so100.buffer.action": action })),
 	},
 	{
+		name: "a statistic that is no number",
+		expects: ["refused"],
+		spoil: editJson("meta/stats.json", (stats) => ({
+			...stats,
+			action: { ...json.parse(stats["action"]), count: [null] },
+		})),
+	},
+	{
 		name: "statistics of something else",
 		expects: ["statistics-wrong"],
 		spoil: editJson("meta/stats.json", (stats) => ({
