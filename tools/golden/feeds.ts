@@ -5,6 +5,8 @@ import {
 	type ModelDims,
 	modelDims,
 	observationFeeds,
+	type PolicyImage,
+	type PrefixFeed,
 	type PrefixLayout,
 	prefixLayout,
 	resizeWithPad,
@@ -20,6 +22,10 @@ export interface GoldenBatch {
 	readonly images: Float32Array;
 	readonly feeds: ReadonlyMap<string, NdArray>;
 	readonly noise: Float32Array;
+	/** Each sample's pictures by camera, before they are resized; masked ones are absent. */
+	readonly pictures: readonly ReadonlyMap<string, PolicyImage>[];
+	/** What of the observation the feeds hold. */
+	readonly from: PrefixFeed;
 }
 
 function bits(array: NdArray): Uint8Array {
@@ -50,6 +56,7 @@ function padded(values: Float32Array, from: number, to: number): Float32Array {
 interface Images {
 	readonly images: Float32Array;
 	readonly cameraMask: Uint8Array;
+	readonly pictures: readonly Map<string, PolicyImage>[];
 }
 
 function resizeImages(
@@ -63,6 +70,7 @@ function resizeImages(
 	const { cameras } = layout;
 	const images = new Float32Array(batchSize * cameras.length * stride);
 	const cameraMask = new Uint8Array(batchSize * cameras.length).fill(1);
+	const seen = Array.from({ length: batchSize }, () => new Map<string, PolicyImage>());
 	cameras.forEach((camera, index) => {
 		const pictures = reference.tensors.get(`batch.${camera}`);
 		if (pictures === undefined) throw new RangeError(`golden.safetensors has no tensor batch.${camera}`);
@@ -72,19 +80,17 @@ function resizeImages(
 		const mask = reference.tensors.get(`batch.${camera}_padding_mask`);
 		for (let sample = 0; sample < batchSize; sample++) {
 			const slot = sample * cameras.length + index;
-			resizeWithPad(
-				{
-					height: sourceHeight,
-					width: sourceWidth,
-					planes: planes.subarray(sample * size, (sample + 1) * size),
-				},
-				{ height, width },
-				images.subarray(slot * stride, (slot + 1) * stride),
-			);
+			const picture = {
+				height: sourceHeight,
+				width: sourceWidth,
+				planes: planes.subarray(sample * size, (sample + 1) * size),
+			};
+			resizeWithPad(picture, { height, width }, images.subarray(slot * stride, (slot + 1) * stride));
 			if (mask !== undefined) cameraMask[slot] = bits(mask)[sample] ?? 0;
+			if (cameraMask[slot] === 1) seen[sample]?.set(camera, picture);
 		}
 	});
-	return { images, cameraMask };
+	return { images, cameraMask, pictures: seen };
 }
 
 function tokens(reference: Reference): { readonly ids: NdArray<"int64">; readonly mask: Uint8Array } {
@@ -135,6 +141,8 @@ export function goldenBatch(
 		layout,
 		batchSize,
 		images: pictures.images,
+		pictures: pictures.pictures,
+		from: "images",
 		feeds: new Map([...observation, ...flow]),
 		noise,
 	};

@@ -3,9 +3,9 @@ import { type NdArray, toFloat32 } from "@zk0/arrays";
 import type { GraphOptions } from "@zk0/policy";
 import type { GoldenBatch } from "./feeds.ts";
 
-/** Batch size, cameras and language slots of the batch. */
-export function graphOptions({ batchSize, layout }: GoldenBatch): GraphOptions {
-	return { batchSize, cameras: layout.cameras, languageLength: layout.languageLength };
+/** Batch size, cameras and language slots of the batch, and where it starts. */
+export function graphOptions({ batchSize, layout, from }: GoldenBatch): GraphOptions {
+	return { batchSize, cameras: layout.cameras, languageLength: layout.languageLength, from };
 }
 
 /** An output as float32. @throws RangeError when the graph lacks it */

@@ -2,7 +2,7 @@
 import { type NdArray, toFloat32 } from "@zk0/arrays";
 import type { Graph } from "@zk0/autodiff";
 import type { OrtRuntime } from "@zk0/autodiff/node";
-import { buildLossGraph, buildTrainGraph, tensorShapes, trainedNames } from "@zk0/policy";
+import { buildLossGraph, buildTrainGraph, FEED, tensorShapes, trainedNames } from "@zk0/policy";
 import { type Check, norm, relativeError, relativeL2, setDifference } from "./errors.ts";
 import { type GoldenBatch, goldenBatch } from "./feeds.ts";
 import { floatsOf, graphOptions, scalarOf } from "./outputs.ts";
@@ -55,7 +55,10 @@ async function lossChecks(reference: Reference, batch: GoldenBatch, runtime: Ort
 	}
 	const unmasked = reference.json.loss_without_pad_mask;
 	if (unmasked !== undefined) {
-		const plain = await session.run(goldenBatch(reference, { ignorePad: true }).feeds);
+		const { feeds } = goldenBatch(reference, { ignorePad: true });
+		const valid = feeds.get(FEED.valid);
+		if (valid === undefined) throw new RangeError("the golden batch has no mask of valid actions");
+		const plain = await session.run(new Map([...batch.feeds, [FEED.valid, valid]]));
 		checks.push(relative("loss without pad mask", scalarOf(plain, "loss"), unmasked));
 	}
 	return checks;

@@ -52,7 +52,7 @@ export {
 } from "./policy-engine.ts";
 export { createPool, type Pool, type UseOptions } from "./pool.ts";
 export { chooseLevel, type LevelChoice, type LevelRequest } from "./prefix-cache/choose-level.ts";
-export type { CacheCounts } from "./prefix-cache/encoder.ts";
+export { type CacheCounts, createPrefixEncoder, zeroCounts } from "./prefix-cache/encoder.ts";
 export type { EntryDtype } from "./prefix-cache/entry-codec.ts";
 export { freeDiskBytes } from "./prefix-cache/file-system.ts";
 export {

@@ -44,7 +44,7 @@ export {
 export { FEED } from "./inputs/feeds.ts";
 export type { Frame, PolicyImage } from "./inputs/frame.ts";
 export { createNormalizer, type FeatureStats, type Normalizer, type Stats } from "./inputs/normalizer.ts";
-export { MASKED_BIAS, type PrefixLayout, prefixLayout } from "./inputs/prefix-layout.ts";
+export { MASKED_BIAS, type PrefixLayout, type PrefixOptions, prefixLayout } from "./inputs/prefix-layout.ts";
 export { resizeWithPad } from "./inputs/resize.ts";
 export { trainTokenizer } from "./language/bpe-training.ts";
 export { type EncodedTasks, encodeTasks, loadTokenizer, type Tokenizer } from "./language/tokenizer.ts";

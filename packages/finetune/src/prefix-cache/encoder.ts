@@ -12,6 +12,7 @@ import {
 	modelDims,
 	type PolicyImage,
 	type PolicyModel,
+	type PrefixOptions,
 	type Prompt,
 	pictureFeed,
 	prefixLayout,
@@ -67,6 +68,16 @@ interface Stage {
 
 /** Encodes observations of one model with a frozen prefix. */
 export interface PrefixEncoder {
+	/**
+	 * Feeds `[B, ...]` of the graphs that start from keys and values, for prompts that are feeds already (words,
+	 * positions, state); `frames` says of each which pictures it has.
+	 */
+	encode(
+		prompts: NamedArrays,
+		frames: readonly Pick<Observation, "cameras" | "pictureNames">[],
+		prefix: PrefixOptions,
+		options: ObserveOptions,
+	): Promise<Map<string, NdArray>>;
 	/** Feeds `[B, ...]` of the graphs that start from keys and values. */
 	observe(
 		observations: readonly Observation[],
@@ -82,26 +93,25 @@ export function createPrefixEncoder(
 	cache: PrefixCache | null,
 ): PrefixEncoder {
 	const stages = new Map<string, Promise<Stage>>();
+	const encode: PrefixEncoder["encode"] = async (prompts, frames, prefix, options) => {
+		const vision = await once(stages, "vision", () =>
+			makeStage(runtime, buildImageTokensGraph(model), cache),
+		);
+		const { cameras, languageLength } = prefixLayout(
+			model.config,
+			modelDims(model.config, model.vlm),
+			prefix,
+		);
+		const language = await once(stages, JSON.stringify([cameras, languageLength]), () =>
+			makeStage(runtime, buildPrefixGraph(model, { cameras, languageLength }), cache),
+		);
+		const parts = { model, cache, vision, language, cameras };
+		return await new Batch(parts, prompts, frames, options).feeds();
+	};
 	return {
-		async observe(observations, context, options) {
-			const vision = await once(stages, "vision", () =>
-				makeStage(runtime, buildImageTokensGraph(model), cache),
-			);
-			const { cameras, languageLength } = prefixLayout(
-				model.config,
-				modelDims(model.config, model.vlm),
-				context,
-			);
-			const language = await once(stages, JSON.stringify([cameras, languageLength]), () =>
-				makeStage(runtime, buildPrefixGraph(model, context), cache),
-			);
-			return await new Batch(
-				{ model, cache, vision, language, cameras },
-				observations,
-				context,
-				options,
-			).feeds();
-		},
+		encode,
+		observe: (observations, context, options) =>
+			encode(preparePrompts(observations, context), observations, context, options),
 	};
 }
 
@@ -129,21 +139,21 @@ interface BatchParts {
 /** One call of `observe`. */
 class Batch {
 	readonly #parts: BatchParts;
-	readonly #observations: readonly Observation[];
+	readonly #observations: readonly Pick<Observation, "cameras" | "pictureNames">[];
 	readonly #options: ObserveOptions;
-	readonly #prompts: Map<string, NdArray>;
+	readonly #prompts: NamedArrays;
 	readonly #keyValues: Map<string, NdArray<"float32">>;
 
 	constructor(
 		parts: BatchParts,
-		observations: readonly Observation[],
-		context: BatchContext,
+		prompts: NamedArrays,
+		observations: readonly Pick<Observation, "cameras" | "pictureNames">[],
 		options: ObserveOptions,
 	) {
 		this.#parts = parts;
 		this.#observations = observations;
 		this.#options = options;
-		this.#prompts = preparePrompts(observations, context);
+		this.#prompts = prompts;
 		this.#keyValues = zeroBatch(parts.language.outputs, observations.length);
 	}
 
