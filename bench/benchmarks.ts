@@ -1,5 +1,6 @@
 // The benchmarks by name; each returns one JSON document.
 import { runAggregateBench } from "./aggregate.ts";
+import { runCacheBench } from "./cache.ts";
 import { runFederateFullBench, runSitesFullBench } from "./federate-full.ts";
 import { benchLearn } from "./learn.ts";
 import { runLoraBench } from "./lora.ts";
@@ -19,6 +20,7 @@ export const benchmarks: Readonly<Record<string, (options: BenchmarkOptions) => 
 	aggregate: () => runAggregateBench(),
 	step: (options) => runStepBench(options),
 	lora: ({ checkpoint }) => runLoraBench(checkpoint === undefined ? {} : { checkpoint }),
+	cache: ({ checkpoint }) => runCacheBench(checkpoint === undefined ? {} : { checkpoint }),
 	reader: () => runReaderBench(),
 	sim: () => benchSim(),
 	learn: () => benchLearn(),

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { decodeSafetensors, encodeSafetensors, toFloat32 } from "@zk0/arrays";
 import { createOrtRuntime } from "@zk0/autodiff/node";
+import type { CacheLevel } from "@zk0/finetune";
 import { describe, expect, test } from "vitest";
 import { checkDirectory } from "./check-directory.ts";
 import { type Check, checkLine, maxAbsError, passes, relativeL2 } from "./errors.ts";
@@ -11,10 +12,10 @@ import { type Check, checkLine, maxAbsError, passes, relativeL2 } from "./errors
 const root = new URL("../../golden/", import.meta.url).pathname;
 const directories = readdirSync(root).filter((name) => name.startsWith("smolvla-"));
 
-async function checksOf(directory: string): Promise<Check[]> {
+async function checksOf(directory: string, level: CacheLevel | null = null): Promise<Check[]> {
 	await using runtime = await createOrtRuntime({ threads: 1 });
 	const checks: Check[] = [];
-	for await (const check of checkDirectory(directory, runtime)) checks.push(check);
+	for await (const check of checkDirectory(directory, runtime, level)) checks.push(check);
 	return checks;
 }
 
@@ -33,6 +34,12 @@ describe.each(directories)("%s", (name) => {
 		const kinds = ["resized pixels", "loss", "gradient", "adamw_", "sample_actions"];
 		for (const kind of kinds) expect(checks.some((check) => check.name.startsWith(kind))).toBe(true);
 	});
+});
+
+test("smolvla-a is within its limits from what a prefix cache gives back", async () => {
+	const checks = await checksOf(join(root, "smolvla-a"), "kv");
+	expect(misses(checks)).toEqual([]);
+	expect(checks.some(({ name }) => name.startsWith("gradient model.state_proj"))).toBe(true);
 });
 
 describe("a golden directory that is wrong", () => {
