@@ -90,6 +90,7 @@ export { tensorShapes, trainableNames } from "./weights/tensor-shapes.ts";
 export {
 	checkTensors,
 	fileTensors,
+	float32Tensors,
 	memoryTensors,
 	overlayTensors,
 	type TensorSource,

@@ -8,6 +8,7 @@ import {
 	type Checkpoint,
 	type CheckpointContent,
 	contentOf,
+	float32Tensors,
 	initWeights,
 	memoryTensors,
 	smallPreset,
@@ -50,7 +51,9 @@ export async function writeStartCheckpoint(dir: string, settings: StartSettings,
 	}
 	const init = settings.init === "bundled" ? BASE_DIR : settings.init;
 	using start = await openModel(init, place);
-	await writeCheckpoint(dir, await startContent(start, init, settings));
+	const content = await startContent(start, init, settings);
+	// Published weights are bfloat16; trained tensors need float32, and the runtime maps frozen ones from a float32 file.
+	await writeCheckpoint(dir, { ...content, tensors: float32Tensors(content.tensors) });
 }
 
 /** The start itself, or with a fresh adapter, or with an adapter of its own that is trained on. */

@@ -70,6 +70,15 @@ export function memoryTensors(arrays: NamedArrays): TensorSource {
 	};
 }
 
+/** The same tensors, all as float32: what training holds, and what the runtime reads from a file by its place. */
+export function float32Tensors(source: TensorSource): TensorSource {
+	return {
+		...source,
+		dtypeOf: (name) => (source.dtypeOf(name) === undefined ? undefined : "float32"),
+		read: (name) => source.readFloat32(name),
+	};
+}
+
 /** `base` with some tensors replaced or added. */
 export function overlayTensors(base: TensorSource, updates: NamedArrays): TensorSource {
 	const over = memoryTensors(updates);
