@@ -122,7 +122,10 @@ export function createHubClient(kind: RepoKind, repo: string, context: HubContex
 }
 
 async function openBytes(request: HubRequest, url: string, offset: number): Promise<FileBytes> {
-	const response = await request(url, offset === 0 ? {} : { headers: { Range: `bytes=${offset}-` } });
+	// A part of a compressed answer would be no part of the file; with a range, `fetch` asks so by itself.
+	const headers: Record<string, string> =
+		offset === 0 ? { "Accept-Encoding": "identity" } : { Range: `bytes=${offset}-` };
+	const response = await request(url, { headers });
 	const [, from] = /^bytes (\d+)-/.exec(response.headers.get("Content-Range") ?? "") ?? [];
 	const body = response.body ?? new Blob([]).stream();
 	return { offset: response.status === 206 ? Number(from ?? Number.NaN) : 0, body };

@@ -178,6 +178,7 @@ describe("a download that breaks off", () => {
 		expect(starts[0]).toBeGreaterThan(0);
 		expect(starts[1]).toBeGreaterThan(starts[0] ?? 0);
 		expect(hub.bytesSent).toBeLessThan(2 * video.length);
+		expect([...hub.encodings]).toEqual(["identity"]);
 	});
 
 	test("is kept when all tries fail, and goes on in the next call", async () => {

@@ -47,6 +47,8 @@ export interface FakeHub extends AsyncDisposable {
 	readonly cdnTokens: Set<string | undefined>;
 	/** `Range` headers seen. */
 	readonly ranges: string[];
+	/** `Accept-Encoding` headers of requests for files. */
+	readonly encodings: Set<string | undefined>;
 	/** Bytes of files that were sent. */
 	bytesSent: number;
 	/** When true, LFS files are at another host. */

@@ -43,6 +43,7 @@ function sendFile(
 ): void {
 	const { hub } = context;
 	const range = request.headers.range;
+	hub.encodings.add(request.headers["accept-encoding"]?.toString());
 	if (range !== undefined) hub.ranges.push(range);
 	const from = fault === "whole" ? 0 : Number(/^bytes=(\d+)-$/.exec(range ?? "")?.[1] ?? 0);
 	const body = Uint8Array.from(bytes.subarray(from));
@@ -155,6 +156,7 @@ export async function startFakeHub(content: HubContent): Promise<FakeHub> {
 		tokens: new Set(),
 		cdnTokens: new Set(),
 		ranges: [],
+		encodings: new Set(),
 		bytesSent: 0,
 		redirects: false,
 		requiredToken: undefined,
@@ -168,6 +170,7 @@ export async function startFakeHub(content: HubContent): Promise<FakeHub> {
 			hub.bytesSent = 0;
 			hub.tokens.clear();
 			hub.cdnTokens.clear();
+			hub.encodings.clear();
 			hub.redirects = false;
 			hub.requiredToken = undefined;
 		},
