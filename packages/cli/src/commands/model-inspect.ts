@@ -115,7 +115,7 @@ function render(report: CheckpointReport): string {
 function adapterFacts(adapter: CheckpointReport["adapter"]): [string, string][] {
 	if (adapter === null) return [];
 	const { rank, alpha, modules, savedModules, trains, base } = adapter;
-	const saved = savedModules.length === 0 ? "" : `, and ${savedModules.length} modules as a whole`;
+	const saved = savedModules.length === 0 ? "" : `, and ${savedModules.join(", ")} as a whole`;
 	const factors = trains === "B" ? ", of which only B is trained" : "";
 	return [
 		["adapter", `LoRA of rank ${rank}, alpha ${alpha}, on ${modules.length} modules${saved}${factors}`],
