@@ -96,3 +96,18 @@ test.each([
 	expect(err).toContain(message);
 	expect(code).toBe(EXIT_CODES.usage.code);
 });
+
+test("the commands of docs/datasets.md work as they stand there", async () => {
+	const text = readFileSync(new URL("../../../../docs/datasets.md", import.meta.url), "utf8");
+	const blocks = [...text.matchAll(/```sh\n(.*?)```/gs)].flatMap(([, block = ""]) =>
+		block.trim().split("\n"),
+	);
+	expect(blocks.length).toBeGreaterThan(8);
+	for (const day of ["monday", "tuesday"])
+		cpSync(join(folder, "old"), join(folder, "data", day), { recursive: true });
+	for (const line of blocks) {
+		const { code, err } = await run(line.replace(/^zk0 /, ""));
+		expect([line, code, err.includes("Error")]).toEqual([line, EXIT_CODES.ok.code, false]);
+	}
+	expect((await openDataset(join(folder, "data/parts/train"))).numEpisodes).toBe(3);
+});
