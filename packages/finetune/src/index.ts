@@ -26,6 +26,7 @@ export {
 	learningSchema,
 	parseLearning,
 } from "./learning.ts";
+export type { LostFrame } from "./lost-frames.ts";
 export { describeMemory, type MemoryPlan, type MemoryRequest, planMemory } from "./memory-plan.ts";
 export {
 	createMicroBatching,

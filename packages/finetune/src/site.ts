@@ -11,6 +11,7 @@ import {
 	sampleChunks,
 } from "./held-out.ts";
 import { type JointErrors, jointErrors } from "./joint-error.ts";
+import { createLostFrames, type LostFrame } from "./lost-frames.ts";
 import { createObservations, type Observations, type ReadOptions } from "./observations.ts";
 import type { EngineShape, PolicyEngine, PolicyTrainer } from "./policy-engine.ts";
 import { openSiteData, type SiteData, type SiteDataOptions } from "./site-data.ts";
@@ -25,6 +26,8 @@ export interface SiteOptions extends SiteDataOptions {
 	readonly evalDraws?: number;
 	/** Most held-out frames whose chunks are sampled for errors in degrees, spread evenly. @default 32 */
 	readonly sampledFrames?: number;
+	/** Told of each frame that crashes its decoder and is left out. */
+	readonly onLostFrame?: (frame: LostFrame) => void;
 }
 
 /** Held-out result of one set of weights. */
@@ -49,6 +52,8 @@ export interface Site extends AsyncDisposable {
 	readonly evalItems: readonly number[];
 	/** Rows whose chunks are sampled, ascending. */
 	readonly sampledItems: readonly number[];
+	/** Frames that crashed their decoder and are left out. */
+	readonly lostFrames: readonly LostFrame[];
 	/** The compiled shapes this site needs for a micro-batch. */
 	shapeFor(microBatch: number): EngineShape;
 	/** The recorded chunk of a row. */
@@ -92,6 +97,7 @@ function siteOn(data: SiteData, options: SiteOptions): Site {
 	const { evalFrames = 64, evalDraws = 2, sampledFrames = 32 } = options;
 	const flow = createFlowRows(data.context);
 	const observations = createObservations(data);
+	const lost = createLostFrames(data, options.onLostFrame);
 	const evalItems = spread(data.heldOutItems, evalFrames);
 	const sampledItems = spread(data.heldOutItems, sampledFrames);
 	const { rows } = data.source;
@@ -109,12 +115,58 @@ function siteOn(data: SiteData, options: SiteOptions): Site {
 			);
 			return { chunk: chunkOf(item), draws };
 		});
+	/** Evaluates on rows that can be decoded; null when there are none. */
+	async function evaluateItems(
+		engine: PolicyEngine,
+		compiled: PolicyTrainer,
+		{ seed, signal }: { readonly seed: number } & ReadOptions,
+		rowsOf: { readonly evalItems: readonly number[]; readonly sampledItems: readonly number[] },
+	): Promise<HeldOutResult | null> {
+		const { evalItems, sampledItems } = rowsOf;
+		if (evalItems.length === 0 || sampledItems.length === 0) return null;
+		const batch = { batchSize: EVAL_BATCH_SIZE, signal };
+		const observe = (items: readonly number[]) => (numbers: readonly number[]) =>
+			observations.feedsFor(
+				numbers.map((number) => items[number] ?? 0),
+				engine,
+				{ signal },
+			);
+		const evaluated = { frames: evaluationFrames(evalItems, seed), observe: observe(evalItems) };
+		const loss = await heldOutLoss(compiled, flow, evaluated, batch);
+		const frames = sampledItems.map((item) => ({
+			chunk: chunkOf(item),
+			noise: samplingNoise(seeded(seed), item, flow.noiseLength),
+		}));
+		const setup = { flow, config: data.context.config };
+		const seen = { frames, observe: observe(sampledItems) };
+		const sampled = await sampleChunks(compiled.sampler, setup, seen, batch);
+		const pairs = frames.map(({ chunk }, index) => ({
+			predicted: sampled[index] ?? new Float32Array(0),
+			recorded: chunk.actions,
+			isPad: chunk.actionIsPad,
+		}));
+		const situations = sampledItems.map(
+			(item): RecordedSituation => ({ chunk: chunkOf(item), state: stateOf(item) }),
+		);
+		const baselines = baselineErrors(data.actionNames, situations, {
+			meanAction: data.stats["action"]?.mean ?? [],
+			actionsAreTargets: data.actionsAreTargets,
+			actionScale: data.actionScale,
+		});
+		return {
+			loss,
+			numFrames: evalItems.length,
+			joints: jointErrors(data.actionNames, pairs, data.actionScale),
+			...baselines,
+		};
+	}
 	return {
 		data,
 		observations,
 		flow,
 		evalItems,
 		sampledItems,
+		lostFrames: lost.frames,
 		chunkOf,
 		stateOf,
 		evaluationFrames,
@@ -128,8 +180,11 @@ function siteOn(data: SiteData, options: SiteOptions): Site {
 			return {
 				async batchAt(position, { batchSize, signal }) {
 					const positions = Array.from({ length: batchSize }, (_, index) => position + index);
-					const items = positions.map((at) => data.trainItems[sampler(at)] ?? 0);
-					const observed = await observations.feedsFor(items, engine, { signal });
+					const { items, observed } = await lost.without(async () => {
+						const wanted = positions.map((at) => data.trainItems[sampler(at)] ?? 0);
+						const usable = wanted.map((item) => lost.replace(item, data.trainItems));
+						return { items: usable, observed: await observations.feedsFor(usable, engine, { signal }) };
+					});
 					const chunks = items.map(chunkOf);
 					const flows = chunks.map((chunk, index) =>
 						flow.row(chunk, trainingDraw(seeded(seed), position + index, flow.noiseLength)),
@@ -140,44 +195,14 @@ function siteOn(data: SiteData, options: SiteOptions): Site {
 				},
 			};
 		},
-		async evaluate(engine, compiled, { seed, signal }) {
-			if (evalItems.length === 0) return null;
-			const batch = { batchSize: EVAL_BATCH_SIZE, signal };
-			const observe = (items: readonly number[]) => (numbers: readonly number[]) =>
-				observations.feedsFor(
-					numbers.map((number) => items[number] ?? 0),
-					engine,
-					{ signal },
-				);
-			const evaluated = { frames: evaluationFrames(evalItems, seed), observe: observe(evalItems) };
-			const loss = await heldOutLoss(compiled, flow, evaluated, batch);
-			const frames = sampledItems.map((item) => ({
-				chunk: chunkOf(item),
-				noise: samplingNoise(seeded(seed), item, flow.noiseLength),
-			}));
-			const setup = { flow, config: data.context.config };
-			const seen = { frames, observe: observe(sampledItems) };
-			const sampled = await sampleChunks(compiled.sampler, setup, seen, batch);
-			const pairs = frames.map(({ chunk }, index) => ({
-				predicted: sampled[index] ?? new Float32Array(0),
-				recorded: chunk.actions,
-				isPad: chunk.actionIsPad,
-			}));
-			const situations = sampledItems.map(
-				(item): RecordedSituation => ({ chunk: chunkOf(item), state: stateOf(item) }),
-			);
-			const baselines = baselineErrors(data.actionNames, situations, {
-				meanAction: data.stats["action"]?.mean ?? [],
-				actionsAreTargets: data.actionsAreTargets,
-				actionScale: data.actionScale,
-			});
-			return {
-				loss,
-				numFrames: evalItems.length,
-				joints: jointErrors(data.actionNames, pairs, data.actionScale),
-				...baselines,
-			};
-		},
+		evaluate: async (engine, compiled, given) =>
+			await lost.without(async () => {
+				const usable = (items: readonly number[]): number[] => items.filter((item) => !lost.has(item));
+				return await evaluateItems(engine, compiled, given, {
+					evalItems: usable(evalItems),
+					sampledItems: usable(sampledItems),
+				});
+			}),
 		[Symbol.asyncDispose]: () => data[Symbol.asyncDispose](),
 	};
 }

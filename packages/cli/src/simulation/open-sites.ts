@@ -86,6 +86,10 @@ async function openSite(
 		splitSeed: config.seed,
 		evalFrames: config.evalFrames,
 		sampledFrames: config.sampledFrames,
+		onLostFrame: ({ site, episodeIndex, frameIndex, camera, reason }) =>
+			options.reporter.note(
+				`${site}: episode ${episodeIndex} frame ${frameIndex} of ${camera} is left out: ${reason}`,
+			),
 		signal,
 	});
 	const { fingerprint } = site.data.digest;
