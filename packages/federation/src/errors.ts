@@ -8,6 +8,7 @@ export type FederationErrorCode =
 	| "unavailable"
 	| "bad-message"
 	| "not-admitted"
+	| "unknown-member"
 	| "unknown-object"
 	| "site-name-taken"
 	| "client-app"

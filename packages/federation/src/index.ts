@@ -17,11 +17,13 @@ export type {
 } from "./client-app.ts";
 export { type Clock, type ManualClock, manualClock, systemClock } from "./clock.ts";
 export { FederationError, type FederationErrorCode, type UpdateRejection } from "./errors.ts";
-export { type EventLog, type LogContent, openEventLog, verifyEventLog } from "./event-log.ts";
+export { type EventLog, openEventLog, verifyEventLog } from "./event-log.ts";
 export { type RoundEvent, roundEventSchema, TRANSIENT_KINDS } from "./events.ts";
 export type { FileSystem } from "./file-system.ts";
 export type { Grid, OnlineSite, Outcome, PendingOutcome, SiteTask, TaskRef, Traffic } from "./grid.ts";
+export type { LogContent } from "./hash-log.ts";
 export { canonicalJson, type JsonValue } from "./json.ts";
+export { type MemberEvent, type MemberLog, openMemberLog } from "./member-log.ts";
 export { type Member, type Members, newMember, openMembers, type Registration } from "./members.ts";
 export { keyFingerprint, nodeIdOf } from "./node-id.ts";
 export { type ObjectStore, type ObjectUpload, openObjectStore, type StoredObject } from "./object-store.ts";

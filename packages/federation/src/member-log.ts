@@ -1,0 +1,263 @@
+// The members of a federation as their log: invitations, registrations, approvals, revocations and refusals, in the
+// same hash-chained form as a run's events. The log is the registry: opening it replays it, and it is the audit, too.
+import { createHash, timingSafeEqual } from "node:crypto";
+import { FlowerError } from "@zk0/flower";
+import { z } from "zod";
+import type { Clock } from "./clock.ts";
+import { FederationError } from "./errors.ts";
+import { type HashLog, type LogKind, openHashLog } from "./hash-log.ts";
+import { type Member, type Members, newMember, type Registration } from "./members.ts";
+import { keyFingerprint, nodeIdOf } from "./node-id.ts";
+import { isSiteName } from "./protocol.ts";
+
+const at = z.iso.datetime();
+const site = z.string();
+const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
+
+const memberEventSchema = z.discriminatedUnion("kind", [
+	/** Only the hash of the secret is kept: who reads the log cannot join with it. */
+	z.object({
+		kind: z.literal("invitation.made"),
+		at,
+		secretSha256: sha256,
+		site: site.nullable(),
+		expiresAt: at,
+	}),
+	z.object({
+		kind: z.literal("member.registered"),
+		at,
+		site,
+		publicKeyPem: z.string(),
+		state: z.enum(["pending", "approved"]),
+		/** Hash of the invitation's secret; null: it came without one. */
+		invitation: sha256.nullable(),
+		peer: z.string(),
+	}),
+	z.object({ kind: z.literal("member.approved"), at, site }),
+	z.object({ kind: z.literal("member.revoked"), at, site }),
+	z.object({
+		kind: z.literal("registration.refused"),
+		at,
+		site,
+		key: z.string(),
+		peer: z.string(),
+		reason: z.string(),
+	}),
+]);
+
+/** What happened to the membership. */
+export type MemberEvent = z.infer<typeof memberEventSchema>;
+
+const MEMBER_LOG: LogKind<MemberEvent> = { schema: memberEventSchema, isKept: () => true };
+
+/** Refusals written per minute: a stranger who tries for ever must not fill the disk. */
+const MAX_REFUSALS_PER_MINUTE = 20;
+/** Members that wait for approval: strangers cannot grow the log beyond. */
+const MAX_PENDING = 100;
+
+/** The members with what an operator may do. */
+export interface MemberLog extends Members, AsyncDisposable {
+	/** Everybody, sorted by name. */
+	list(): readonly Member[];
+	/** Allows whoever knows `secret` to join once, under `site` if it is given, until `expiresAtMs`. */
+	invite(secret: string, options: { readonly site?: string; readonly expiresAtMs: number }): Promise<void>;
+	/** @throws FederationError unknown-member */
+	approve(site: string): Promise<void>;
+	/** Shuts a key out for good; its name stays taken. @throws FederationError unknown-member */
+	revoke(site: string): Promise<void>;
+	readonly events: readonly MemberEvent[];
+	/** Hash of the last line. */
+	readonly head: string;
+}
+
+/** Opens the log at `path`, creating it when needed. @throws FederationError log-tampered | storage */
+export async function openMemberLog(path: string, clock: Clock): Promise<MemberLog> {
+	return new LoggedMembers(await openHashLog(path, MEMBER_LOG), clock);
+}
+
+interface Invitation {
+	readonly site: string | null;
+	readonly expiresAtMs: number;
+	isUsed: boolean;
+}
+
+class LoggedMembers implements MemberLog {
+	readonly #log: HashLog<MemberEvent>;
+	readonly #clock: Clock;
+	readonly #members = new Map<string, Member>();
+	readonly #bySite = new Map<string, Member>();
+	readonly #invitations = new Map<string, Invitation>();
+	#refusals = { sinceMs: 0, count: 0 };
+	/** Changes one after another, each on the state that the one before left. */
+	#tail: Promise<unknown> = Promise.resolve();
+
+	constructor(log: HashLog<MemberEvent>, clock: Clock) {
+		this.#log = log;
+		this.#clock = clock;
+		for (const event of log.events) this.#apply(event);
+	}
+
+	get events(): readonly MemberEvent[] {
+		return this.#log.events;
+	}
+
+	get head(): string {
+		return this.#log.head;
+	}
+
+	find(publicKeyPem: string): Member | undefined {
+		return this.#members.get(publicKeyPem);
+	}
+
+	ofSite(name: string): Member | undefined {
+		return this.#bySite.get(name);
+	}
+
+	list(): readonly Member[] {
+		return [...this.#bySite.values()].sort((a, b) => (a.site < b.site ? -1 : 1));
+	}
+
+	register(registration: Registration): Promise<Member> {
+		return this.#inOrder(async () => {
+			const known = this.#members.get(registration.publicKeyPem);
+			if (known !== undefined) return known;
+			try {
+				return await this.#admit(registration);
+			} catch (caught) {
+				if (caught instanceof FlowerError) await this.#refuse(registration, caught.message);
+				throw caught;
+			}
+		});
+	}
+
+	invite(secret: string, options: { readonly site?: string; readonly expiresAtMs: number }): Promise<void> {
+		const { site: name, expiresAtMs } = options;
+		if (name !== undefined && !isSiteName(name))
+			throw new RangeError(`invite: "${name}" is no site name: 1-63 letters, digits, '.', '_' or '-'`);
+		const expiresAt = new Date(expiresAtMs).toISOString();
+		const secretSha256 = hashOf(secret);
+		return this.#inOrder(() =>
+			this.#record({ kind: "invitation.made", at: this.#now(), secretSha256, site: name ?? null, expiresAt }),
+		);
+	}
+
+	approve(name: string): Promise<void> {
+		return this.#change(name, "member.approved");
+	}
+
+	revoke(name: string): Promise<void> {
+		return this.#change(name, "member.revoked");
+	}
+
+	async [Symbol.asyncDispose](): Promise<void> {
+		await this.#tail;
+		await this.#log[Symbol.asyncDispose]();
+	}
+
+	async #admit({ publicKeyPem, site: wanted, invite, peer }: Registration): Promise<Member> {
+		const secretSha256 = invite === "" ? null : hashOf(invite);
+		const invitation = secretSha256 === null ? undefined : this.#invitation(secretSha256);
+		if (invitation?.site != null && wanted !== "" && wanted !== invitation.site)
+			throw new FlowerError(
+				"permission-denied",
+				`the invitation is for ${invitation.site}, not for ${wanted}`,
+			);
+		const pending = this.list().filter(({ state }) => state === "pending");
+		if (invitation === undefined && pending.length >= MAX_PENDING)
+			throw new FlowerError("resource-exhausted", "too many sites wait for approval; ask for an invitation");
+		const state = invitation === undefined ? "pending" : "approved";
+		const name = invitation?.site ?? wanted;
+		const member = newMember({ publicKeyPem, site: name, state }, [...this.#bySite.values()]);
+		await this.#record({
+			kind: "member.registered",
+			at: this.#now(),
+			site: name,
+			publicKeyPem,
+			state,
+			invitation: secretSha256,
+			peer,
+		});
+		return member;
+	}
+
+	/** @throws FlowerError permission-denied for an unknown, used or expired secret */
+	#invitation(secretSha256: string): Invitation {
+		const wanted = Buffer.from(secretSha256);
+		const found = [...this.#invitations].find(([hash]) => timingSafeEqual(Buffer.from(hash), wanted))?.[1];
+		const problem =
+			found === undefined
+				? "is not known"
+				: found.isUsed
+					? "was used before"
+					: this.#clock.now() > found.expiresAtMs
+						? "has expired"
+						: null;
+		if (found !== undefined && problem === null) return found;
+		throw new FlowerError(
+			"unauthenticated",
+			`the invitation ${problem ?? ""}; ask the operator for a new one`,
+		);
+	}
+
+	#change(name: string, kind: "member.approved" | "member.revoked"): Promise<void> {
+		return this.#inOrder(async () => {
+			const state = this.#bySite.get(name)?.state;
+			if (state === undefined || (state === "revoked" && kind === "member.approved")) {
+				const message = state === undefined ? `there is no site ${name}` : `the key of ${name} was revoked for good`;
+				throw new FederationError("unknown-member", message, { ids: { site: name } });
+			}
+			await this.#record({ kind, at: this.#now(), site: name });
+		});
+	}
+
+	async #refuse({ site: wanted, publicKeyPem, peer }: Registration, reason: string): Promise<void> {
+		const nowMs = this.#clock.now();
+		if (nowMs - this.#refusals.sinceMs > 60_000) this.#refusals = { sinceMs: nowMs, count: 0 };
+		this.#refusals.count++;
+		if (this.#refusals.count > MAX_REFUSALS_PER_MINUTE) return;
+		const key = keyFingerprint(publicKeyPem);
+		const shortened = wanted.slice(0, 80);
+		await this.#record({ kind: "registration.refused", at: this.#now(), site: shortened, key, peer, reason });
+	}
+
+	async #record(event: MemberEvent): Promise<void> {
+		await this.#log.append([event]);
+		this.#apply(event);
+	}
+
+	#apply(event: MemberEvent): void {
+		if (event.kind === "invitation.made") {
+			const expiresAtMs = Date.parse(event.expiresAt);
+			this.#invitations.set(event.secretSha256, { site: event.site, expiresAtMs, isUsed: false });
+		} else if (event.kind === "member.registered") {
+			const { publicKeyPem, state } = event;
+			this.#set({ site: event.site, publicKeyPem, nodeId: nodeIdOf(publicKeyPem), state });
+			const invitation = event.invitation === null ? undefined : this.#invitations.get(event.invitation);
+			if (invitation !== undefined) invitation.isUsed = true;
+		} else if (event.kind === "member.approved" || event.kind === "member.revoked") {
+			const member = this.#bySite.get(event.site);
+			const state = event.kind === "member.approved" ? "approved" : "revoked";
+			if (member !== undefined) this.#set({ ...member, state });
+		}
+	}
+
+	#set(member: Member): void {
+		this.#members.set(member.publicKeyPem, member);
+		this.#bySite.set(member.site, member);
+	}
+
+	#now(): string {
+		return new Date(this.#clock.now()).toISOString();
+	}
+
+	#inOrder<T>(action: () => Promise<T>): Promise<T> {
+		const done = this.#tail.then(action);
+		// The caller gets the failure; the next change starts afterwards either way.
+		this.#tail = done.catch(() => undefined);
+		return done;
+	}
+}
+
+function hashOf(secret: string): string {
+	return createHash("sha256").update(secret).digest("hex");
+}
