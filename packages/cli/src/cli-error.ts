@@ -18,6 +18,13 @@ export type CliErrorCode =
 	| "run-not-resumable"
 	| "recording-failed"
 	| "cache-damaged"
+	| "state-damaged"
+	| "bad-invitation"
+	| "not-joined"
+	| "server-refused"
+	| "not-running"
+	| "start-failed"
+	| "check-failed"
 	| "interrupted";
 
 /** A failure the user can act on; `message` says what happened and `cure` what to do. */

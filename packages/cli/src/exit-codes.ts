@@ -6,6 +6,7 @@ import { DatasetError } from "@zk0/dataset";
 import { DoctorError } from "@zk0/doctor";
 import { FederationError } from "@zk0/federation";
 import { FinetuneError } from "@zk0/finetune";
+import { FlowerError } from "@zk0/flower";
 import { HubError } from "@zk0/hub";
 import { PolicyError } from "@zk0/policy";
 import { SimError } from "@zk0/sim";
@@ -89,6 +90,12 @@ export const EXIT_CODES = {
 		meaning: "The Hugging Face hub refuses, cannot be reached, or has not what was named.",
 		help: "Check the name, the token (HF_TOKEN) and the network; what is downloaded already is kept.",
 	},
+	network: {
+		code: 12,
+		name: "network",
+		meaning: "A server or client cannot be started or reached, or refuses.",
+		help: "Look at `zk0 server status` and `zk0 server logs`, or at `zk0 client status` and `zk0 client logs`.",
+	},
 	"data-errors": {
 		code: 13,
 		name: "data-errors",
@@ -129,6 +136,13 @@ const CLI_ERRORS: Readonly<Record<CliErrorCode, ExitName>> = {
 	"run-not-resumable": "run",
 	"recording-failed": "simulator",
 	"cache-damaged": "storage",
+	"state-damaged": "storage",
+	"bad-invitation": "usage",
+	"not-joined": "usage",
+	"server-refused": "network",
+	"not-running": "network",
+	"start-failed": "network",
+	"check-failed": "network",
 	interrupted: "interrupted",
 };
 
@@ -179,7 +193,13 @@ const PACKAGE_ERRORS: readonly ErrorRow[] = [
 		"log-mismatch": "run",
 		"corrupt-object": "run",
 		"bad-weights": "model",
+		unavailable: "network",
+		deadline: "network",
+		"not-admitted": "network",
+		"site-name-taken": "network",
+		"unknown-member": "usage",
 	}),
+	row(FlowerError, "network"),
 ];
 
 /** Codes that Node's file system calls put on their errors. */

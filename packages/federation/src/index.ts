@@ -23,7 +23,7 @@ export type { FileSystem } from "./file-system.ts";
 export type { Grid, OnlineSite, Outcome, PendingOutcome, SiteTask, TaskRef, Traffic } from "./grid.ts";
 export type { LogContent } from "./hash-log.ts";
 export { canonicalJson, type JsonValue } from "./json.ts";
-export { type MemberEvent, type MemberLog, openMemberLog } from "./member-log.ts";
+export { type MemberEvent, type MemberLog, openMemberLog, readMembers } from "./member-log.ts";
 export { type Member, type Members, newMember, openMembers, type Registration } from "./members.ts";
 export { keyFingerprint, nodeIdOf } from "./node-id.ts";
 export { type ObjectStore, type ObjectUpload, openObjectStore, type StoredObject } from "./object-store.ts";

@@ -5,7 +5,7 @@ import { FlowerError } from "@zk0/flower";
 import { z } from "zod";
 import type { Clock } from "./clock.ts";
 import { FederationError } from "./errors.ts";
-import { type HashLog, type LogKind, openHashLog } from "./hash-log.ts";
+import { type HashLog, type LogKind, openHashLog, verifyHashLog } from "./hash-log.ts";
 import { type Member, type Members, newMember, type Registration } from "./members.ts";
 import { keyFingerprint, nodeIdOf } from "./node-id.ts";
 import { isSiteName } from "./protocol.ts";
@@ -75,6 +75,14 @@ export async function openMemberLog(path: string, clock: Clock): Promise<MemberL
 	return new LoggedMembers(await openHashLog(path, MEMBER_LOG), clock);
 }
 
+/** What a member log says, without opening it for writing. @throws FederationError log-tampered | storage */
+export async function readMembers(
+	path: string,
+): Promise<Pick<MemberLog, "events" | "head"> & { readonly members: readonly Member[] }> {
+	const { events, head } = await verifyHashLog(path, MEMBER_LOG);
+	return { events, head, members: replayMembers(events) };
+}
+
 interface Invitation {
 	readonly site: string | null;
 	readonly expiresAtMs: number;
@@ -95,6 +103,7 @@ class LoggedMembers implements MemberLog {
 		this.#log = log;
 		this.#clock = clock;
 		for (const event of log.events) this.#apply(event);
+		for (const member of replayMembers(log.events)) this.#set(member);
 	}
 
 	get events(): readonly MemberEvent[] {
@@ -203,7 +212,8 @@ class LoggedMembers implements MemberLog {
 		return this.#inOrder(async () => {
 			const state = this.#bySite.get(name)?.state;
 			if (state === undefined || (state === "revoked" && kind === "member.approved")) {
-				const message = state === undefined ? `there is no site ${name}` : `the key of ${name} was revoked for good`;
+				const message =
+					state === undefined ? `there is no site ${name}` : `the key of ${name} was revoked for good`;
 				throw new FederationError("unknown-member", message, { ids: { site: name } });
 			}
 			await this.#record({ kind, at: this.#now(), site: name });
@@ -223,6 +233,9 @@ class LoggedMembers implements MemberLog {
 	async #record(event: MemberEvent): Promise<void> {
 		await this.#log.append([event]);
 		this.#apply(event);
+		if (event.kind === "invitation.made" || event.kind === "registration.refused") return;
+		const related = this.#log.events.filter((other) => "site" in other && other.site === event.site);
+		for (const member of replayMembers(related)) this.#set(member);
 	}
 
 	#apply(event: MemberEvent): void {
@@ -230,14 +243,8 @@ class LoggedMembers implements MemberLog {
 			const expiresAtMs = Date.parse(event.expiresAt);
 			this.#invitations.set(event.secretSha256, { site: event.site, expiresAtMs, isUsed: false });
 		} else if (event.kind === "member.registered") {
-			const { publicKeyPem, state } = event;
-			this.#set({ site: event.site, publicKeyPem, nodeId: nodeIdOf(publicKeyPem), state });
 			const invitation = event.invitation === null ? undefined : this.#invitations.get(event.invitation);
 			if (invitation !== undefined) invitation.isUsed = true;
-		} else if (event.kind === "member.approved" || event.kind === "member.revoked") {
-			const member = this.#bySite.get(event.site);
-			const state = event.kind === "member.approved" ? "approved" : "revoked";
-			if (member !== undefined) this.#set({ ...member, state });
 		}
 	}
 
@@ -256,6 +263,21 @@ class LoggedMembers implements MemberLog {
 		this.#tail = done.catch(() => undefined);
 		return done;
 	}
+}
+
+function replayMembers(events: readonly MemberEvent[]): Member[] {
+	const members = new Map<string, Member>();
+	for (const event of events) {
+		if (event.kind === "member.registered") {
+			const { site: name, publicKeyPem, state } = event;
+			members.set(name, { site: name, publicKeyPem, nodeId: nodeIdOf(publicKeyPem), state });
+		} else if (event.kind === "member.approved" || event.kind === "member.revoked") {
+			const member = members.get(event.site);
+			const state = event.kind === "member.approved" ? "approved" : "revoked";
+			if (member !== undefined) members.set(event.site, { ...member, state });
+		}
+	}
+	return [...members.values()].sort((a, b) => (a.site < b.site ? -1 : 1));
 }
 
 function hashOf(secret: string): string {

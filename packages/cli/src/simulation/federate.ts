@@ -38,6 +38,8 @@ export interface Federation {
 	readonly sites: readonly OpenedSite[];
 	readonly reporter: RunReporter;
 	readonly signal: AbortSignal;
+	/** What happens, from where the log ends. @default a simulation of `sites` in this process */
+	readonly start?: (log: EventLog) => AsyncGenerator<RoundEvent, void>;
 }
 
 /** How it ended. */
@@ -62,8 +64,8 @@ export async function federate(federation: Federation): Promise<FederationEnd> {
 		numKept: config.keepCheckpoints,
 	});
 	await repairCheckpoints(checkpoints, log, federation);
-	await using pool = await createEngines(base.model, federation);
-	for await (const event of startSimulation(federation, log, pool)) {
+	const start = federation.start ?? ((opened) => startSimulation(federation, opened));
+	for await (const event of start(log)) {
 		reporter.event(event);
 		if (event.kind === "round.aggregated") {
 			await checkpoints.write(event.round, roundWeights(paths, event.weightsSha256));
@@ -82,7 +84,7 @@ async function finish(
 	const { paths, record, sites, config } = federation;
 	const last = replayRun(events).round;
 	const completed = events.at(-1)?.kind === "run.completed";
-	if (completed) {
+	if (completed && sites.length > 0) {
 		const { threads, device } = record.machine;
 		const opened = sites.map(({ site }) => site);
 		await writePreviews({ paths, round: last, sites: opened, seed: config.seed, threads, device, signal });
@@ -130,16 +132,14 @@ async function createEngines(model: PolicyModel, { record, cache }: Federation):
 	return createPool(engines);
 }
 
-function startSimulation(
-	{ paths, record, config, sites, reporter, signal }: Federation,
-	log: EventLog,
-	pool: Pool<PolicyEngine>,
-): AsyncGenerator<RoundEvent, void> {
+async function* startSimulation(federation: Federation, log: EventLog): AsyncGenerator<RoundEvent, void> {
+	const { paths, record, config, base, sites, reporter, signal } = federation;
+	await using pool = await createEngines(base.model, federation);
 	// Sites share engines, so they share what a shrunk micro-batch is; updates record the size they were made with.
 	const microBatching = watchedMicroBatching(record.machine.microBatch, ({ site, from, to, why }) => {
 		reporter.note(`${site}: micro-batch ${from} → ${to}, the batch stays: ${why}`);
 	});
-	return simulate({
+	yield* simulate({
 		runId: paths.id,
 		seed: config.seed,
 		numRounds: config.rounds,

@@ -1,0 +1,141 @@
+// `zk0 client …`: a site's side of a federation on the network.
+import { z } from "zod";
+import { defineCommand } from "../command.ts";
+import { RUN_OPTIONS } from "../config/run-options.ts";
+import { clientStatusSchema, joinFederation, serveTasks } from "../network/client-process.ts";
+import { type Daemon, followLog, runningPid, startDaemon, stopDaemon, tailOf } from "../network/daemon.ts";
+import { type ClientHome, clientHome, STATE_OPTION } from "../network/home.ts";
+import { parseInvitation } from "../network/invitation.ts";
+import { readJsonFile } from "../network/private-file.ts";
+
+const STATE = { state: STATE_OPTION };
+
+/** The client's background process. */
+function daemonOf(home: ClientHome): Daemon {
+	return { role: "client", log: home.log, lock: home.lock, ready: home.status };
+}
+
+/** `zk0 client join`. */
+export const clientJoin = defineCommand({
+	path: ["client", "join"],
+	summary:
+		"Join a federation: check the recordings, make this site's key, trust the server, ask to be let in.",
+	positionals: [
+		{ name: "invitation", summary: "the line that `zk0 server invite` printed" },
+		{
+			name: "dataset",
+			summary: "the site's recordings: a LeRobot dataset's directory, hf:<user>/<name> or sim:<task>",
+		},
+	],
+	options: {
+		...STATE,
+		name: {
+			kind: "text",
+			schema: z.string().min(1),
+			value: "<site>",
+			summary: "this site's name, when the invitation leaves it open",
+		},
+		camera: {
+			...RUN_OPTIONS.camera,
+			value: "<dataset camera>=<policy camera>",
+			summary: "which camera of the recordings is which of the policy, repeatable; without it, equal names",
+		},
+		threads: { ...RUN_OPTIONS.threads, summary: "compute threads (default: 1, as in the small presets)" },
+		device: RUN_OPTIONS.device,
+	},
+	notes: [
+		"Recordings and statistics stay here; only trained tensors travel. The key never leaves this machine.",
+	],
+	examples: ["zk0 client join zk0://fl.example.org:9092/kitchen/…/… recordings/kitchen"],
+	async run({ values, named, host, output }) {
+		const home = clientHome(host, values.state);
+		const joined = await joinFederation(
+			home,
+			parseInvitation(named["invitation"] ?? ""),
+			{
+				data: named["dataset"] ?? "",
+				site: values.name,
+				camera: values.camera ?? null,
+				threads: values.threads ?? 1,
+				device: values.device ?? "cpu",
+			},
+			{ host, output },
+		);
+		output.result(joined, () =>
+			joined.state === "approved"
+				? `${joined.site} is a member of ${joined.server}; start with: zk0 client start`
+				: `${joined.site} waits for approval at ${joined.server}; start all the same: zk0 client start`,
+		);
+	},
+});
+
+/** `zk0 client start`. */
+export const clientStart = defineCommand({
+	path: ["client", "start"],
+	summary: "Serve the tasks of the federation that this site joined, in the background.",
+	positionals: [{ name: "dataset", summary: "other recordings than at joining", optional: true }],
+	options: {
+		...STATE,
+		foreground: { kind: "switch", schema: z.boolean(), summary: "stay in this terminal instead" },
+	},
+	async run({ values, named, host, output }) {
+		const home = clientHome(host, values.state);
+		const { dataset } = named;
+		if (values.foreground === true) return await serveTasks(home, dataset, { host, output });
+		const words = [
+			"client",
+			"start",
+			"--foreground",
+			"--state",
+			home.dir,
+			...(dataset === undefined ? [] : [dataset]),
+		];
+		const pid = await startDaemon(daemonOf(home), words, host.signal);
+		output.result({ pid }, () => `started, process ${pid}, log ${home.log}`);
+	},
+});
+
+/** `zk0 client stop`. */
+export const clientStop = defineCommand({
+	path: ["client", "stop"],
+	summary: "Stop this site's client; its task is given up and comes again later.",
+	options: STATE,
+	async run({ values, host, output }) {
+		const pid = await stopDaemon(daemonOf(clientHome(host, values.state)), host.signal);
+		output.result({ pid }, () => "stopped");
+	},
+});
+
+/** `zk0 client status`. */
+export const clientStatus = defineCommand({
+	path: ["client", "status"],
+	summary: "Show what this site's client does.",
+	options: STATE,
+	async run({ values, host, output }) {
+		const home = clientHome(host, values.state);
+		const pid = (await runningPid(daemonOf(home))) ?? null;
+		const last = (await readJsonFile(home.status, clientStatusSchema)) ?? null;
+		output.result({ pid, last }, () => {
+			const process = pid === null ? "not running" : `running, process ${pid}`;
+			return last === null
+				? process
+				: `${process}\n${last.site} at ${last.server}: ${last.state} (since ${last.at})`;
+		});
+	},
+});
+
+/** `zk0 client logs`. */
+export const clientLogs = defineCommand({
+	path: ["client", "logs"],
+	summary: "Show the end of the client's log.",
+	options: {
+		...STATE,
+		follow: { kind: "switch", schema: z.boolean(), summary: "go on showing what is added, until Ctrl-C" },
+	},
+	async run({ values, host, output }) {
+		const { log } = clientHome(host, values.state);
+		const lines = await tailOf(log);
+		output.result({ lines }, () => lines.join("\n"));
+		if (values.follow === true) for await (const line of followLog(log, host.signal)) output.line(line);
+	},
+});

@@ -1,0 +1,95 @@
+// `zk0 run`: hands a run to the server of this machine and watches it.
+import { z } from "zod";
+import { CliError } from "../cli-error.ts";
+import { defineCommand } from "../command.ts";
+import { pickRunOptions } from "../config/resolve.ts";
+import { RUN_OPTIONS } from "../config/run-options.ts";
+import { callAdmin } from "../network/admin-client.ts";
+import { STATE_OPTION, serverHome } from "../network/home.ts";
+import { type ServerStatus, serverStatusSchema } from "../network/server-status.ts";
+
+/** The settings of a run that are the federation's, and not those of a site or of a simulation. */
+const SETTINGS = {
+	preset: RUN_OPTIONS.preset,
+	init: RUN_OPTIONS.init,
+	loraRank: RUN_OPTIONS.loraRank,
+	loraAlpha: RUN_OPTIONS.loraAlpha,
+	loraFreezeA: RUN_OPTIONS.loraFreezeA,
+	rounds: RUN_OPTIONS.rounds,
+	localSteps: RUN_OPTIONS.localSteps,
+	batchSize: RUN_OPTIONS.batchSize,
+	learningRate: RUN_OPTIONS.learningRate,
+	warmupSteps: RUN_OPTIONS.warmupSteps,
+	strategy: RUN_OPTIONS.strategy,
+	proximalMu: RUN_OPTIONS.proximalMu,
+	siteFraction: RUN_OPTIONS.siteFraction,
+	keepOptimizerState: RUN_OPTIONS.keepOptimizerState,
+	heldOut: RUN_OPTIONS.heldOut,
+	evalFrames: RUN_OPTIONS.evalFrames,
+	sampledFrames: RUN_OPTIONS.sampledFrames,
+	keepCheckpoints: RUN_OPTIONS.keepCheckpoints,
+	updateDtype: RUN_OPTIONS.updateDtype,
+	seed: RUN_OPTIONS.seed,
+	minSites: {
+		...RUN_OPTIONS.minSites,
+		summary: "clients that must be online before a round starts, and updates that it needs",
+	},
+};
+
+const POLL_MS = 500;
+
+/** The command. */
+export const run = defineCommand({
+	path: ["run"],
+	summary: "Start a run on the server: it begins when enough clients are there.",
+	options: {
+		...SETTINGS,
+		state: STATE_OPTION,
+		detach: { kind: "switch", schema: z.boolean(), summary: "do not wait for the run's end" },
+	},
+	examples: ["zk0 run --rounds 10 --strategy fedprox --min-sites 3"],
+	async run({ values, host, output }) {
+		const home = serverHome(host, values.state);
+		const settings = pickRunOptions(values);
+		// The number of sites is not known here; the settings are complete with the fewest that will do.
+		const body = { ...settings, sites: values.minSites ?? 1 };
+		const { runId } = await callAdmin(
+			home,
+			{ method: "POST", path: "/runs", body },
+			z.object({ runId: z.string() }),
+			host.signal,
+		);
+		if (values.detach === true) {
+			output.result({ runId }, () => `${runId} is queued; see \`zk0 status\``);
+			return;
+		}
+		let shown = "";
+		for (;;) {
+			const status = await callAdmin(
+				home,
+				{ method: "GET", path: "/status" },
+				serverStatusSchema,
+				host.signal,
+			);
+			const found = status.runs.find((one) => one.runId === runId);
+			const line = describe(found);
+			if (line !== shown) output.line(line);
+			shown = line;
+			if (found?.state === "completed") {
+				output.result(found, () => `${runId} is completed, SHA-256 ${found.modelSha256 ?? "unknown"}`);
+				return;
+			}
+			if (found?.state === "failed" || found?.state === "stopped")
+				throw new CliError("run-failed", `${runId}: ${found.message ?? found.state}`);
+			await new Promise((resolve) => {
+				setTimeout(resolve, POLL_MS);
+			});
+		}
+	},
+});
+
+function describe(found: ServerStatus["runs"][number] | undefined): string {
+	if (found === undefined) return "the server does not know the run";
+	const { runId, state, round, rounds, message } = found;
+	return `${runId} ${state}, round ${round} of ${rounds}${message === null ? "" : `: ${message}`}`;
+}

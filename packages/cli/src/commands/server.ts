@@ -1,0 +1,203 @@
+// `zk0 server …`: a federation's server and what its operator does with it.
+import { z } from "zod";
+import { CliError } from "../cli-error.ts";
+import { defineCommand } from "../command.ts";
+import type { Host } from "../host.ts";
+import { callAdmin } from "../network/admin-client.ts";
+import { type Daemon, followLog, startDaemon, stopDaemon, tailOf } from "../network/daemon.ts";
+import { type ServerHome, STATE_OPTION, serverHome } from "../network/home.ts";
+import { checkServer, renderChecks } from "../network/server-check.ts";
+import { resolveSettings, type ServerSettings, serveFederation } from "../network/server-process.ts";
+import { renderStatus, serverStatusSchema } from "../network/server-status.ts";
+
+const STATE = { state: STATE_OPTION };
+const nothing = z.object({});
+
+/** The server's background process. */
+function daemonOf(home: ServerHome): Daemon {
+	return { role: "server", log: home.log, lock: home.lock, ready: home.admin };
+}
+
+/** `zk0 server start`. */
+export const serverStart = defineCommand({
+	path: ["server", "start"],
+	summary: "Start a federation's server: TLS 1.3 with a certificate of its own, in the background.",
+	options: {
+		...STATE,
+		listen: {
+			kind: "text",
+			schema: z.string().min(1),
+			value: "<address>",
+			summary: "address to bind (default: 0.0.0.0, all of this machine's)",
+		},
+		port: {
+			kind: "number",
+			schema: z.number().int().min(0).max(65_535),
+			value: "<n>",
+			summary: "port to bind (default: 9092, Flower's; 0: any)",
+		},
+		address: {
+			kind: "text",
+			schema: z.string().min(1),
+			value: "<name>",
+			summary: "name or address under which sites reach the server; it goes into certificate and invitations",
+		},
+		plaintext: {
+			kind: "switch",
+			schema: z.boolean(),
+			summary: "no TLS; only with --listen on a loopback address",
+		},
+		foreground: { kind: "switch", schema: z.boolean(), summary: "stay in this terminal instead" },
+	},
+	notes: [
+		"Address and port are kept, so that a later start needs no flags. Runs that are not finished go on by themselves.",
+	],
+	examples: [
+		"zk0 server start --address fl.example.org",
+		"zk0 server start --listen 127.0.0.1 --address 127.0.0.1",
+	],
+	async run({ values, host, output }) {
+		const home = serverHome(host, values.state);
+		const changes: Partial<ServerSettings> = {
+			...(values.listen === undefined ? {} : { listen: values.listen }),
+			...(values.port === undefined ? {} : { port: values.port }),
+			...(values.address === undefined ? {} : { address: values.address }),
+			...(values.plaintext === undefined ? {} : { security: values.plaintext ? "plaintext" : "tls" }),
+		};
+		if (values.foreground === true) return await serveFederation(home, changes, { host, output });
+		await resolveSettings(home, changes);
+		const words = Object.entries({
+			listen: values.listen,
+			port: values.port,
+			address: values.address,
+		}).flatMap(([flag, value]) => (value === undefined ? [] : [`--${flag}`, String(value)]));
+		const security =
+			values.plaintext === undefined ? [] : [values.plaintext ? "--plaintext" : "--no-plaintext"];
+		const pid = await startDaemon(
+			daemonOf(home),
+			["server", "start", "--foreground", "--state", home.dir, ...words, ...security],
+			host.signal,
+		);
+		const status = await statusOf(home, host);
+		output.result({ pid, ...status }, () =>
+			[`started, process ${pid}`, renderStatus(status), `log ${home.log}`].join("\n"),
+		);
+	},
+});
+
+/** `zk0 server stop`. */
+export const serverStop = defineCommand({
+	path: ["server", "stop"],
+	summary: "Stop the server; the run under way goes on at the next start.",
+	options: STATE,
+	async run({ values, host, output }) {
+		const pid = await stopDaemon(daemonOf(serverHome(host, values.state)), host.signal);
+		output.result({ pid }, () => "stopped");
+	},
+});
+
+/** `zk0 server status` and `zk0 status`. */
+function statusCommand(path: readonly string[]) {
+	return defineCommand({
+		path,
+		summary: "Show sites, runs and what the server waits for.",
+		options: STATE,
+		async run({ values, host, output }) {
+			const status = await statusOf(serverHome(host, values.state), host);
+			output.result(status, () => renderStatus(status));
+		},
+	});
+}
+
+/** `zk0 server status`. */
+export const serverStatus = statusCommand(["server", "status"]);
+/** `zk0 status`. */
+export const status = statusCommand(["status"]);
+
+/** `zk0 server logs`. */
+export const serverLogs = defineCommand({
+	path: ["server", "logs"],
+	summary: "Show the end of the server's log.",
+	options: {
+		...STATE,
+		follow: { kind: "switch", schema: z.boolean(), summary: "go on showing what is added, until Ctrl-C" },
+	},
+	async run({ values, host, output }) {
+		const { log } = serverHome(host, values.state);
+		const lines = await tailOf(log);
+		output.result({ lines }, () => lines.join("\n"));
+		if (values.follow === true) for await (const line of followLog(log, host.signal)) output.line(line);
+	},
+});
+
+/** `zk0 server invite`. */
+export const serverInvite = defineCommand({
+	path: ["server", "invite"],
+	summary: "Print a line with which one site can join, within seven days.",
+	options: {
+		...STATE,
+		name: {
+			kind: "text",
+			schema: z.string().min(1),
+			value: "<site>",
+			summary: "the site's name; without it, the site chooses",
+		},
+	},
+	notes: ["Whoever has the line can join with it once: send it as you would send a password."],
+	examples: ["zk0 server invite --name kitchen"],
+	async run({ values, host, output }) {
+		const { invitation } = await callAdmin(
+			serverHome(host, values.state),
+			{ method: "POST", path: "/invitations", body: { site: values.name ?? null } },
+			z.object({ invitation: z.string() }),
+			host.signal,
+		);
+		output.result({ invitation }, () => invitation);
+	},
+});
+
+/** `zk0 server approve <site>` and `zk0 server revoke <site>`. */
+function memberCommand(verb: "approve" | "revoke", summary: string, done: string) {
+	return defineCommand({
+		path: ["server", verb],
+		summary,
+		positionals: [{ name: "site", summary: "the site's name" }],
+		options: STATE,
+		async run({ values, named, host, output }) {
+			const site = named["site"] ?? "";
+			const request = { method: "POST", path: `/members/${verb}`, body: { site } } as const;
+			await callAdmin(serverHome(host, values.state), request, nothing, host.signal);
+			output.result({ site, state: done }, () => `${site} is ${done}`);
+		},
+	});
+}
+
+/** `zk0 server approve`. */
+export const serverApprove = memberCommand(
+	"approve",
+	"Let a site in that joined without an invitation.",
+	"approved",
+);
+/** `zk0 server revoke`. */
+export const serverRevoke = memberCommand("revoke", "Shut a site's key out for good.", "revoked");
+
+/** `zk0 server check`. */
+export const serverCheck = defineCommand({
+	path: ["server", "check"],
+	summary:
+		"Check the server's security: TLS, keys, permissions, expiry, ports, pending approvals, audit log.",
+	options: STATE,
+	async run({ values, host, output }) {
+		const checks = await checkServer(serverHome(host, values.state), host);
+		const failed = checks.filter(({ isGood }) => !isGood);
+		output.result({ checks }, () => renderChecks(checks));
+		if (failed.length > 0)
+			throw new CliError("check-failed", `${failed.length} of ${checks.length} checks failed`, {
+				cure: failed.map(({ cure }) => cure).join("; "),
+			});
+	},
+});
+
+async function statusOf(home: ServerHome, host: Host) {
+	return await callAdmin(home, { method: "GET", path: "/status" }, serverStatusSchema, host.signal);
+}

@@ -1,0 +1,199 @@
+// The client as a process: joins with an invitation, then serves the tasks of the federation it joined until stopped.
+import { openDataset } from "@zk0/dataset";
+import { type ClientEvent, isSiteName, runClient, systemClock } from "@zk0/federation";
+import {
+	authenticated,
+	createNodeIdentity,
+	Fleet,
+	FlowerError,
+	loadNodeIdentity,
+	type NodeIdentity,
+	type Transport,
+} from "@zk0/flower";
+import { fetchAuthority, grpcTransport } from "@zk0/flower/node";
+import { z } from "zod";
+import { CliError } from "../cli-error.ts";
+import type { Host } from "../host.ts";
+import type { Output } from "../output.ts";
+import { withRunLock } from "../run-directory/run-lock.ts";
+import type { LocatedPlan } from "../simulation/site-plans.ts";
+import { locateData } from "../sources/locate-data.ts";
+import { type ClientHome, makePrivateFolder } from "./home.ts";
+import type { Invitation } from "./invitation.ts";
+import { readIfThere, readJsonFile, writePrivateFile, writePrivateJson } from "./private-file.ts";
+import { createSiteApp } from "./site-app.ts";
+
+const CALL_TIMEOUT_MS = 15_000;
+/** How often a client says that it is there; the server counts 10 s of silence as offline. */
+const HEARTBEAT_MS = 3000;
+
+const settingsSchema = z.object({
+	host: z.string(),
+	port: z.int(),
+	/** PEM of the server's authority; null: plaintext, on this machine only. */
+	authority: z.string().nullable(),
+	site: z.string(),
+	data: z.string(),
+	camera: z.record(z.string(), z.string()).nullable(),
+	threads: z.int(),
+	device: z.enum(["auto", "cpu", "webgpu", "cuda"]),
+});
+
+/** What a client remembers of its federation. */
+export type ClientSettings = z.infer<typeof settingsSchema>;
+
+/** What a client's status file says. */
+export const clientStatusSchema = z.object({
+	pid: z.int(),
+	site: z.string(),
+	server: z.string(),
+	at: z.iso.datetime(),
+	state: z.string(),
+});
+
+/** The surroundings. */
+export interface ClientContext {
+	readonly host: Host;
+	readonly output: Output;
+}
+
+/** How joining ended. */
+export interface Joined {
+	readonly site: string;
+	readonly server: string;
+	readonly state: "approved" | "pending";
+}
+
+/** Joins a federation: checks the recordings, makes the key, pins the server, registers. @throws CliError; FlowerError */
+export async function joinFederation(
+	home: ClientHome,
+	invitation: Invitation,
+	choices: Pick<ClientSettings, "data" | "camera" | "threads" | "device"> & {
+		readonly site: string | undefined;
+	},
+	context: ClientContext,
+): Promise<Joined> {
+	const { host, port, secret, fingerprint } = invitation;
+	const site = invitation.site ?? choices.site;
+	if (site === undefined || !isSiteName(site))
+		throw new CliError("missing-argument", "the invitation leaves the name to you", {
+			cure: "give --name <site>",
+		});
+	const { plan } = await openData(site, choices.data, context);
+	await makePrivateFolder(home.dir);
+	const authority =
+		fingerprint === null
+			? null
+			: await fetchAuthority({ host, port, fingerprint, timeoutMs: CALL_TIMEOUT_MS });
+	const settings: ClientSettings = { ...choices, host, port, authority, site, data: plan.uri };
+	const identity = await ownIdentity(home);
+	await using transport = connect(settings);
+	const state = await register(transport, identity, { site, invite: secret });
+	await writePrivateJson(home.settings, settings);
+	return { site, server: `${host}:${port}`, state };
+}
+
+/** Serves tasks until the host's signal aborts. @throws CliError "not-joined"; FederationError */
+export async function serveTasks(
+	home: ClientHome,
+	dataUri: string | undefined,
+	context: ClientContext,
+): Promise<void> {
+	const { host, output } = context;
+	const settings = await readJsonFile(home.settings, settingsSchema);
+	if (settings === undefined)
+		throw new CliError("not-joined", `${home.dir} belongs to no federation yet`, {
+			cure: "ask the server's operator for an invitation, then `zk0 client join <invitation> <dataset>`",
+		});
+	// Whatever this process writes is for its owner only.
+	process.umask(0o077);
+	await withRunLock(home.lock, async () => {
+		const { site, threads, device, camera } = settings;
+		const { plan, dataset } = await openData(site, dataUri ?? settings.data, context);
+		await using app = createSiteApp({ home, plan, dataset, camera, threads, device, host });
+		await using transport = connect(settings);
+		const server = `${settings.host}:${settings.port}`;
+		let lastState = "";
+		/** Status files are written one after another. */
+		let writing: Promise<void> = Promise.resolve();
+		const note = (state: string): void => {
+			if (state === lastState) return;
+			lastState = state;
+			const at = new Date(host.now()).toISOString();
+			output.line(`${at} ${state}`);
+			const status = { pid: process.pid, site, server, at, state };
+			writing = writing
+				.then(() => writePrivateJson(home.status, status))
+				.catch((error: unknown) => output.line(`cannot write ${home.status}: ${String(error)}`));
+		};
+		note("connecting");
+		await runClient({
+			transport,
+			identity: await ownIdentity(home),
+			app,
+			site,
+			dir: home.work,
+			clock: systemClock(),
+			signal: host.signal,
+			onEvent: (event) => note(textOf(event)),
+			heartbeatMs: HEARTBEAT_MS,
+			retry: { attempts: Number.POSITIVE_INFINITY },
+		});
+		note("stopped");
+		await writing;
+	});
+}
+
+/** The site's recordings on this machine, checked to be a dataset. */
+async function openData(site: string, uri: string, context: ClientContext) {
+	const located = await locateData(uri, context);
+	const { dir, selection } = located;
+	const dataset = await openDataset(dir, { selection, signal: context.host.signal });
+	const plan: LocatedPlan = { name: site, uri: located.uri, source: null, located };
+	return { plan, dataset };
+}
+
+function connect({ host, port, authority }: ClientSettings): Transport {
+	const security = authority === null ? "plaintext" : { rootCertificates: authority };
+	return grpcTransport({ host, port, security });
+}
+
+/** The site's key, made when there is none; it never leaves this machine. */
+async function ownIdentity(home: ClientHome): Promise<NodeIdentity> {
+	const kept = await readIfThere(home.key);
+	if (kept !== undefined) return loadNodeIdentity(kept);
+	const identity = createNodeIdentity();
+	await writePrivateFile(home.key, identity.privateKeyPem);
+	return identity;
+}
+
+async function register(
+	transport: Transport,
+	identity: NodeIdentity,
+	request: { readonly site: string; readonly invite: string },
+): Promise<Joined["state"]> {
+	const signed = authenticated(transport, identity, () => Date.now());
+	const publicKey = Buffer.from(identity.publicKeyPem);
+	const options = { timeoutMs: CALL_TIMEOUT_MS };
+	await signed.unary(Fleet.method.registerNode, { publicKey, ...request }, options);
+	try {
+		// Without a session this only asks: an approved key is told to bring one.
+		await signed.unary(Fleet.method.activateNode, { publicKey }, options);
+		return "approved";
+	} catch (error) {
+		if (!(error instanceof FlowerError)) throw error;
+		if (error.code === "failed-precondition") return "approved";
+		if (error.code === "permission-denied") return "pending";
+		throw error;
+	}
+}
+
+function textOf(event: ClientEvent): string {
+	if (event.kind === "online") return "online, waiting for a task";
+	if (event.kind === "pending") return `waiting for approval: ${event.message}`;
+	if (event.kind === "retrying") return `trying to reach the server: ${event.message}`;
+	if (event.kind === "task") return `${event.phase}, round ${event.round} of ${event.runId}`;
+	const { end } = event;
+	if (end.kind === "refused") return `refused: ${end.refusal.reason}`;
+	return end.kind === "withdrawn" ? "task withdrawn, waiting for the next" : "delivered, waiting for a task";
+}

@@ -1,0 +1,109 @@
+// Processes in the background: starting one and waiting until it is ready, stopping it, showing its log.
+import { spawn } from "node:child_process";
+import { open, readFile } from "node:fs/promises";
+import { dirname } from "node:path";
+import { isProcessAlive } from "@zk0/arrays/node";
+import { z } from "zod";
+import { CliError } from "../cli-error.ts";
+import { makePrivateFolder } from "./home.ts";
+import { readIfThere, readJsonFile } from "./private-file.ts";
+
+const START_TIMEOUT_MS = 30_000;
+const STOP_TIMEOUT_MS = 60_000;
+const POLL_MS = 50;
+const LOG_TAIL_LINES = 200;
+
+const holderSchema = z.object({ pid: z.int() });
+
+/** A background process and the files by which it is known. */
+export interface Daemon {
+	/** `server` or `client`. */
+	readonly role: string;
+	/** Its output goes here. */
+	readonly log: string;
+	/** Names its process while it runs. */
+	readonly lock: string;
+	/** Appears with its process id when it is ready. */
+	readonly ready: string;
+}
+
+/** The process that runs now, if any. */
+export async function runningPid({ lock }: Daemon): Promise<number | undefined> {
+	const holder = await readJsonFile(lock, holderSchema);
+	return holder !== undefined && isProcessAlive(holder.pid) ? holder.pid : undefined;
+}
+
+/** Starts `zk0 <words>` in the background. @throws CliError "start-failed" with the last lines of its log */
+export async function startDaemon(
+	daemon: Daemon,
+	words: readonly string[],
+	signal: AbortSignal,
+): Promise<number> {
+	const { role, log, ready } = daemon;
+	const earlier = await runningPid(daemon);
+	if (earlier !== undefined)
+		throw new CliError("start-failed", `the ${role} runs already, as process ${earlier}`, {
+			cure: `see \`zk0 ${role} status\``,
+		});
+	await makePrivateFolder(dirname(log));
+	const file = await open(log, "a", 0o600);
+	const [, main = ""] = process.argv;
+	const child = spawn(process.execPath, [...process.execArgv, main, ...words], {
+		detached: true,
+		stdio: ["ignore", file.fd, file.fd],
+	});
+	await file.close();
+	const over = new AbortController();
+	child.once("exit", () => over.abort());
+	for (let waitedMs = 0; waitedMs < START_TIMEOUT_MS && !over.signal.aborted; waitedMs += POLL_MS) {
+		signal.throwIfAborted();
+		const found = await readJsonFile(ready, holderSchema);
+		if (found !== undefined && found.pid === child.pid) {
+			child.unref();
+			return found.pid;
+		}
+		await pause();
+	}
+	if (!over.signal.aborted) child.kill();
+	throw new CliError("start-failed", `the ${role} did not start: ${(await tailOf(log, 3)).join(" ")}`, {
+		cure: `see ${log}`,
+	});
+}
+
+/** Asks the process to stop and waits until it has. @throws CliError "not-running" */
+export async function stopDaemon(daemon: Daemon, signal: AbortSignal): Promise<number> {
+	const pid = await runningPid(daemon);
+	if (pid === undefined) throw new CliError("not-running", `no ${daemon.role} runs from this folder`);
+	process.kill(pid, "SIGTERM");
+	for (let waitedMs = 0; waitedMs < STOP_TIMEOUT_MS && isProcessAlive(pid); waitedMs += POLL_MS) {
+		signal.throwIfAborted();
+		await pause();
+	}
+	if (isProcessAlive(pid))
+		throw new CliError("not-running", `process ${pid} is still stopping`, { cure: "try again in a minute" });
+	return pid;
+}
+
+/** The last lines of a log; none when there is no log yet. */
+export async function tailOf(log: string, numLines: number = LOG_TAIL_LINES): Promise<string[]> {
+	const text = await readIfThere(log);
+	return text === undefined ? [] : text.trimEnd().split("\n").slice(-numLines);
+}
+
+/** Lines that are added to a log from now on, until the signal aborts. */
+export async function* followLog(log: string, signal: AbortSignal): AsyncGenerator<string> {
+	let seen = (await readIfThere(log))?.length ?? 0;
+	while (!signal.aborted) {
+		const text = await readFile(log, "utf8");
+		const end = text.lastIndexOf("\n") + 1;
+		if (end > seen) yield* text.slice(seen, end).trimEnd().split("\n");
+		seen = Math.max(seen, end);
+		await pause(500);
+	}
+}
+
+function pause(durationMs: number = POLL_MS): Promise<void> {
+	return new Promise((resolve) => {
+		setTimeout(resolve, durationMs);
+	});
+}

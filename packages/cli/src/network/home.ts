@@ -1,0 +1,96 @@
+// Where a server and a client keep what lasts: folders that only their owner may read.
+import { mkdir } from "node:fs/promises";
+import { homedir } from "node:os";
+import { join, resolve } from "node:path";
+import { z } from "zod";
+import type { OptionSpec } from "../arguments/option.ts";
+import type { Host } from "../host.ts";
+
+/** The paths of a server. */
+export interface ServerHome {
+	readonly dir: string;
+	/** Address and port, as the first start chose them. */
+	readonly settings: string;
+	/** The authority's certificate and key. */
+	readonly authority: string;
+	readonly authorityKey: string;
+	readonly certificate: string;
+	readonly certificateKey: string;
+	/** Where the admin API listens and its token; there while the server runs. */
+	readonly admin: string;
+	readonly members: string;
+	readonly runs: string;
+	readonly lock: string;
+	readonly log: string;
+}
+
+/** The paths of a client. */
+export interface ClientHome {
+	readonly dir: string;
+	readonly settings: string;
+	readonly key: string;
+	/** Weights and updates on their way. */
+	readonly work: string;
+	/** Models that runs started from. */
+	readonly models: string;
+	/** What the site keeps between rounds. */
+	readonly siteState: string;
+	readonly status: string;
+	readonly lock: string;
+	readonly log: string;
+}
+
+/** `--state`, as every command of a server or a client has it. */
+export const STATE_OPTION = {
+	kind: "text",
+	schema: z.string().min(1),
+	value: "<dir>",
+	summary: "folder that holds keys and state (default: ~/.zk0/server or ~/.zk0/client, or under $ZK0_HOME)",
+} satisfies OptionSpec;
+
+/** The server's paths in `state` or the default folder. */
+export function serverHome(host: Host, state: string | undefined): ServerHome {
+	const dir = homeOf(host, state, "server");
+	const at = (name: string): string => join(dir, name);
+	return {
+		dir,
+		settings: at("server.json"),
+		authority: at("authority.pem"),
+		authorityKey: at("authority.key"),
+		certificate: at("server.pem"),
+		certificateKey: at("server.key"),
+		admin: at("admin.json"),
+		members: at("members.jsonl"),
+		runs: at("runs"),
+		lock: at("server.lock"),
+		log: at("server.log"),
+	};
+}
+
+/** The client's paths in `state` or the default folder. */
+export function clientHome(host: Host, state: string | undefined): ClientHome {
+	const dir = homeOf(host, state, "client");
+	const at = (name: string): string => join(dir, name);
+	return {
+		dir,
+		settings: at("client.json"),
+		key: at("node.key"),
+		work: at("work"),
+		models: at("models"),
+		siteState: at("site-state"),
+		status: at("status.json"),
+		lock: at("client.lock"),
+		log: at("client.log"),
+	};
+}
+
+/** Makes a folder that only its owner may open. */
+export async function makePrivateFolder(dir: string): Promise<void> {
+	await mkdir(dir, { recursive: true, mode: 0o700 });
+}
+
+function homeOf({ cwd, env }: Host, state: string | undefined, role: "server" | "client"): string {
+	if (state !== undefined) return resolve(cwd, state);
+	const home = env["ZK0_HOME"] ?? "";
+	return join(home === "" ? join(homedir(), ".zk0") : home, role);
+}

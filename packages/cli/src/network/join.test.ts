@@ -1,0 +1,151 @@
+// Who gets into a federation and who does not, over TLS, in this process.
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createNodeIdentity } from "@zk0/flower";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { z } from "zod";
+import { createOutput } from "../output.ts";
+import { captureHost } from "../testing/capture-host.ts";
+import { callAdmin } from "./admin-client.ts";
+import { serverTrust } from "./authority.ts";
+import { joinFederation, serveTasks } from "./client-process.ts";
+import { clientHome, makePrivateFolder, serverHome } from "./home.ts";
+import { formatInvitation, type Invitation, parseInvitation } from "./invitation.ts";
+import { resolveSettings, serveFederation } from "./server-process.ts";
+import { renderStatus, serverStatusSchema } from "./server-status.ts";
+
+/** The recording that the end-to-end tests use, too. */
+const DATA = "sim:site-a?episodes=5&seed=7&size=96x96";
+const env = { ZK0_CACHE_DIR: join(tmpdir(), "zk0-e2e-cache") };
+
+let dir: string;
+let stop: () => Promise<void>;
+beforeAll(async () => {
+	dir = await mkdtemp(join(tmpdir(), "zk0-join-"));
+	const host = captureHost({ cwd: dir, env });
+	const output = createOutput(host, { json: false, quiet: false });
+	const settings = { listen: "127.0.0.1", port: 0, address: "127.0.0.1" };
+	const serving = serveFederation(serverHome(host, "server"), settings, { host, output });
+	stop = async () => {
+		host.interrupt("done");
+		await serving;
+	};
+	while (!host.out().includes("serving at"))
+		await Promise.race([serving, new Promise((resolve) => setTimeout(resolve, 20))]);
+});
+afterAll(async () => {
+	await stop();
+	await rm(dir, { recursive: true });
+});
+
+const server = () => serverHome(captureHost({ cwd: dir, env }), "server");
+const call = <T>(method: "GET" | "POST", path: string, schema: z.ZodType<T>, body?: unknown): Promise<T> =>
+	callAdmin(server(), { method, path, body }, schema, new AbortController().signal);
+
+async function invite(site: string | null): Promise<Invitation> {
+	const { invitation } = await call("POST", "/invitations", z.object({ invitation: z.string() }), { site });
+	return parseInvitation(invitation);
+}
+
+function joinAs(state: string, invitation: Invitation, site?: string) {
+	const host = captureHost({ cwd: dir, env });
+	const output = createOutput(host, { json: false, quiet: true });
+	const choices = { data: DATA, camera: null, threads: 1, device: "cpu", site } as const;
+	return joinFederation(clientHome(host, state), invitation, choices, { host, output });
+}
+
+test("an invitation works once, for its name, at its server", async () => {
+	const invitation = await invite("ann");
+	await expect(joinAs("a1", { ...invitation, fingerprint: "0".repeat(64) })).rejects.toThrow(
+		"is not the one",
+	);
+	await expect(joinAs("a2", { ...invitation, fingerprint: null })).rejects.toMatchObject({
+		code: "unavailable",
+	});
+	await expect(joinAs("a3", { ...invitation, site: "bob" })).rejects.toThrow("is for ann, not for bob");
+	await expect(joinAs("a4", { ...invitation, secret: "guess" })).rejects.toThrow("is not known");
+	expect(await joinAs("a5", invitation)).toMatchObject({ site: "ann", state: "approved" });
+	await expect(joinAs("a6", invitation)).rejects.toThrow("was used before");
+	expect(await joinAs("a5", invitation)).toMatchObject({ state: "approved" });
+	await expect(joinAs("a7", await invite(null))).rejects.toThrow("leaves the name to you");
+	await expect(joinAs("a7", await invite(null), "ann")).rejects.toThrow("is bound to another key");
+});
+
+test("a client with another key than the one it joined with is turned away", async () => {
+	await joinAs("k", await invite("kim"));
+	const host = captureHost({ cwd: dir, env });
+	const output = createOutput(host, { json: false, quiet: false });
+	const home = clientHome(host, "k");
+	expect(await readFile(home.key, "utf8")).toContain("PRIVATE KEY");
+	await writeFile(home.key, createNodeIdentity().privateKeyPem);
+	await expect(serveTasks(home, undefined, { host, output })).rejects.toMatchObject({
+		code: "site-name-taken",
+	});
+	const fresh = clientHome(host, "never-joined");
+	await expect(serveTasks(fresh, undefined, { host, output })).rejects.toMatchObject({ code: "not-joined" });
+});
+
+test("without an invitation a site waits, and status says for what; approval lets it in, revocation out", async () => {
+	const invitation = await invite("dan");
+	const pending = { ...invitation, site: "eve", secret: "" };
+	expect(await joinAs("e", pending)).toMatchObject({ state: "pending" });
+	const before = await call("GET", "/status", serverStatusSchema);
+	expect(before.waitingFor).toContain("your approval of eve");
+	expect(renderStatus(before)).toContain("eve                  pending");
+	await call("POST", "/members/approve", z.object({}), { site: "eve" });
+	expect(await joinAs("e", pending)).toMatchObject({ state: "approved" });
+	await call("POST", "/members/revoke", z.object({}), { site: "eve" });
+	await expect(joinAs("e", pending)).rejects.toMatchObject({ code: "unauthenticated" });
+	await expect(call("POST", "/members/approve", z.object({}), { site: "nobody" })).rejects.toThrow(
+		"there is no site nobody",
+	);
+});
+
+test("the admin API answers nobody without the token, and no bad request", async () => {
+	const { port } = z.object({ port: z.int() }).parse(JSON.parse(await readFile(server().admin, "utf8")));
+	for (const headers of [{}, { authorization: "Bearer guess" }])
+		expect((await fetch(`http://127.0.0.1:${port}/status`, { headers })).status).toBe(401);
+	await expect(call("GET", "/nothing", z.object({}))).rejects.toThrow("not-found");
+	await expect(call("POST", "/runs", z.object({}), { roundz: 3 })).rejects.toThrow("unknown key");
+	await expect(call("POST", "/invitations", z.object({}), { site: "../up" })).rejects.toThrow("no site name");
+});
+
+test("plaintext is for this machine only, and only when asked for", async () => {
+	const home = serverHome(captureHost({ cwd: dir, env }), "other");
+	expect((await resolveSettings(home, {})).security).toBe("tls");
+	await expect(resolveSettings(home, { security: "plaintext" })).rejects.toMatchObject({
+		code: "bad-config",
+	});
+	const local = { security: "plaintext", listen: "127.0.0.1" } as const;
+	expect((await resolveSettings(home, local)).security).toBe("plaintext");
+});
+
+test("a certificate is kept while it is good, and replaced before it expires and for other names", async () => {
+	const home = serverHome(captureHost({ cwd: dir, env }), "trust");
+	await makePrivateFolder(home.dir);
+	const dayMs = 24 * 3600 * 1000;
+	const now = Date.UTC(2026, 10, 23);
+	const first = await serverTrust(home, ["a.example"], now);
+	expect((await serverTrust(home, ["a.example"], now + 300 * dayMs)).certificate).toEqual(first.certificate);
+	const renewed = await serverTrust(home, ["a.example"], now + 340 * dayMs);
+	expect(renewed.expiresAtMs).toBeGreaterThan(first.expiresAtMs);
+	const renamed = await serverTrust(home, ["b.example"], now + 341 * dayMs);
+	expect(renamed.certificate).not.toEqual(renewed.certificate);
+	expect(renamed.fingerprint).toBe(first.fingerprint);
+});
+
+test("an invitation is one line that a shell leaves alone, and anything else is refused", () => {
+	const invitation = { host: "::1", port: 9092, site: null, secret: "a-b_c", fingerprint: "0".repeat(64) };
+	const line = formatInvitation(invitation);
+	expect(line).toMatch(/^[A-Za-z0-9:/._[\]-]+$/);
+	expect(parseInvitation(` ${line}\n`)).toEqual(invitation);
+	for (const bad of [
+		"",
+		"zk0://",
+		line.slice(0, -1),
+		line.replace("9092", "99999"),
+		line.replace("/_/", "/../"),
+	])
+		expect(() => parseInvitation(bad)).toThrow("not a whole invitation");
+});

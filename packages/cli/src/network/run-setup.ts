@@ -1,0 +1,51 @@
+// What a site has to know about a run beyond its tasks, as it travels in them: how to get the model that the run starts
+// from (and what its bytes must be), how to split and evaluate its recordings, and the hyper-parameters.
+import { FederationError, type JsonValue } from "@zk0/federation";
+import { z } from "zod";
+import type { RunConfig } from "../config/presets.ts";
+import type { RunRecord } from "../run-directory/run-record.ts";
+
+const setupSchema = z.object({
+	format: z.literal("zk0-setup-1"),
+	start: z.object({
+		init: z.string(),
+		preset: z.enum(["tiny", "small", "full"]),
+		seed: z.int(),
+		loraRank: z.int().nullable(),
+		loraAlpha: z.number().nullable(),
+		loraFreezeA: z.boolean(),
+		/** SHA-256 of the weights file that all sites must start from. */
+		modelSha256: z.string(),
+	}),
+	/** The fraction, or the episodes, that are not trained on. */
+	site: z.object({
+		heldOut: z.union([z.number(), z.array(z.int())]),
+		evalFrames: z.int(),
+		sampledFrames: z.int(),
+	}),
+	learning: z.json(),
+});
+
+/** A run as its sites see it. */
+export type RunSetup = z.infer<typeof setupSchema>;
+
+/** The setup of a recorded run. */
+export function setupOf(config: RunConfig, record: RunRecord): RunSetup {
+	const { init, preset, seed, loraRank, loraAlpha, loraFreezeA } = config;
+	const { heldOut, evalFrames, sampledFrames } = config;
+	return {
+		format: "zk0-setup-1",
+		start: { init, preset, seed, loraRank, loraAlpha, loraFreezeA, modelSha256: record.initial.modelSha256 },
+		site: { heldOut: typeof heldOut === "number" ? heldOut : [...heldOut], evalFrames, sampledFrames },
+		learning: record.learning,
+	};
+}
+
+/** Reads a setup that came with a task. @throws FederationError bad-message */
+export function parseSetup(json: JsonValue): RunSetup {
+	const parsed = setupSchema.safeParse(json);
+	if (parsed.success) return parsed.data;
+	throw new FederationError("bad-message", `the run's setup: ${z.prettifyError(parsed.error)}`, {
+		cause: parsed.error,
+	});
+}

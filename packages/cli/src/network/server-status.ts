@@ -1,0 +1,89 @@
+// What `zk0 status` shows: sites, runs, and what everything waits for.
+import type { FederationServer, MemberLog } from "@zk0/federation";
+import { keyFingerprint } from "@zk0/federation";
+import { z } from "zod";
+import type { RunQueue } from "./run-queue.ts";
+
+/** Schema of {@link ServerStatus}. */
+export const serverStatusSchema = z.object({
+	address: z.string(),
+	security: z.enum(["tls", "plaintext"]),
+	waitingFor: z.string().nullable(),
+	sites: z.array(
+		z.object({
+			site: z.string(),
+			key: z.string(),
+			state: z.enum(["pending", "approved", "revoked"]),
+			isOnline: z.boolean(),
+			secondsSilent: z.number().nullable(),
+			numSamples: z.int().nullable(),
+		}),
+	),
+	runs: z.array(
+		z.object({
+			runId: z.string(),
+			state: z.enum(["queued", "running", "completed", "failed", "stopped"]),
+			round: z.int(),
+			rounds: z.int(),
+			message: z.string().nullable(),
+			modelSha256: z.string().nullable(),
+		}),
+	),
+});
+
+/** The document. */
+export type ServerStatus = z.infer<typeof serverStatusSchema>;
+
+/** The status now. */
+export function statusOf(parts: {
+	readonly address: string;
+	readonly security: ServerStatus["security"];
+	readonly members: MemberLog;
+	readonly server: FederationServer;
+	readonly queue: RunQueue;
+	readonly nowMs: number;
+}): ServerStatus {
+	const { address, security, members, server, queue, nowMs } = parts;
+	const online = new Map(server.sites().map(({ site, info }) => [site, info]));
+	const sites = members.list().map(({ site, publicKeyPem, state }) => {
+		const lastSeenMs = server.lastSeenMs(site);
+		return {
+			site,
+			key: keyFingerprint(publicKeyPem),
+			state,
+			isOnline: online.has(site),
+			secondsSilent: lastSeenMs === undefined ? null : Math.round((nowMs - lastSeenMs) / 1000),
+			numSamples: online.get(site)?.numSamples ?? null,
+		};
+	});
+	const runs = [...queue.list()];
+	return { address, security, waitingFor: waitingFor(sites, runs), sites, runs };
+}
+
+function waitingFor(sites: ServerStatus["sites"], runs: ServerStatus["runs"]): string | null {
+	const pending = sites.filter(({ state }) => state === "pending").map(({ site }) => site);
+	const running = runs.find(({ state }) => state === "running");
+	if (running?.message != null) return `${running.runId}: ${running.message}`;
+	if (pending.length > 0) return `your approval of ${pending.join(", ")}: zk0 server approve <site>`;
+	if (sites.length === 0) return "sites: zk0 server invite";
+	if (running === undefined && !runs.some(({ state }) => state === "queued"))
+		return "a run: zk0 run --rounds <n>";
+	return null;
+}
+
+/** The status for people. */
+export function renderStatus({ address, security, waitingFor: what, sites, runs }: ServerStatus): string {
+	const lines = [`server    ${address} (${security === "tls" ? "TLS 1.3" : "plaintext, this machine only"})`];
+	for (const { site, state, isOnline, secondsSilent, numSamples } of sites) {
+		const seen = isOnline
+			? `online, seen ${secondsSilent ?? 0} s ago, ${numSamples ?? 0} samples`
+			: "offline";
+		lines.push(`site      ${site.padEnd(20)} ${state === "approved" ? seen : state}`);
+	}
+	for (const { runId, state, round, rounds, message } of runs)
+		lines.push(
+			`run       ${runId} ${state}, round ${round} of ${rounds}${message === null ? "" : `: ${message}`}`,
+		);
+	if (what !== null) lines.push(`waiting for ${what}`);
+	return lines.join("\n");
+}

@@ -1,0 +1,136 @@
+// The ClientApp of a site on the network: learns from a task which run it belongs to, gets the model that the run starts
+// from, opens the site's recordings through it, and hands the work to the same app that simulations use.
+import { existsSync } from "node:fs";
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
+import { sha256File } from "@zk0/arrays/node";
+import { createOrtRuntime } from "@zk0/autodiff/node";
+import type { LeRobotDataset } from "@zk0/dataset";
+import type { ClientApp, JsonValue } from "@zk0/federation";
+import { createFinetuneApp, createPolicyEngine, createPool } from "@zk0/finetune";
+import { openCheckpoint, weightsPath } from "@zk0/policy";
+import { CliError } from "../cli-error.ts";
+import type { Host } from "../host.ts";
+import { createReporter } from "../progress/reporter.ts";
+import { cacheDirectory } from "../recordings/recording-cache.ts";
+import { machineChoices } from "../simulation/federation-options.ts";
+import { openSites } from "../simulation/open-sites.ts";
+import type { LocatedPlan } from "../simulation/site-plans.ts";
+import { writeStartCheckpoint } from "../simulation/start-model.ts";
+import type { ClientHome } from "./home.ts";
+import { parseSetup, type RunSetup } from "./run-setup.ts";
+
+/** What the app is made of. */
+export interface SiteAppOptions {
+	readonly home: ClientHome;
+	/** The site and its recordings. */
+	readonly plan: LocatedPlan;
+	readonly dataset: LeRobotDataset;
+	/** Policy camera of each dataset camera, where names differ. */
+	readonly camera: Readonly<Record<string, string>> | null;
+	readonly threads: number;
+	readonly device: "auto" | "cpu" | "webgpu" | "cuda";
+	readonly host: Host;
+}
+
+/** The site's app; disposing it closes the model and the recordings of the run at hand. */
+export function createSiteApp(options: SiteAppOptions): ClientApp & AsyncDisposable {
+	const { dataset } = options;
+	let current: { readonly key: string; readonly opened: Promise<OpenedRun> } | null = null;
+	const close = async (): Promise<void> => {
+		const closing = current;
+		current = null;
+		await (await closing?.opened)?.[Symbol.asyncDispose]();
+	};
+	const open = async (task: { readonly seed: number; readonly learning: JsonValue }): Promise<OpenedRun> => {
+		const setup = parseSetup(task.learning);
+		const key = JSON.stringify([task.seed, setup]);
+		if (current?.key !== key) {
+			await close();
+			current = { key, opened: openRun(options, setup, task.seed) };
+		}
+		try {
+			return await current.opened;
+		} catch (error) {
+			current = null;
+			throw error;
+		}
+	};
+	return {
+		describe: () => ({
+			numSamples: dataset.numFrames,
+			details: {
+				robotType: dataset.robotType,
+				fps: dataset.fps,
+				tasks: dataset.tasks,
+				cameras: dataset.cameraKeys,
+				numEpisodes: dataset.numEpisodes,
+			},
+		}),
+		async train(task, context) {
+			const { app, setup } = await open(task);
+			return await app.train({ ...task, learning: setup.learning }, context);
+		},
+		async evaluate(task, context) {
+			const { app, setup } = await open(task);
+			return await app.evaluate({ ...task, learning: setup.learning }, context);
+		},
+		[Symbol.asyncDispose]: close,
+	};
+}
+
+interface OpenedRun extends AsyncDisposable {
+	readonly app: ClientApp;
+	readonly setup: RunSetup;
+}
+
+async function openRun(options: SiteAppOptions, setup: RunSetup, seed: number): Promise<OpenedRun> {
+	const { home, plan, camera, host } = options;
+	const opened: (Disposable | AsyncDisposable)[] = [];
+	const close = async (): Promise<void> => {
+		for (const resource of opened.splice(0).reverse())
+			await (Symbol.asyncDispose in resource ? resource[Symbol.asyncDispose]() : resource[Symbol.dispose]());
+	};
+	const own = <T extends Disposable | AsyncDisposable>(resource: T): T => {
+		opened.push(resource);
+		return resource;
+	};
+	try {
+		const base = own(await openCheckpoint(await startModel(options, setup), { hub: host }));
+		const { sites } = own(
+			await openSites([plan], {
+				config: { ...setup.site, camera: camera === null ? null : { ...camera }, codec: "av1", seed },
+				policy: base,
+				cacheDir: cacheDirectory(host.env),
+				reporter: own(createReporter({ stream: undefined, host, sites: [], rounds: 0 })),
+				signal: host.signal,
+			}),
+		);
+		const [site] = sites;
+		if (site === undefined) throw new RangeError("openRun: no site");
+		const { threads, device } = await machineChoices(
+			{ threads: options.threads, device: options.device, concurrency: 1, sites: 1 },
+			{ signal: host.signal },
+		);
+		const pool = own(
+			createPool([createPolicyEngine(await createOrtRuntime({ threads, device }), base.model)]),
+		);
+		const app = createFinetuneApp({ site: site.site, pool, stateDir: home.siteState });
+		return { app, setup, [Symbol.asyncDispose]: close };
+	} catch (error) {
+		await close();
+		throw error;
+	}
+}
+
+/** The folder of the model that the run starts from, made or downloaded when it is not there yet. */
+async function startModel({ home, host }: SiteAppOptions, { start }: RunSetup): Promise<string> {
+	const dir = join(home.models, start.modelSha256);
+	if (!existsSync(dir)) await writeStartCheckpoint(dir, start, host);
+	const found = await sha256File(weightsPath(dir));
+	if (found === start.modelSha256) return dir;
+	await rm(dir, { recursive: true, force: true });
+	throw new CliError("model-unusable", `${start.init} is another model here than at the server`, {
+		cure: `put the server's checkpoint at the same place (its weights have SHA-256 ${start.modelSha256})`,
+	});
+}
