@@ -61,7 +61,7 @@ export function zeroCounts(): CacheCounts {
 interface Stage {
 	readonly feeds: ReadonlyMap<string, TensorType>;
 	readonly outputs: ReadonlyMap<string, TensorType>;
-	/** Null without a cache. */
+	/** Names what it computes; null when nothing is kept under that name. */
 	readonly computation: string | null;
 	run(feeds: NamedArrays, signal: AbortSignal | undefined): Promise<Map<string, NdArray>>;
 }
@@ -103,7 +103,12 @@ export function createPrefixEncoder(
 			prefix,
 		);
 		const language = await once(stages, JSON.stringify([cameras, languageLength]), () =>
-			makeStage(runtime, buildPrefixGraph(model, { cameras, languageLength }), cache),
+			// Only keys and values are named after this stage; its weights need not be read for anything else.
+			makeStage(
+				runtime,
+				buildPrefixGraph(model, { cameras, languageLength }),
+				cache?.level === "kv" ? cache : null,
+			),
 		);
 		const parts = { model, cache, vision, language, cameras };
 		return await new Batch(parts, prompts, frames, options).feeds();
