@@ -1,19 +1,11 @@
 // The checkpoints of a run's rounds: the global model, and for every site the same weights bound to its statistics
 // and cameras. Made from the federation's weights, so a missing one can be made again.
 import { existsSync } from "node:fs";
-import { link, rename, rm } from "node:fs/promises";
-import { basename, join } from "node:path";
-import { openSafetensors, sha256File } from "@zk0/arrays/node";
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
+import { openSafetensors } from "@zk0/arrays/node";
 import type { Site } from "@zk0/finetune";
-import {
-	bindCheckpoint,
-	type Checkpoint,
-	contentOf,
-	overlayTensors,
-	weightsPath,
-	writeCheckpoint,
-} from "@zk0/policy";
-import { codeOf } from "../exit-codes.ts";
+import { bindCheckpoint, type Checkpoint, contentOf, overlayTensors, writeCheckpoint } from "@zk0/policy";
 import type { RunPaths } from "../run-directory/paths.ts";
 
 /** Writes checkpoints of rounds. */
@@ -71,19 +63,6 @@ export async function bindToSite(globalDir: string, siteDir: string, { data }: S
 		renameMap: Object.fromEntries([...data.cameraMap].filter(([from, to]) => from !== to)),
 		stateLength: data.dataset.stateDim,
 		actionLength: data.dataset.actionDim,
+		sharesWeights: true,
 	});
-	const weights = weightsPath(globalDir);
-	await shareModelFile(weights, join(siteDir, basename(weights)));
-}
-
-/** Makes equal files one on disk, where the file system can: a run keeps the weights of a round once. */
-async function shareModelFile(original: string, copy: string): Promise<void> {
-	if ((await sha256File(original)) !== (await sha256File(copy))) return;
-	const linked = `${copy}.link`;
-	try {
-		await link(original, linked);
-		await rename(linked, copy);
-	} catch (error) {
-		if (codeOf(error) !== "EPERM" && codeOf(error) !== "EMLINK" && codeOf(error) !== "ENOTSUP") throw error;
-	}
 }

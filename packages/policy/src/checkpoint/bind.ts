@@ -3,6 +3,7 @@
 import { cameraKeys, parsePolicyConfig, type SmolVLAConfig } from "../config/policy-config.ts";
 import { PolicyError } from "../errors.ts";
 import { createNormalizer, normalizedFeatures, type Stats } from "../inputs/normalizer.ts";
+import { weightsPath } from "./layout.ts";
 import { openCheckpoint } from "./open.ts";
 import type { OpenOptions } from "./parts.ts";
 import type { RenameMap } from "./processors.ts";
@@ -17,6 +18,8 @@ export interface SiteBinding extends OpenOptions {
 	/** Lengths of the site's vectors; default the checkpoint's. */
 	readonly stateLength?: number;
 	readonly actionLength?: number;
+	/** Share the weights' file with the global checkpoint instead of copying it, where possible. @default false */
+	readonly sharesWeights?: boolean;
 }
 
 function siteConfig(config: SmolVLAConfig, { stateLength, actionLength }: SiteBinding): SmolVLAConfig {
@@ -68,5 +71,6 @@ export async function bindCheckpoint(globalDir: string, outDir: string, binding:
 		...contentOf(checkpoint),
 		config,
 		site: { stats: binding.stats, renameMap },
+		sharedWeights: binding.sharesWeights === true ? weightsPath(globalDir) : undefined,
 	});
 }

@@ -128,6 +128,20 @@ describe("bindCheckpoint", () => {
 		expect(fingerprint(bound)["model.safetensors"]).toBe(fingerprint(globalDir)["model.safetensors"]);
 	});
 
+	test("shares the weights' file when it is asked to and the bytes would be the same, else copies it", async () => {
+		const fileOf = (dir: string): string => join(dir, "model.safetensors");
+		const shared = join(root, "bound-shared");
+		await bindCheckpoint(globalDir, shared, { stats, sharesWeights: true });
+		expect(statSync(fileOf(shared)).ino).toBe(statSync(fileOf(globalDir)).ino);
+		const foreign = join(root, "global-foreign");
+		cpSync(globalDir, foreign, { recursive: true });
+		await writeSafetensorsFile(fileOf(foreign), weights, { metadata: { format: "np" } });
+		const copied = join(root, "bound-copied");
+		await bindCheckpoint(foreign, copied, { stats, sharesWeights: true });
+		expect(statSync(fileOf(copied)).ino).not.toBe(statSync(fileOf(foreign)).ino);
+		expect(fingerprint(copied)["model.safetensors"]).toBe(fingerprint(globalDir)["model.safetensors"]);
+	});
+
 	test("writes the pipelines in LeRobot's step order with their state files", async () => {
 		const bound = join(root, "bound-steps");
 		await bindCheckpoint(globalDir, bound, { stats, renameMap });

@@ -1,5 +1,5 @@
 // Writes a checkpoint directory that LeRobot opens, atomically.
-import { copyFile, mkdir, open, readdir } from "node:fs/promises";
+import { copyFile, link, mkdir, open, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { bytesOf, encodeSafetensorsHeader, type NamedArrays, type TensorInfo } from "@zk0/arrays";
 import { writeFileAtomic, writePartsAtomic, writeSafetensorsFile } from "@zk0/arrays/node";
@@ -48,6 +48,11 @@ export interface CheckpointContent {
 	readonly site?: { readonly stats: Stats; readonly renameMap: RenameMap };
 	/** Then only the adapter's tensors are written, in peft's format, with the name of their base. */
 	readonly adapter?: { readonly structure: LoraAdapter; readonly base: AdapterBase } | undefined;
+	/**
+	 * A weights file with the same tensors: it becomes a second name of the same file when its bytes would be the same and
+	 * the file system can, so that copies of a large model cost neither time nor space.
+	 */
+	readonly sharedWeights?: string | undefined;
 }
 
 /** What a copy of an open checkpoint is made of, a global one. */
@@ -85,8 +90,10 @@ async function writeTensors(
 		}
 		infos.set(name, { dtype, shape });
 	}
+	const header = encodeSafetensorsHeader(infos, METADATA);
+	if (content.sharedWeights !== undefined && (await linkEqual(content.sharedWeights, path, header))) return;
 	function* parts(): Generator<Uint8Array> {
-		yield encodeSafetensorsHeader(infos, METADATA);
+		yield header;
 		for (const name of infos.keys()) {
 			signal?.throwIfAborted();
 			yield bytesOf(tensors.read(name).data);
@@ -94,6 +101,29 @@ async function writeTensors(
 	}
 	await writePartsAtomic(path, parts());
 }
+
+/** Links a weights file whose header is `header`: names, types, shapes and order decide all of its other bytes. */
+async function linkEqual(existing: string, path: string, header: Uint8Array): Promise<boolean> {
+	const file = await open(existing, "r");
+	try {
+		const head = Buffer.alloc(header.length);
+		const { bytesRead } = await file.read(head, 0, head.length, 0);
+		if (bytesRead !== head.length || !head.equals(header)) return false;
+	} finally {
+		await file.close();
+	}
+	try {
+		await link(existing, path);
+		return true;
+	} catch (error) {
+		const isUnable = error instanceof Error && "code" in error && LINK_REFUSED.has(String(error.code));
+		if (isUnable) return false;
+		throw error;
+	}
+}
+
+/** What file systems without hard links, or across two of them, answer. */
+const LINK_REFUSED: ReadonlySet<string> = new Set(["EPERM", "EMLINK", "ENOTSUP", "EXDEV", "ENOSYS"]);
 
 async function copyTokenizer(from: string, to: string): Promise<void> {
 	await mkdir(to, { recursive: true });
