@@ -82,6 +82,12 @@ export function createBuilder(ops: OpTable): GraphBuilder {
 			const ids = inputs.map((input) => input.id);
 			return share(opKey(op, ids, attrs), () => append({ kind: "op", op, inputs: ids, attrs, ...type }));
 		},
+		repeat: (value, inputs) => {
+			const node = builder.nodeOf(value);
+			if (node.kind !== "op") throw new TypeError(`repeat: value #${value.id} is no op`);
+			const ids = inputs.map((input) => own(input, "repeat").id);
+			return append({ ...node, inputs: ids });
+		},
 		output: (name, value) => {
 			outputs.set(claim(name), own(value, `output "${name}"`).id);
 		},

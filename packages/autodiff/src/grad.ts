@@ -1,7 +1,7 @@
 // Reverse-mode automatic differentiation on the graph: one sweep from the loss to the inputs, appending nodes to the
 // same graph (Griewank & Walther, "Evaluating Derivatives", 2008, ch. 3). Branches that do not depend on `wrt` are
 // not swept; what a row computes for them in passing is dropped by `build()`.
-import { sameShape } from "@zk0/arrays";
+import { numElements, sameShape } from "@zk0/arrays";
 import { accumulate } from "./expr/linalg.ts";
 import { expand } from "./expr/movement.ts";
 import { describeType, type GraphBuilder, type Value } from "./graph.ts";
@@ -19,6 +19,7 @@ export function appendGradients(
 	}
 	const active = dependants(builder, loss, wrt);
 	const grads = new Map<number, Value>([[loss.id, builder.constant(1)]]);
+	const recall = createRecall(builder, ops);
 	for (let id = loss.id; id >= 0; id--) {
 		const grad = grads.get(id);
 		const output = builder.valueOf(id);
@@ -28,8 +29,9 @@ export function appendGradients(
 		const inputs = builder.inputsOf(output);
 		if (!inputs.some((input) => active.has(input.id))) continue;
 		if (typeof row.gradient === "string") throw new TypeError(`${node.op}: no gradient: ${row.gradient}`);
+		const [seenOutput, seenInputs] = [recall(output), inputs.map(recall)];
 		const numBefore = builder.numValues();
-		const inputGrads = row.gradient(grad, output, inputs, node.attrs);
+		const inputGrads = row.gradient(grad, seenOutput, seenInputs, node.attrs);
 		inputs.forEach((input, index) => {
 			const inputGrad = inputGrads[index];
 			if (inputGrad === undefined || inputGrad === null || !active.has(input.id)) return;
@@ -46,6 +48,37 @@ export function appendGradients(
 		});
 	}
 	return wrt.map((value) => grads.get(value.id) ?? expand(builder.constant(0), value.shape));
+}
+
+/** Values smaller than this are always kept: computing them again would cost more nodes than it frees memory. */
+const MIN_REPEATED_ELEMENTS = 2 ** 18;
+
+/**
+ * Gives the value that the backward pass reads in place of a forward value: the same one, or the same op computed again
+ * (bit for bit) so that the first one need not be held in between (Chen et al., 2016, at the level of ops).
+ */
+function createRecall(builder: GraphBuilder, ops: OpTable): (value: Value) => Value {
+	const recalled = new Map<number, Value>();
+	const recall = (value: Value): Value => {
+		const known = recalled.get(value.id);
+		if (known !== undefined) return known;
+		const result = again(value);
+		recalled.set(value.id, result);
+		return result;
+	};
+	const again = (value: Value): Value => {
+		const node = builder.nodeOf(value);
+		if (node.kind !== "op" || numElements(value.shape) < MIN_REPEATED_ELEMENTS) return value;
+		const { backward } = opRow(ops, node.op);
+		if (backward === undefined) return value;
+		const inputs = builder.inputsOf(value);
+		const operands = inputs.map(recall);
+		if (backward === "with operand" && operands[0] === inputs[0] && !isFed(inputs[0])) return value;
+		return builder.repeat(value, operands);
+	};
+	const isFed = (value: Value | undefined): boolean =>
+		value !== undefined && builder.nodeOf(value).kind !== "op";
+	return recall;
 }
 
 /** Ids of the values at or below the loss that depend on one of `wrt`. */

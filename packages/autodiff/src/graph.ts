@@ -67,6 +67,8 @@ export interface GraphBuilder {
 	constant(value: NdArray | number): Value;
 	/** Applies one row of the op table. @throws RangeError or TypeError from the row's shape inference. */
 	apply(op: string, inputs: readonly Value[], attrs?: Attrs): Value;
+	/** The value of an op applied to other operands of the same types, as a node of its own even when an equal one exists. */
+	repeat(value: Value, inputs: readonly Value[]): Value;
 	/** Names an output of the graph; one value may have several names. */
 	output(name: string, value: Value): void;
 	/** The node that defines a value. */

@@ -53,6 +53,12 @@ export interface Op<A extends Attrs = Attrs> {
 	 * An op without a gradient has the reason here instead of a function.
 	 */
 	readonly gradient: GradientRule<A> | string;
+	/**
+	 * What the backward pass does with a large output of this op: by default it is kept from the forward pass. "again":
+	 * it is computed again from the operands, because that costs one pass over memory and the operands are kept anyway.
+	 * "with operand": computed again when the first operand is, since then keeping it would save nothing.
+	 */
+	readonly backward?: "again" | "with operand";
 	/** Writes the ONNX nodes that define `site.output`. */
 	emit(onnx: Emitter, site: EmitSite, attrs: A): void;
 }

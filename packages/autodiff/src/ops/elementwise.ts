@@ -88,6 +88,7 @@ const whereOp: Op = {
 
 /** Operands: x and sigmoid(x), kept because the gradient needs it. All of the gradient goes through x. */
 const siluOp: Op = {
+	backward: "again",
 	infer: (inputs) => ({ dtype: demand(inputs, 2), shape: inferBroadcast(inputs, ["float32"]).shape }),
 	gradient: (grad, output, inputs) => {
 		const s = operand(inputs, 1);
@@ -129,7 +130,7 @@ const castOp: Op<{ readonly to: DType }> = {
 export const ELEMENTWISE = {
 	add: binary("Add", (grad) => [grad, grad]),
 	sub: binary("Sub", (grad) => [grad, neg(grad)]),
-	mul: binary("Mul", (grad, _output, a, b) => [mul(grad, b), mul(grad, a)]),
+	mul: { ...binary("Mul", (grad, _output, a, b) => [mul(grad, b), mul(grad, a)]), backward: "again" },
 	div: binary("Div", (grad, output, _a, b) => [div(grad, b), neg(div(mul(grad, output), b))], ["float32"]),
 	maximum: binary(
 		"Max",
@@ -152,7 +153,10 @@ export const ELEMENTWISE = {
 	sqrt: unary("Sqrt", (grad, output) => div(mul(grad, 0.5), output)),
 	sin: unary("Sin", (grad, _output, x) => mul(grad, cos(x))),
 	cos: unary("Cos", (grad, _output, x) => neg(mul(grad, sin(x)))),
-	sigmoid: unary("Sigmoid", (grad, output) => mul(grad, mul(output, sub(1, output)))),
+	sigmoid: {
+		...unary("Sigmoid", (grad, output) => mul(grad, mul(output, sub(1, output)))),
+		backward: "again",
+	},
 	tanh: unary("Tanh", (grad, output) => mul(grad, sub(1, square(output)))),
 	reciprocal: unary("Reciprocal", (grad, output) => neg(mul(grad, square(output)))),
 	square: squareOp,

@@ -115,6 +115,30 @@ function isSplitByColumns(
 	return columns > rows && inner > MAX_UNCUT_INNER && columns <= MAX_NARROW_COLUMNS;
 }
 
+/** Fewest and most rows for which reading the weight once in place beats packing it. */
+const FEW_ROWS = [2, 16] as const;
+
+/**
+ * A linear layer on few rows: the kernel would copy the whole weight into panels for a handful of multiplications per
+ * number. Transposed it reads the weight where it lies. One row has a kernel of its own.
+ */
+function readsWideWeight(
+	{ inputTypes, outputType }: EmitSite,
+	{ transA, transB }: Pick<MatmulAttrs, "transA" | "transB">,
+): boolean {
+	const [rows = 0, columns = 0] = outputType.shape;
+	const [fewest, most] = FEW_ROWS;
+	const inner = dimAt(operand(inputTypes, 0).shape, -1);
+	return (
+		transB &&
+		!transA &&
+		rows >= fewest &&
+		rows <= most &&
+		columns > MAX_NARROW_COLUMNS &&
+		inner > MAX_UNCUT_INNER
+	);
+}
+
 /**
  * C = (B'^T A'^T)^T + addend: the threads then share rows, which never changes a sum. The transpose has a third axis
  * because ONNX Runtime would otherwise fuse it into the product and undo the swap.

@@ -12,6 +12,7 @@ function only(inputs: readonly TensorType[]): TensorType {
 }
 
 const reshapeOp: Op<{ readonly shape: Shape }> = {
+	backward: "with operand",
 	infer: (inputs, { shape }) => {
 		const { dtype, shape: from } = only(inputs);
 		if (numElements(from) !== numElements(shape)) {
@@ -25,6 +26,7 @@ const reshapeOp: Op<{ readonly shape: Shape }> = {
 };
 
 const transposeOp: Op<{ readonly perm: readonly number[] }> = {
+	backward: "with operand",
 	infer: (inputs, { perm }) => {
 		const { dtype, shape } = only(inputs);
 		const sorted = perm.toSorted((a, b) => a - b);
@@ -44,6 +46,7 @@ const transposeOp: Op<{ readonly perm: readonly number[] }> = {
 };
 
 const concatOp: Op<{ readonly axis: number }> = {
+	backward: "again",
 	infer: (inputs, { axis }) => {
 		const { dtype, shape } = operand(inputs, 0);
 		normalizeAxis(axis, shape.length);
