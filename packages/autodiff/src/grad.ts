@@ -29,7 +29,7 @@ export function appendGradients(
 		const inputs = builder.inputsOf(output);
 		if (!inputs.some((input) => active.has(input.id))) continue;
 		if (typeof row.gradient === "string") throw new TypeError(`${node.op}: no gradient: ${row.gradient}`);
-		const [seenOutput, seenInputs] = [recall(output), inputs.map(recall)];
+		const [seenOutput, seenInputs] = [recall(output, id), inputs.map((input) => recall(input, id))];
 		const numBefore = builder.numValues();
 		const inputGrads = row.gradient(grad, seenOutput, seenInputs, node.attrs);
 		inputs.forEach((input, index) => {
@@ -53,26 +53,29 @@ export function appendGradients(
 /** Values smaller than this are always kept: computing them again would cost more nodes than it frees memory. */
 const MIN_REPEATED_ELEMENTS = 2 ** 18;
 
+/** A value computed again is shared by readers that the sweep meets within so many nodes; it is not held for later ones. */
+const MAX_SHARED_DISTANCE = 200;
+
 /**
  * Gives the value that the backward pass reads in place of a forward value: the same one, or the same op computed again
  * (bit for bit) so that the first one need not be held in between (Chen et al., 2016, at the level of ops).
  */
-function createRecall(builder: GraphBuilder, ops: OpTable): (value: Value) => Value {
-	const recalled = new Map<number, Value>();
-	const recall = (value: Value): Value => {
+function createRecall(builder: GraphBuilder, ops: OpTable): (value: Value, reader: number) => Value {
+	const recalled = new Map<number, { readonly result: Value; readonly reader: number }>();
+	const recall = (value: Value, reader: number): Value => {
 		const known = recalled.get(value.id);
-		if (known !== undefined) return known;
-		const result = again(value);
-		recalled.set(value.id, result);
+		if (known !== undefined && known.reader - reader < MAX_SHARED_DISTANCE) return known.result;
+		const result = again(value, reader);
+		recalled.set(value.id, { result, reader });
 		return result;
 	};
-	const again = (value: Value): Value => {
+	const again = (value: Value, reader: number): Value => {
 		const node = builder.nodeOf(value);
 		if (node.kind !== "op" || numElements(value.shape) < MIN_REPEATED_ELEMENTS) return value;
 		const { backward } = opRow(ops, node.op);
 		if (backward === undefined) return value;
 		const inputs = builder.inputsOf(value);
-		const operands = inputs.map(recall);
+		const operands = inputs.map((input) => recall(input, reader));
 		if (backward === "with operand" && operands[0] === inputs[0] && !isFed(inputs[0])) return value;
 		return builder.repeat(value, operands);
 	};
