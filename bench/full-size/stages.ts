@@ -82,7 +82,7 @@ async function chunkStage({ checkpoint, threads }: StageOptions): Promise<Stage>
 	const graphs = buildSamplerGraphs(full.model, { batchSize: 1, cameras: CAMERAS });
 	const sessions = {
 		prefill: await runtime.compile(graphs.prefill),
-		denoise: await runtime.compile(graphs.denoise),
+		denoise: await runtime.compile(graphs.denoise, { packWeights: true }),
 	};
 	let denoiseMs = 0;
 	const run: RunSamplerGraph = async (graph, feeds, options) => {

@@ -58,8 +58,8 @@ export async function createOrtRuntime(options: OrtRuntimeOptions = {}): Promise
 		get numLiveHandles() {
 			return live.size;
 		},
-		compile: async (graph) => {
-			const model = await toWireModel(graph, device);
+		compile: async (graph, { packWeights = false } = {}) => {
+			const model = await toWireModel(graph, device, packWeights);
 			const handle = await link.call("compile", { model });
 			return createSession(link, live, handle, graph);
 		},
@@ -92,11 +92,12 @@ function createSession(link: WorkerLink, live: Set<number>, handle: number, grap
 	};
 }
 
-async function toWireModel(graph: Graph, device: Device): Promise<WireModel> {
+async function toWireModel(graph: Graph, device: Device, packWeights = false): Promise<WireModel> {
 	const { folder, locate } = await findWeightFiles(graph);
 	return {
 		onnx: emitOnnx(graph, { locate, target: device === "cpu" ? "cpu" : "gpu" }),
 		weightsFolder: folder,
+		packWeights,
 		outputs: outputsOf(graph),
 		parameterNames: [...parametersOf(graph).keys()],
 	};

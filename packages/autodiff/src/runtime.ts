@@ -7,7 +7,7 @@ import type { Trainer, TrainerOptions } from "./trainer.ts";
 /** Runs compiled graphs. Disposing it disposes its sessions and trainers. */
 export interface Runtime extends AsyncDisposable {
 	/** Compiles a graph; the caller disposes the session. @throws AutodiffError "runtime-failed". */
-	compile(graph: Graph): Promise<Session>;
+	compile(graph: Graph, options?: CompileOptions): Promise<Session>;
 	/** Moves the parameters of a graph into memory that the optimizer shares; the caller disposes the trainer. */
 	createTrainer(options: TrainerOptions): Promise<Trainer>;
 	/**
@@ -17,6 +17,15 @@ export interface Runtime extends AsyncDisposable {
 	readonly arithmetic: string;
 	/** Sessions and trainers that are not disposed yet. */
 	readonly numLiveHandles: number;
+}
+
+/** Options of a session. */
+export interface CompileOptions {
+	/**
+	 * Lays frozen weights out anew for products with few rows, in memory of its own (half the time at 50 rows); default:
+	 * they are read where their file is mapped, once for all sessions and processes. Last bits differ.
+	 */
+	readonly packWeights?: boolean;
 }
 
 /** Options of one run. */

@@ -179,7 +179,7 @@ async function compileSampler(
 	const graphs = buildSamplerGraphs(model, { batchSize: 1, cameras, from: prefixFeed(model) });
 	const sessions = {
 		prefill: await runtime.compile(graphs.prefill),
-		denoise: await runtime.compile(graphs.denoise),
+		denoise: await runtime.compile(graphs.denoise, { packWeights: true }),
 	};
 	return { graphs, run: (graph, feeds, options) => sessions[graph].run(feeds, options) };
 }

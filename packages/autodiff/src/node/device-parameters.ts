@@ -9,14 +9,13 @@ import { checkOptimizerState, checkParameterArrays } from "../optim/check-parame
 import type { UpdateResult } from "../optim/parameter-memory.ts";
 import type { OptimizerState } from "../trainer.ts";
 import { DeviceKernels } from "./device-kernels.ts";
-import { type SessionSettings, type Tensors, toTensor } from "./ort-session.ts";
+import { type RunOutputs, type SessionSettings, type Tensors, toTensor } from "./ort-session.ts";
 import type { ParameterHome } from "./parameter-home.ts";
 
 type Role = "w" | "m" | "v" | "g" | "sum" | "anchor";
 
 /** Parameters on a device whose tensors onnxruntime-node can hold (WebGPU). */
 export class DeviceParameters implements ParameterHome {
-	readonly gradientTargets = null;
 	readonly #shapes: ReadonlyMap<string, Shape>;
 	readonly #kernels: DeviceKernels;
 	readonly #held = new Map<string, ort.Tensor>();
@@ -49,7 +48,7 @@ export class DeviceParameters implements ParameterHome {
 		return Object.fromEntries([...this.#shapes.keys()].map((name) => [name, this.#get("w", name)]));
 	}
 
-	takeGradients(gradients: Tensors): void {
+	takeGradients({ resident: gradients }: RunOutputs): void {
 		for (const name of this.#shapes.keys()) {
 			const gradient = gradients[`grad:${name}`];
 			if (gradient === undefined) throw new RangeError(`a run left no gradient of "${name}" on the device`);

@@ -70,8 +70,8 @@ export class OrtTrainer {
 		for (const [index, batch] of batches.entries()) {
 			const weight = weights[index] ?? 1;
 			const feeds = { ...toTensors(batch), ...this.home.feeds() };
-			const run = await this.#train.run(feeds, this.home.gradientTargets ?? {});
-			if (this.home.gradientTargets === null) this.home.takeGradients(run.resident);
+			const run = await this.#train.run(feeds);
+			this.home.takeGradients(run);
 			const fetched = run.outputs;
 			const batchLoss = Number(fetched.get("loss")?.data[0]);
 			this.#demandFinite(batchLoss, batch);

@@ -11,6 +11,8 @@ export interface WireModel {
 	/** Directory that the locations of external initializers are relative to. */
 	readonly weightsFolder: string | null;
 	readonly outputs: ReadonlyMap<string, TensorType>;
+	/** Whether frozen weights are laid out anew for speed, in memory of their own; default no. */
+	readonly packWeights?: boolean;
 	/** Names of the parameters that the graph wants fed. */
 	readonly parameterNames: readonly string[];
 }

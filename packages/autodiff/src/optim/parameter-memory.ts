@@ -38,6 +38,8 @@ export class ParameterMemory {
 	readonly #regions: Regions;
 	readonly #sums: number;
 	readonly #anchor: number;
+	/** Gradients of a run that are not on the memory; null when its region holds them. */
+	#taken: NamedArrays | null = null;
 	#mu = 0;
 	#step = 0;
 
@@ -76,6 +78,11 @@ export class ParameterMemory {
 		return [...this.#slots.keys()];
 	}
 
+	/** Bytes of the parameters. */
+	get sizeBytes(): number {
+		return this.#regionBytes;
+	}
+
 	/** Updates made so far. */
 	get step(): number {
 		return this.#step;
@@ -86,7 +93,7 @@ export class ParameterMemory {
 		return this.#view(this.#regions.parameters, name);
 	}
 
-	/** The live gradient, to be written by the runtime. */
+	/** The live gradient. */
 	gradient(name: string): NdArray<"float32"> {
 		return this.#view(this.#regions.gradients, name);
 	}
@@ -139,8 +146,14 @@ export class ParameterMemory {
 		this.#mu = mu;
 	}
 
+	/** Takes gradients by parameter, not copied; they are read until the next update or accumulation. */
+	takeGradients(gradients: NamedArrays): void {
+		this.#taken = gradients;
+	}
+
 	/** Adds the gradients, times `weight`, to the sum over micro-batches; the first one starts the sum. */
 	accumulate(weight: number, first: boolean): void {
+		this.#settleGradients();
 		this.#kernels.accumulate(this.#sums, this.#regions.gradients, this.#regionBytes, weight, first);
 	}
 
@@ -156,23 +169,23 @@ export class ParameterMemory {
 	update(learningRate: number, adamw: AdamWOptions, clipNorm: number | null): UpdateResult {
 		let proximalLoss = 0;
 		if (this.#mu > 0) {
+			this.#settleGradients();
 			const distance = this.#kernels.proximal(this.#regions, this.#anchor, this.#regionBytes, this.#mu);
 			proximalLoss = (this.#mu / 2) * distance;
 		}
-		const gradNorm = Math.sqrt(this.#kernels.sumSquares(this.#regions.gradients, this.#regionBytes));
-		if (!Number.isFinite(gradNorm)) {
-			const tensor = this.#firstNonFinite() ?? "proximal term";
-			throw new AutodiffError(
-				"non-finite",
-				`step ${this.#step}: gradient norm is ${gradNorm}; first bad tensor is "${tensor}"`,
-				{
-					tensor,
-				},
-			);
-		}
+		const gradNorm = this.#gradientNorm();
 		const scalars = adamwScalars(this.#step + 1, learningRate, adamw);
 		const gradScale = clipScale(gradNorm, clipNorm);
-		this.#kernels.adamw(this.#regions, this.#regionBytes, { ...adamw, ...scalars, gradScale });
+		for (const [name, { offsetBytes, paddedBytes }] of this.#slots) {
+			const regions = {
+				parameters: this.#regions.parameters + offsetBytes,
+				firstMoments: this.#regions.firstMoments + offsetBytes,
+				secondMoments: this.#regions.secondMoments + offsetBytes,
+				gradients: this.#stageGradient(name),
+			};
+			this.#kernels.adamw(regions, paddedBytes, { ...adamw, ...scalars, gradScale });
+		}
+		this.#taken = null;
 		this.#step++;
 		return { proximalLoss, gradNorm };
 	}
@@ -189,12 +202,46 @@ export class ParameterMemory {
 		return new Map([...this.#slots].map(([name, { shape }]) => [name, shape]));
 	}
 
-	#firstNonFinite(): string | undefined {
-		for (const [name, slot] of this.#slots) {
-			const address = this.#regions.gradients + slot.offsetBytes;
-			if (!Number.isFinite(this.#kernels.sumSquares(address, slot.paddedBytes))) return `grad:${name}`;
+	/** L2 norm of all gradients. @throws AutodiffError "non-finite" that names the first bad one */
+	#gradientNorm(): number {
+		let sum = 0;
+		for (const [name, { paddedBytes }] of this.#slots) {
+			sum += this.#kernels.sumSquares(this.#stageGradient(name), paddedBytes);
+			if (Number.isFinite(sum)) continue;
+			this.#taken = null;
+			const tensor = `grad:${name}`;
+			throw new AutodiffError(
+				"non-finite",
+				`step ${this.#step}: gradient norm is ${Math.sqrt(sum)}; first bad tensor is "${tensor}"`,
+				{ tensor },
+			);
 		}
-		return undefined;
+		return Math.sqrt(sum);
+	}
+
+	/** Address of a gradient, padded with zeros: its place, or the start of the region when it was taken. */
+	#stageGradient(name: string): number {
+		const { gradients } = this.#regions;
+		const { offsetBytes, paddedBytes } = this.#slotOf(name);
+		const taken = this.#taken?.get(name)?.data;
+		if (!(taken instanceof Float32Array)) return gradients + offsetBytes;
+		const stage = new Float32Array(this.#buffer, gradients, paddedBytes / 4);
+		stage.set(taken);
+		stage.fill(0, taken.length);
+		return gradients;
+	}
+
+	/** Moves gradients that were taken to their places in the region. */
+	#settleGradients(): void {
+		if (this.#taken === null) return;
+		for (const [name, { offsetBytes, paddedBytes }] of this.#slots) {
+			const start = this.#regions.gradients + offsetBytes;
+			const place = new Float32Array(this.#buffer, start, paddedBytes / 4);
+			const taken = this.#taken.get(name)?.data;
+			if (taken instanceof Float32Array) place.set(taken);
+			place.fill(0, numElements(this.#slotOf(name).shape));
+		}
+		this.#taken = null;
 	}
 
 	#copyRegion(from: number, to: number): void {
@@ -202,10 +249,15 @@ export class ParameterMemory {
 	}
 
 	#view(region: number, name: string): NdArray<"float32"> {
+		const { shape, offsetBytes } = this.#slotOf(name);
+		const address = region + offsetBytes;
+		return ndArray("float32", shape, new Float32Array(this.#buffer, address, numElements(shape)));
+	}
+
+	#slotOf(name: string): Slot {
 		const slot = this.#slots.get(name);
 		if (slot === undefined) throw new RangeError(`parameter memory has no tensor "${name}"`);
-		const address = region + slot.offsetBytes;
-		return ndArray("float32", slot.shape, new Float32Array(this.#buffer, address, numElements(slot.shape)));
+		return slot;
 	}
 }
 

@@ -203,7 +203,7 @@ export async function createSampler(
 	const sampler = samplerOn(run, graphs, model, options);
 	try {
 		sessions.set("prefill", await runtime.compile(graphs.prefill));
-		sessions.set("denoise", await runtime.compile(graphs.denoise));
+		sessions.set("denoise", await runtime.compile(graphs.denoise, { packWeights: true }));
 	} catch (error) {
 		await dispose();
 		throw error;
