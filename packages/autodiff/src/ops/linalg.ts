@@ -91,7 +91,8 @@ const gemmOp: Op<MatmulAttrs> = {
 		return addend === undefined ? gradients : [...gradients, sumTo(grad, addend.shape)];
 	},
 	emit: (onnx, site, attrs) => {
-		if (onnx.target === "cpu" && isSplitByColumns(site, attrs)) emitTransposed(onnx, site, attrs);
+		const isTransposed = isSplitByColumns(site, attrs) || readsWideWeight(site, attrs);
+		if (onnx.target === "cpu" && isTransposed) emitTransposed(onnx, site, attrs);
 		else onnx.node("Gemm", site.inputs, [site.output], { attrs: flagAttrs(attrs) });
 	},
 };
