@@ -52,13 +52,12 @@ export async function recordOf(
 	const choices = await machineChoices(config, { signal: host.signal });
 	const { concurrency } = choices;
 	const sites = opened.map(({ site }) => site);
-	const { microBatch, ...memory } = chooseMicroBatch({
-		config,
-		model: base.model,
-		sites,
-		concurrency,
-		reporter,
-	});
+	// The sites of a server train on their own machines, which choose for themselves.
+	// The sites of a server train on machines of their own.
+	const planned =
+		sites.length === 0
+			? { microBatch: null }
+			: recordedPlan(chooseMicroBatch({ config, model: base.model, sites, concurrency, reporter }));
 	return {
 		format: "zk0-run-1",
 		runId: paths.id,
@@ -83,8 +82,7 @@ export async function recordOf(
 		},
 		machine: {
 			...choices,
-			microBatch,
-			memory,
+			...planned,
 			zk0: VERSION,
 			node: process.version,
 			platform: `${platform()} ${arch()}`,
@@ -92,4 +90,8 @@ export async function recordOf(
 			cores: processors.length,
 		},
 	};
+}
+
+function recordedPlan({ microBatch, ...memory }: ReturnType<typeof chooseMicroBatch>) {
+	return { microBatch, memory };
 }
