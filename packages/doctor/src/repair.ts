@@ -48,7 +48,9 @@ export async function writeRepairedCopy(
 			file: root,
 		});
 	}
-	const { rows, placed } = await readKept(evidence, episodes, tasks, signal);
+	const sentences = tasks.filter((task, at) => tasks.findIndex((other) => sameTask(other, task)) === at);
+	const taskOf = tasks.map((task) => sentences.findIndex((other) => sameTask(other, task)));
+	const { rows, placed } = await readKept(evidence, episodes, taskOf, signal);
 	// Other columns may be doubled or out of order as the rows were; training reads none of them.
 	const read = new Set([
 		"observation.state",
@@ -67,7 +69,7 @@ export async function writeRepairedCopy(
 	const view = datasetView(
 		root,
 		{ ...evidence, info: { ...evidence.info, features } },
-		{ episodes: placed, rows },
+		{ episodes: placed, rows, tasks: sentences },
 	);
 	const written = await convertDataset(view, out, {
 		...(codec === undefined ? {} : { codec }),
@@ -111,17 +113,16 @@ export async function checkFree(path: string): Promise<void> {
 	if (exists) throw new DoctorError("target-exists", `${path} exists; name another place`, { file: path });
 }
 
-/** The kept episodes' rows in order, each frame once, at frame / fps. */
+/** The kept episodes' rows in order, each frame once, at frame / fps; `taskOf` maps task indices. */
 async function readKept(
 	evidence: Evidence,
 	episodes: readonly Episode[],
-	tasks: readonly string[],
+	taskOf: readonly number[],
 	signal: AbortSignal | undefined,
 ): Promise<{ readonly rows: Rows; readonly placed: Episode[] }> {
 	const { info } = evidence;
 	const wanted = new Map(episodes.map((episode, at) => [episode.index, at]));
 	const blocks: (EpisodeBlock | undefined)[] = episodes.map(() => undefined);
-	const taskOf = tasks.map((task) => tasks.findIndex((other) => sameTask(other, task)));
 	for (const file of new Set(episodes.map(({ dataPath }) => dataPath))) {
 		for (const block of (await readBlocks(file, info.features, { signal })).blocks) {
 			const at = wanted.get(block.episodeIndex);
