@@ -58,7 +58,7 @@ describe("writeRepairedCopy", () => {
 		const [original, repaired] = [await openDataset(join(folder, "base")), await openDataset(copy.root)];
 		const [rows, mended] = [await original.readRows(), await repaired.readRows()];
 		expect(repaired.tasks).toEqual(["Put the red cube on the plate"]);
-		const [first = 0, second = 0, third = 0] = LENGTHS;
+		const [first, second, third] = LENGTHS;
 		const kept = [
 			rows.action.subarray(0, (first + second) * 6),
 			rows.action.subarray((first + second + third) * 6),
