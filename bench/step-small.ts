@@ -45,7 +45,7 @@ export async function runSmallStepBench({ batchSize = 16, threads = 2 } = {}): P
 	const cachedTrain = buildTrainGraph(model, { batchSize, from: "prefixKv" });
 	const forward = buildLossGraph(model, { batchSize, parameters: true });
 	const optimizer = { adamw: { beta1: 0.9, beta2: 0.95, eps: 1e-8, weightDecay: 1e-10 }, clipNorm: 10 };
-	await using gemmSession = await runtime.compile(gemm);
+	await using gemmSession = await runtime.compile(gemm, { packWeights: true });
 	await using trainer = await runtime.createTrainer({
 		trainGraph: train,
 		evalGraphs: { forward },
