@@ -31,8 +31,7 @@ describe("README.md", () => {
 		"`zk0 %s` exists",
 		async (_, words) => {
 			const text = await help(words.filter((word) => /^[a-z]+$/.test(word)).slice(0, 2));
-			const usage = await help(words.slice(0, 1));
-			expect(text.includes("Usage: zk0") || usage.includes("Usage: zk0")).toBe(true);
+			expect(text).toContain("Usage: zk0");
 			for (const flag of words.filter((word) => word.startsWith("--"))) expect(text).toContain(flag);
 		},
 	);

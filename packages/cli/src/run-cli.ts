@@ -50,7 +50,8 @@ async function dispatch(
 
 function helpFor(words: readonly string[], commands: readonly Command[]): string {
 	if (words.length === 0) return renderOverview(commands);
-	const topic = HELP_TOPICS.find(({ name }) => name === words[0]);
+	// A word may name both a topic and a group of commands: alone it is the topic.
+	const topic = words.length === 1 ? HELP_TOPICS.find(({ name }) => name === words[0]) : undefined;
 	return topic === undefined ? renderCommandHelp(findCommand(words, commands)) : topic.render();
 }
 
@@ -81,7 +82,7 @@ export function renderError(error: unknown, verbose: boolean): string {
 	const message = error instanceof Error ? error.message : String(error);
 	// Some packages put their code at the front of the message; here it stands before it already.
 	const bare = message
-		.replace(/^\[[a-z- ]+\] /, "")
+		.replace(/^\[[a-z- ]+(?: \(([^)]*)\))?\] /, (_, who?: string) => (who === undefined ? "" : `${who}: `))
 		.replace(`${code}: `, "")
 		.replaceAll("\n", " ");
 	const lines = [`error[${code}]: ${bare}`];
