@@ -3,7 +3,7 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { EXIT_CODES } from "@zk0/cli";
 import { describe, expect, test } from "vitest";
-import { workplace, zk0 } from "./zk0.ts";
+import { workplace, zk0, zk0Here } from "./zk0.ts";
 
 const { usage, config, run, model, dataset } = EXIT_CODES;
 
@@ -26,7 +26,7 @@ describe("a wrong command line", () => {
 		["runs resume nothing", run, "run-not-found", "zk0 simulate"],
 	])("zk0 %s", async (line, exit, code, text) => {
 		await using place = await workplace();
-		const { code: status, stdout, stderr } = await zk0(line.split(" "), place.dir);
+		const { code: status, stdout, stderr } = await zk0Here(line.split(" "), place.dir);
 		expect(stderr).toContain(`error[${code}`);
 		expect(stderr).toContain(text);
 		expect(stdout).toBe("");
@@ -43,7 +43,7 @@ describe("a wrong configuration file", () => {
 	])("%s", async (text, code, cure) => {
 		await using place = await workplace();
 		await writeFile(join(place.dir, "zk0.json"), text);
-		const result = await zk0(["simulate", "--config", "zk0.json"], place.dir);
+		const result = await zk0Here(["simulate", "--config", "zk0.json"], place.dir);
 		expect(result.stderr).toContain(`error[${code}]`);
 		expect(result.stderr).toContain(cure);
 		expect(result.code).toBe(config.code);

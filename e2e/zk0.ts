@@ -5,6 +5,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { COMMANDS, runCli, VERSION } from "@zk0/cli";
 
 const MAIN = fileURLToPath(new URL("../packages/cli/dist/main.js", import.meta.url));
 
@@ -73,6 +74,30 @@ export function zk0(
 	env: Record<string, string> = {},
 ): Promise<Finished> {
 	return startZk0(words, { cwd, env }).finished;
+}
+
+/** The same command line in this process: for what ends before any work, where a process of its own costs a second. */
+export async function zk0Here(words: readonly string[], cwd: string): Promise<Finished> {
+	const text = { stdout: "", stderr: "" };
+	const stream = (name: "stdout" | "stderr") => ({
+		isTTY: false,
+		columns: 100,
+		rows: 24,
+		write: (part: string): void => {
+			text[name] += part;
+		},
+	});
+	const host = {
+		cwd,
+		env: { NO_COLOR: "1", ZK0_CACHE_DIR: CACHE_DIR },
+		stdout: stream("stdout"),
+		stderr: stream("stderr"),
+		now: () => Date.now(),
+		randomId: () => "0000",
+		signal: new AbortController().signal,
+	};
+	const code = await runCli([...words], host, { commands: COMMANDS, version: VERSION });
+	return { code, ...text };
 }
 
 /** The JSON document on the last line of stdout, which must be the only line with one. */
