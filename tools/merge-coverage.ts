@@ -1,4 +1,5 @@
 // Merges vitest's coverage of the sources with the raw V8 coverage of processes that ran the built dist.
+import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import istanbul, { type CoverageMapData } from "istanbul-lib-coverage";
@@ -33,11 +34,16 @@ export async function mergedLineCoverage(
 ): Promise<LineCoverage> {
 	const hits = new Map<string, Map<number, boolean>>();
 	addLines(hits, JSON.parse(readFileSync(vitestReport, "utf8")));
+	// Most processes run most modules alike (they import them); mapping each of these once saves most of the time.
+	const seen = new Set<string>();
 	for (const file of rawFiles) {
 		const raw = rawSchema.safeParse(parseOrNull(readFileSync(file, "utf8")));
 		if (!raw.success) continue; // a killed process leaves an empty or cut report
 		for (const { url, functions } of raw.data.result) {
 			if (!/\/packages\/[^/]+\/dist\//.test(url)) continue;
+			const key = createHash("sha256").update(url).update(JSON.stringify(functions)).digest("base64");
+			if (seen.has(key)) continue;
+			seen.add(key);
 			const converter = v8ToIstanbul(fileURLToPath(url));
 			await converter.load();
 			converter.applyCoverage(functions);
