@@ -3,10 +3,11 @@ import { z } from "zod";
 import { defineCommand } from "../command.ts";
 import { RUN_OPTIONS } from "../config/run-options.ts";
 import { clientStatusSchema, joinFederation, serveTasks } from "../network/client-process.ts";
-import { type Daemon, followLog, runningPid, startDaemon, stopDaemon, tailOf } from "../network/daemon.ts";
+import { type Daemon, runningPid, startDaemon, stopDaemon } from "../network/daemon.ts";
 import { type ClientHome, clientHome, STATE_OPTION } from "../network/home.ts";
 import { parseInvitation } from "../network/invitation.ts";
 import { readJsonFile } from "../network/private-file.ts";
+import { logsCommand } from "./logs.ts";
 
 const STATE = { state: STATE_OPTION };
 
@@ -125,17 +126,4 @@ export const clientStatus = defineCommand({
 });
 
 /** `zk0 client logs`. */
-export const clientLogs = defineCommand({
-	path: ["client", "logs"],
-	summary: "Show the end of the client's log.",
-	options: {
-		...STATE,
-		follow: { kind: "switch", schema: z.boolean(), summary: "go on showing what is added, until Ctrl-C" },
-	},
-	async run({ values, host, output }) {
-		const { log } = clientHome(host, values.state);
-		const lines = await tailOf(log);
-		output.result({ lines }, () => lines.join("\n"));
-		if (values.follow === true) for await (const line of followLog(log, host.signal)) output.line(line);
-	},
-});
+export const clientLogs = logsCommand("client", (host, state) => clientHome(host, state).log);

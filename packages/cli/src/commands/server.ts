@@ -4,11 +4,12 @@ import { CliError } from "../cli-error.ts";
 import { defineCommand } from "../command.ts";
 import type { Host } from "../host.ts";
 import { callAdmin } from "../network/admin-client.ts";
-import { type Daemon, followLog, startDaemon, stopDaemon, tailOf } from "../network/daemon.ts";
+import { type Daemon, startDaemon, stopDaemon } from "../network/daemon.ts";
 import { type ServerHome, STATE_OPTION, serverHome } from "../network/home.ts";
 import { checkServer, renderChecks } from "../network/server-check.ts";
 import { resolveSettings, type ServerSettings, serveFederation } from "../network/server-process.ts";
 import { renderStatus, serverStatusSchema } from "../network/server-status.ts";
+import { logsCommand } from "./logs.ts";
 
 const STATE = { state: STATE_OPTION };
 const nothing = z.object({});
@@ -115,20 +116,7 @@ export const serverStatus = statusCommand(["server", "status"]);
 export const status = statusCommand(["status"]);
 
 /** `zk0 server logs`. */
-export const serverLogs = defineCommand({
-	path: ["server", "logs"],
-	summary: "Show the end of the server's log.",
-	options: {
-		...STATE,
-		follow: { kind: "switch", schema: z.boolean(), summary: "go on showing what is added, until Ctrl-C" },
-	},
-	async run({ values, host, output }) {
-		const { log } = serverHome(host, values.state);
-		const lines = await tailOf(log);
-		output.result({ lines }, () => lines.join("\n"));
-		if (values.follow === true) for await (const line of followLog(log, host.signal)) output.line(line);
-	},
-});
+export const serverLogs = logsCommand("server", (host, state) => serverHome(host, state).log);
 
 /** `zk0 server invite`. */
 export const serverInvite = defineCommand({
