@@ -16,8 +16,8 @@ import { float32Array, float32ToBfloat16, type NamedArrays, type NdArray, ndArra
 import { sha256Hex, writeSafetensorsFile } from "@zk0/arrays/node";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { smallPreset } from "../config/small-preset.ts";
-import { PolicyError } from "../errors.ts";
 import type { Stats } from "../inputs/normalizer.ts";
+import { codeOf } from "../testing/error-code.ts";
 import { initWeights } from "../weights/init-weights.ts";
 import { memoryTensors, overlayTensors } from "../weights/tensor-source.ts";
 import { bindCheckpoint } from "./bind.ts";
@@ -39,16 +39,6 @@ const globalDir = join(root, "global");
 
 beforeAll(() => writeCheckpoint(globalDir, global));
 afterAll(() => rmSync(root, { recursive: true }));
-
-async function codeOf(run: () => Promise<unknown>): Promise<string> {
-	try {
-		await run();
-	} catch (error) {
-		if (error instanceof PolicyError) return error.code;
-		throw error;
-	}
-	return "no error";
-}
 
 function readJson(...path: string[]): unknown {
 	return JSON.parse(readFileSync(join(...path), "utf8"));

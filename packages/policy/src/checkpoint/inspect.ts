@@ -1,33 +1,24 @@
 // What a checkpoint holds and what it lacks, without stopping at the first fault. Reads headers and small files, not
 // the weights themselves.
-import { existsSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { resolve } from "node:path";
 import { type DType, numElements, type Shape, sameShape } from "@zk0/arrays";
 import type { SafetensorsFile } from "@zk0/arrays/node";
-import { cameraKeys, parsePolicyConfig, type SmolVLAConfig } from "../config/policy-config.ts";
+import { cameraKeys, type SmolVLAConfig } from "../config/policy-config.ts";
 import { PolicyError, type PolicyErrorCode } from "../errors.ts";
 import { normalizedFeatures } from "../inputs/normalizer.ts";
 import { type FeatureCoverage, statsCoverage } from "../inputs/stats-coverage.ts";
 import { loadTokenizer } from "../language/tokenizer.ts";
 import { adapterTrainedNames, type LoraAdapter } from "../lora/adapter.ts";
-import { type AdapterBase, findBase } from "../lora/adapter-base.ts";
-import { readAdapterConfig, readStoredAdapter, type StoredAdapter } from "../lora/adapter-files.ts";
+import { type AdapterBase } from "../lora/adapter-base.ts";
+import { readStoredAdapter, type StoredAdapter } from "../lora/adapter-files.ts";
 import type { PolicyModel } from "../model/policy-model.ts";
 import { LM_HEAD, MODEL_PARTS, type ModelPart, partOf } from "../weights/tensor-names.ts";
 import { tensorShapes, trainableNames } from "../weights/tensor-shapes.ts";
-import { ADAPTER_CONFIG_FILE, CONFIG_FILE } from "./layout.ts";
+import { readDescription } from "./description.ts";
 import { isNormalizerBuffer } from "./normalizer-buffers.ts";
-import { notBoundReason, placesWith } from "./open.ts";
-import {
-	findTokenizer,
-	type OpenOptions,
-	openWeights,
-	readSiteState,
-	readVlm,
-	type SiteState,
-} from "./parts.ts";
+import { notBoundReason } from "./open.ts";
+import { findTokenizer, type OpenOptions, openWeights, readSiteState, type SiteState } from "./parts.ts";
 import type { RenameMap } from "./processors.ts";
-import { readJson } from "./read-json.ts";
 import { type CheckpointKind, readKind } from "./sidecar.ts";
 
 /** One part of the model, as far as the file has it. */
@@ -187,13 +178,7 @@ async function collect<T>(
  */
 export async function inspectCheckpoint(path: string, options: OpenOptions = {}): Promise<CheckpointReport> {
 	const directory = resolve(path);
-	const config = parsePolicyConfig(await readJson(join(directory, CONFIG_FILE)));
-	const described = existsSync(join(directory, ADAPTER_CONFIG_FILE))
-		? await readAdapterConfig(directory)
-		: null;
-	const base = described === null ? null : await findBase(directory, described, options);
-	const places = base === null ? options : placesWith(base, options);
-	const vlm = await readVlm(directory, config, places);
+	const { config, described, base, places, vlm } = await readDescription(directory, options);
 	const kind = await readKind(directory);
 	using file = openWeights(base?.directory ?? directory);
 	const found = inspectWeights(file, { config, vlm }, { isFrozen: base !== null });

@@ -1,30 +1,27 @@
 // Opens a LeRobot SmolVLA checkpoint directory, ours or LeRobot's own.
-import { existsSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { resolve } from "node:path";
 import type { SafetensorsFile } from "@zk0/arrays/node";
-import { parsePolicyConfig, type SmolVLAConfig } from "../config/policy-config.ts";
+import { type SmolVLAConfig } from "../config/policy-config.ts";
 import type { VlmConfig } from "../config/vlm-config.ts";
 import { PolicyError } from "../errors.ts";
 import type { Stats } from "../inputs/normalizer.ts";
 import { describeGap, statsCoverage } from "../inputs/stats-coverage.ts";
 import { loadTokenizer, type Tokenizer } from "../language/tokenizer.ts";
-import { type AdapterBase, findBase } from "../lora/adapter-base.ts";
+import { type AdapterBase } from "../lora/adapter-base.ts";
 import type { AdapterConfig } from "../lora/adapter-config.ts";
-import { readAdapterConfig, readStoredAdapter } from "../lora/adapter-files.ts";
+import { readStoredAdapter } from "../lora/adapter-files.ts";
 import type { PolicyModel } from "../model/policy-model.ts";
 import { checkTensors, fileTensors, overlayTensors } from "../weights/tensor-source.ts";
-import { ADAPTER_CONFIG_FILE, CONFIG_FILE } from "./layout.ts";
+import { readDescription } from "./description.ts";
 import {
 	findTokenizer,
 	imageTokensOf,
 	type OpenOptions,
 	openWeights,
 	readSiteState,
-	readVlm,
 	type SiteState,
 } from "./parts.ts";
 import type { RenameMap } from "./processors.ts";
-import { readJson } from "./read-json.ts";
 import { type CheckpointKind, readKind } from "./sidecar.ts";
 
 /** An open checkpoint; holds model.safetensors (of an adapter: its base's) open, close it with `using`. */
@@ -53,12 +50,6 @@ export interface Checkpoint extends Disposable {
 	readonly isBound: boolean;
 }
 
-/** `options` with the base as a further place to look. */
-export function placesWith(base: AdapterBase, options: OpenOptions): OpenOptions {
-	const vlmDir = options.vlmDir ?? base.vlmDir;
-	return { ...options, baseDir: base.directory, ...(vlmDir === undefined ? {} : { vlmDir }) };
-}
-
 async function withStoredAdapter(
 	model: PolicyModel,
 	described: AdapterConfig,
@@ -76,13 +67,7 @@ async function withStoredAdapter(
  */
 export async function openCheckpoint(path: string, options: OpenOptions = {}): Promise<Checkpoint> {
 	const directory = resolve(path);
-	const config = parsePolicyConfig(await readJson(join(directory, CONFIG_FILE)));
-	const described = existsSync(join(directory, ADAPTER_CONFIG_FILE))
-		? await readAdapterConfig(directory)
-		: null;
-	const base = described === null ? null : await findBase(directory, described, options);
-	const places = base === null ? options : placesWith(base, options);
-	const vlm = await readVlm(directory, config, places);
+	const { config, described, base, places, vlm } = await readDescription(directory, options);
 	const tokenizerDir = await findTokenizer(directory, places);
 	const tokenizer = loadTokenizer(tokenizerDir);
 	const kind = await readKind(directory);

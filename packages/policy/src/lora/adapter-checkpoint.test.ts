@@ -10,8 +10,8 @@ import { inspectCheckpoint } from "../checkpoint/inspect.ts";
 import { openCheckpoint } from "../checkpoint/open.ts";
 import { type CheckpointContent, contentOf, writeCheckpoint } from "../checkpoint/write.ts";
 import { smallPreset } from "../config/small-preset.ts";
-import { PolicyError } from "../errors.ts";
 import { type PolicyModel, trainedNames } from "../model/policy-model.ts";
+import { codeOf } from "../testing/error-code.ts";
 import { initWeights } from "../weights/init-weights.ts";
 import { memoryTensors, overlayTensors } from "../weights/tensor-source.ts";
 import { isAdapterTensor } from "./adapter.ts";
@@ -41,16 +41,6 @@ beforeAll(async () => {
 });
 beforeEach(() => writeCheckpoint(adapterDir, content));
 afterAll(() => rmSync(root, { recursive: true }));
-
-async function codeOf(run: () => Promise<unknown>): Promise<string> {
-	try {
-		await run();
-	} catch (error) {
-		if (error instanceof PolicyError) return error.code;
-		throw error;
-	}
-	return "no error";
-}
 
 const open = async (options: Parameters<typeof openCheckpoint>[1] = {}): Promise<void> => {
 	using checkpoint = await openCheckpoint(adapterDir, options);

@@ -7,9 +7,9 @@ import { hashTensors, writeSafetensorsFile } from "@zk0/arrays/node";
 import { createOrtRuntime } from "@zk0/autodiff/node";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { smolvlaBasePreset } from "../config/base-preset.ts";
-import { PolicyError } from "../errors.ts";
 import { type PolicyModel, trainedNames } from "../model/policy-model.ts";
 import { createSampler } from "../model/sampler.ts";
+import { codeOf } from "../testing/error-code.ts";
 import { tinyFrame, tinyPolicy } from "../testing/tiny-model.ts";
 import { overlayTensors } from "../weights/tensor-source.ts";
 import { adapterShapes, DEFAULT_TARGETS, defaultLoraModules, isAdapterTensor } from "./adapter.ts";
@@ -56,16 +56,6 @@ async function chunkOf(model: PolicyModel): Promise<Float32Array> {
 
 function gap(a: Float32Array, b: Float32Array): number {
 	return a.reduce((worst, value, index) => Math.max(worst, Math.abs(value - (b[index] ?? Number.NaN))), 0);
-}
-
-async function codeOf(run: () => unknown): Promise<string> {
-	try {
-		await run();
-	} catch (error) {
-		if (error instanceof PolicyError) return error.code;
-		throw error;
-	}
-	return "no error";
 }
 
 describe("a fresh adapter", () => {
