@@ -6,25 +6,13 @@ import { openEventLog } from "./event-log.ts";
 import type { RoundEvent } from "./events.ts";
 import type { Grid, Outcome, SiteTask } from "./grid.ts";
 import { RunRecorder } from "./run-recorder.ts";
+import { taskOf } from "./testing/server-harness.ts";
 import { temporaryDir } from "./testing/toy-app.ts";
 
 const SHA256 = "a".repeat(64);
 
 function task(site: string, taskId: string): SiteTask {
-	const message = {
-		taskId,
-		phase: "train",
-		runId: "run",
-		round: 1,
-		seed: 0,
-		numLocalSteps: 1,
-		globalStep: 0,
-		totalSteps: 1,
-		proximalMu: 0,
-		learning: null,
-		weights: SHA256,
-		createdAtMs: 0,
-	} as const;
+	const message = taskOf(taskId, { weights: SHA256, createdAtMs: 0 });
 	return { site, message, expects: new Map() };
 }
 

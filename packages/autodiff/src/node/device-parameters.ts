@@ -35,7 +35,7 @@ export class DeviceParameters implements ParameterHome {
 	): Promise<DeviceParameters> {
 		const shapes = new Map([...types].map(([name, { shape }]) => [name, shape]));
 		const home = new DeviceParameters(shapes, new DeviceKernels(settings, adamw));
-		for (const name of shapes.keys()) await home.#fill("w", name, 0);
+		for (const name of shapes.keys()) await home.#clear("w", name);
 		await home.resetOptimizer();
 		return home;
 	}
@@ -67,8 +67,8 @@ export class DeviceParameters implements ParameterHome {
 
 	async resetOptimizer(): Promise<void> {
 		for (const name of this.#shapes.keys()) {
-			await this.#fill("m", name, 0);
-			await this.#fill("v", name, 0);
+			await this.#clear("m", name);
+			await this.#clear("v", name);
 		}
 		this.#step = 0;
 	}
@@ -200,10 +200,10 @@ export class DeviceParameters implements ParameterHome {
 		this.#set(role, name, y);
 	}
 
-	async #fill(role: Role, name: string, value: number): Promise<void> {
+	async #clear(role: Role, name: string): Promise<void> {
 		const shape = this.#shapes.get(name) ?? [];
 		const length = shape.reduce((product, dim) => product * dim, 1);
-		await this.#upload(role, name, float32Array(shape, new Float32Array(length).fill(value)));
+		await this.#upload(role, name, float32Array(shape, new Float32Array(length)));
 	}
 
 	#get(role: Role, name: string): ort.Tensor {
