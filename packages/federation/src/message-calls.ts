@@ -1,0 +1,52 @@
+// The calls of the Fleet API that move messages and their objects.
+import { type FleetHandlers, FlowerError, parseObjectId } from "@zk0/flower";
+import type { FleetParts } from "./fleet-handlers.ts";
+
+/** Longest time that a pull is held. */
+const MAX_WAIT_MS = 60_000;
+
+type MessageCalls = Pick<
+	FleetHandlers,
+	"pullMessages" | "confirmMessageReceived" | "pullObject" | "pushMessages" | "pushObject"
+>;
+
+/** Handlers over the parts of a server. */
+export function messageCalls({ grids, pulls, standing }: FleetParts): MessageCalls {
+	return {
+		pullMessages: async ({ session, waitMs }, { caller, signal }) => {
+			const { site } = standing.online(caller, session);
+			const early = await grids.nextTask(site);
+			if (early === undefined && waitMs > 0) await pulls.hold(site, Math.min(waitMs, MAX_WAIT_MS), signal);
+			standing.online(caller, session);
+			const next = early ?? (await grids.nextTask(site));
+			if (next === undefined) return {};
+			return { messagesList: [next.message.wire], messageObjectTrees: [next.message.tree] };
+		},
+		confirmMessageReceived: async () => ({}),
+		pullObject: async ({ objectId }, { caller, signal }) => {
+			const { site } = standing.approved(caller);
+			const objectContent = await grids.readObject(site, parseObjectId(objectId), signal);
+			if (objectContent === undefined) return { objectFound: false };
+			return { objectFound: true, objectAvailable: true, objectContent };
+		},
+		pushMessages: async ({ messagesList, messageObjectTrees }, { caller }) => {
+			const member = standing.approved(caller);
+			const [message] = messagesList;
+			const [tree] = messageObjectTrees;
+			if (message === undefined || tree === undefined || messagesList.length > 1)
+				throw new FlowerError("invalid-argument", "One message and its object tree at a time, please.");
+			const answer = await grids.announce(member, message, tree);
+			if (answer === undefined) throw new FlowerError("unavailable", "no run is under way; try again");
+			if (answer.kind === "wanted")
+				return { results: { [tree.objectId]: 0 }, objectsToPush: [...answer.missing] };
+			return { refusals: [{ messageId: tree.objectId, ...answer.refusal }] };
+		},
+		pushObject: async ({ objectId, objectContent }, { caller, signal }) => {
+			const member = standing.approved(caller);
+			const taken = await grids.put(member, parseObjectId(objectId), objectContent, signal);
+			if (taken === undefined || taken.kind === "not-stored") return { stored: false };
+			if (taken.refusal === undefined) return { stored: true };
+			return { stored: true, refusal: { messageId: "", ...taken.refusal } };
+		},
+	};
+}

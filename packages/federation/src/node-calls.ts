@@ -1,0 +1,96 @@
+// The calls of the Fleet API by which nodes come, show life and go.
+import { type FleetHandlers, FlowerError, parsePublicKey } from "@zk0/flower";
+import { z } from "zod";
+import type { SiteInfo } from "./client-app.ts";
+import type { FleetParts } from "./fleet-handlers.ts";
+import type { OpenGrids } from "./open-grids.ts";
+
+/** What a node may tell about itself, in bytes. */
+const MAX_DETAILS_BYTES = 65_536;
+/** Tasks that a node may name as running. */
+const MAX_RUNNING = 100;
+const MAX_SESSION_LENGTH = 100;
+
+type NodeCalls = Pick<
+	FleetHandlers,
+	"registerNode" | "activateNode" | "deactivateNode" | "unregisterNode" | "sendNodeHeartbeat"
+>;
+
+/** Handlers over the parts of a server. */
+export function nodeCalls({ members, registry, grids, pulls, standing, clock, drop }: FleetParts): NodeCalls {
+	return {
+		registerNode: async ({ publicKey, site, invite }, { peer, caller }) => {
+			standing.requireOpen();
+			parsePublicKey(publicKey);
+			const { publicKeyPem } = caller;
+			return { nodeId: (await members.register({ publicKeyPem, site, invite, peer })).nodeId };
+		},
+		activateNode: async ({ session, numSamples, details }, { caller }) => {
+			const { site, nodeId } = standing.approved(caller);
+			if (session === "" || session.length > MAX_SESSION_LENGTH) throw flowerNode();
+			const info: SiteInfo = { numSamples: Number(numSamples), details: parseDetails(details) };
+			if (registry.activate(site, session, info, clock.now())) grids.tell({ kind: "joined", site, info });
+			pulls.wake(site);
+			return { nodeId };
+		},
+		deactivateNode: async (_, { caller }) => {
+			drop(standing.approved(caller).site, "left", "the site left");
+			return {};
+		},
+		unregisterNode: async () => {
+			throw new FlowerError("permission-denied", "Names are bound for good; the operator can revoke them.");
+		},
+		sendNodeHeartbeat: async ({ session, running, progress }, { caller }) => {
+			const { site } = standing.online(caller, session);
+			if (progress !== undefined) tellProgress(grids, site, progress);
+			return { success: true, unwanted: grids.unwanted(running.slice(0, MAX_RUNNING)) };
+		},
+	};
+}
+
+/** Hands a progress report to the run of its task, if it is an open task of the site. */
+function tellProgress(
+	grids: OpenGrids,
+	site: string,
+	report: {
+		messageId: string;
+		step: number;
+		numSteps: number;
+		loss?: number | undefined;
+		samplesPerSecond?: number | undefined;
+	},
+): void {
+	const { messageId, step, numSteps, loss, samplesPerSecond } = report;
+	const found = grids.taskOf(messageId);
+	if (found === undefined || found.task.site !== site) return;
+	const progress = {
+		step,
+		numSteps,
+		loss: finiteOrNull(loss),
+		samplesPerSecond: finiteOrNull(samplesPerSecond),
+	};
+	found.grid.tell({ kind: "progress", task: found.task, progress });
+}
+
+const detailsSchema = z.record(z.string(), z.json());
+
+function parseDetails(text: string): SiteInfo["details"] {
+	if (text.length > MAX_DETAILS_BYTES)
+		throw new FlowerError("resource-exhausted", `details of more than ${MAX_DETAILS_BYTES} bytes`);
+	try {
+		return detailsSchema.parse(JSON.parse(text));
+	} catch (cause) {
+		throw new FlowerError("invalid-argument", "a node's details are no JSON object", { cause });
+	}
+}
+
+function finiteOrNull(value: number | undefined): number | null {
+	return value !== undefined && Number.isFinite(value) ? value : null;
+}
+
+function flowerNode(): FlowerError {
+	return new FlowerError(
+		"failed-precondition",
+		"This server takes zk0 nodes only: start `zk0 client` instead of a Flower SuperNode.",
+	);
+}

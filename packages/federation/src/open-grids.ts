@@ -1,0 +1,72 @@
+// The grids of all open runs, asked as one: a call of a node goes to the first run that knows what it is about.
+import type { Message, ObjectId, ObjectTree } from "@zk0/flower";
+import type { Outcome, TaskRef } from "./grid.ts";
+import type { Member } from "./members.ts";
+import type { Announced, Taken } from "./reply-intake.ts";
+import type { RunGrid } from "./run-grid.ts";
+import type { Instruction } from "./task-table.ts";
+
+/** The open runs of a server. */
+export interface OpenGrids extends AsyncDisposable {
+	/** The same grid, which leaves when it is disposed. */
+	add(grid: RunGrid): RunGrid;
+	/** Tells every run. */
+	tell(outcome: Outcome): void;
+	/** The open task of a message, and its run. */
+	taskOf(instructionId: string): { readonly task: TaskRef; readonly grid: RunGrid } | undefined;
+	/** The site's oldest unanswered task. */
+	nextTask(site: string): Promise<Instruction | undefined>;
+	/** Those of the tasks that no run waits for; none until a run has sent tasks, which may be these. */
+	unwanted(instructionIds: readonly string[]): string[];
+	/** The bytes of an object that an open task of the site needs. */
+	readObject(site: string, id: ObjectId, signal: AbortSignal): Promise<Uint8Array | undefined>;
+	/** Undefined: no run has begun. */
+	announce(member: Member, message: Message, tree: ObjectTree): Promise<Announced | undefined>;
+	/** Undefined: the object belongs to no reply of the member. */
+	put(member: Member, id: ObjectId, bytes: Uint8Array, signal: AbortSignal): Promise<Taken | undefined>;
+}
+
+/** No open runs yet. */
+export function createOpenGrids(): OpenGrids {
+	const grids = new Set<RunGrid>();
+	const first = async <T>(ask: (grid: RunGrid) => Promise<T | undefined>): Promise<T | undefined> => {
+		for (const grid of grids) {
+			const answer = await ask(grid);
+			if (answer !== undefined) return answer;
+		}
+		return undefined;
+	};
+	const taskOf: OpenGrids["taskOf"] = (instructionId) => {
+		for (const grid of grids) {
+			const task = grid.taskOf(instructionId);
+			if (task !== undefined) return { task, grid };
+		}
+		return undefined;
+	};
+	return {
+		add(grid) {
+			grids.add(grid);
+			const dispose = grid[Symbol.asyncDispose].bind(grid);
+			grid[Symbol.asyncDispose] = async () => {
+				grids.delete(grid);
+				await dispose();
+			};
+			return grid;
+		},
+		tell(outcome) {
+			for (const grid of grids) grid.tell(outcome);
+		},
+		taskOf,
+		nextTask: (site) => first((grid) => grid.nextTask(site)),
+		unwanted: (instructionIds) =>
+			[...grids].some(({ hasBegun }) => hasBegun)
+				? instructionIds.filter((id) => taskOf(id) === undefined)
+				: [],
+		readObject: (site, id, signal) => first((grid) => grid.readObject(site, id, signal)),
+		announce: (member, message, tree) => first((grid) => grid.announce(member, message, tree)),
+		put: (member, id, bytes, signal) => first((grid) => grid.put(member, id, bytes, signal)),
+		async [Symbol.asyncDispose]() {
+			for (const grid of grids) await grid[Symbol.asyncDispose]();
+		},
+	};
+}

@@ -1,0 +1,49 @@
+// What a caller may do: registered, approved, and online in the session it names.
+import { type FleetCaller, FlowerError } from "@zk0/flower";
+import type { Clock } from "./clock.ts";
+import type { Member, Members } from "./members.ts";
+import type { NodeRegistry } from "./node-registry.ts";
+
+/** Checks of a caller. */
+export interface Standing {
+	/** @throws FlowerError unavailable when the server is shutting down */
+	requireOpen(): void;
+	/** The caller as an approved member. @throws FlowerError failed-precondition | permission-denied | unauthenticated */
+	approved(caller: FleetCaller): Member;
+	/** The caller as a member that is online, which this call is a sign of. @throws FlowerError as `approved`; aborted */
+	online(caller: FleetCaller, session: string): Member;
+}
+
+/** What checks need. */
+export interface StandingOptions {
+	readonly members: Members;
+	readonly registry: NodeRegistry;
+	readonly clock: Clock;
+	/** Aborted: nobody is served any more. */
+	readonly closing: AbortSignal;
+}
+
+/** Checks for one server. */
+export function createStanding({ members, registry, clock, closing }: StandingOptions): Standing {
+	const requireOpen = (): void => {
+		if (closing.aborted) throw new FlowerError("unavailable", "the server is shutting down");
+	};
+	const approved = ({ publicKeyPem }: FleetCaller): Member => {
+		requireOpen();
+		const member = members.find(publicKeyPem);
+		if (member === undefined) throw new FlowerError("failed-precondition", "the key is not registered");
+		if (member.state === "approved") return member;
+		if (member.state === "revoked")
+			throw new FlowerError("unauthenticated", `the key of ${member.site} was revoked; ask the operator`);
+		throw new FlowerError("permission-denied", `${member.site} waits for the operator's approval`);
+	};
+	return {
+		requireOpen,
+		approved,
+		online(caller, session) {
+			const member = approved(caller);
+			registry.touch(member.site, session, clock.now());
+			return member;
+		},
+	};
+}
