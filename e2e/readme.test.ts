@@ -35,12 +35,4 @@ describe("README.md", () => {
 			for (const flag of words.filter((word) => word.startsWith("--"))) expect(text).toContain(flag);
 		},
 	);
-
-	test("every command of the program is in its table", () => {
-		for (const { path } of COMMANDS) {
-			const [first = "", second = ""] = path;
-			expect(README).toContain(`zk0 ${first}`);
-			expect(README).toContain(second);
-		}
-	});
 });

@@ -1,4 +1,5 @@
-// What a command is: its place in the command line, its options as a table, and the function that does the work.
+// What a command is: a row of the table in commands/index.ts, which is all that help and dispatch need, and a file that
+// is loaded when the command is used: its options as a table, and the function that does the work.
 import { type OptionTable, type OptionValues } from "./arguments/option.ts";
 import { OUTPUT_OPTIONS } from "./arguments/output-options.ts";
 import { parseArguments } from "./arguments/parse.ts";
@@ -29,24 +30,32 @@ export interface Invocation<O extends OptionTable> {
 	readonly output: Output;
 }
 
-/** The part of a command that help and dispatch read. */
-export interface Command {
+/** A command's row in the table of all commands. */
+export interface CommandEntry {
 	/** The words that name it: `["model", "bind"]`. */
 	readonly path: readonly string[];
+	/** What it does, in one sentence. */
 	readonly summary: string;
+	/** Imports the command's file. */
+	load(): Promise<Command>;
+}
+
+/** What a command's file gives. */
+export interface Command {
 	readonly positionals: readonly Positional[];
 	readonly options: OptionTable;
 	/** Paragraphs under the options in the help. */
 	readonly notes: readonly string[];
 	readonly examples: readonly string[];
-	/** Parses the remaining words and does the work; resolves to how the program exits when that is not "ok". */
-	execute(words: readonly string[], host: Host): Promise<ExitName | void>;
+	/**
+	 * Parses the words after the command's name and does the work; resolves to how the program exits when that is not "ok".
+	 * `path` is the name for messages.
+	 */
+	execute(words: readonly string[], host: Host, path: readonly string[]): Promise<ExitName | void>;
 }
 
 /** A command as its own file writes it. */
 export interface CommandSpec<O extends OptionTable> {
-	readonly path: readonly string[];
-	readonly summary: string;
 	readonly positionals?: readonly Positional[];
 	readonly options: O;
 	readonly notes?: readonly string[];
@@ -60,15 +69,13 @@ export function defineCommand<O extends OptionTable>(spec: CommandSpec<O>): Comm
 	const positionals = spec.positionals ?? [];
 	const options = { ...spec.options, ...OUTPUT_OPTIONS };
 	return {
-		path: spec.path,
-		summary: spec.summary,
 		positionals,
 		options,
 		notes: spec.notes ?? [],
 		examples: spec.examples ?? [],
-		async execute(words, host) {
+		async execute(words, host, path) {
 			const parsed = parseArguments<OptionTable>(words, options);
-			const { named, several } = namePositionals(parsed.positionals, positionals, spec.path);
+			const { named, several } = namePositionals(parsed.positionals, positionals, path);
 			// `options` holds the rows of both tables, and each value was checked by its own row.
 			const values = parsed.values as OptionValues<O> & OptionValues<typeof OUTPUT_OPTIONS>;
 			const output = createOutput(host, { json: values.json === true, quiet: values.quiet === true });

@@ -1,15 +1,16 @@
 // Exit codes, stable across versions: one table from the errors of every package to a code and to its help.
-// `zk0 help exit-codes` prints it; docs and tests read the same rows.
-import { ArraysError } from "@zk0/arrays";
-import { AutodiffError } from "@zk0/autodiff";
-import { DatasetError } from "@zk0/dataset";
-import { DoctorError } from "@zk0/doctor";
-import { FederationError } from "@zk0/federation";
-import { FinetuneError } from "@zk0/finetune";
-import { FlowerError } from "@zk0/flower";
-import { HubError } from "@zk0/hub";
-import { PolicyError } from "@zk0/policy";
-import { SimError } from "@zk0/sim";
+// `zk0 help exit-codes` prints it; docs and tests read the same rows. Errors are known by their names, so that no package
+// has to be loaded to tell whose an error is.
+import type { ArraysErrorCode } from "@zk0/arrays";
+import type { AutodiffErrorCode } from "@zk0/autodiff";
+import type { DatasetErrorCode } from "@zk0/dataset";
+import type { DoctorErrorCode } from "@zk0/doctor";
+import type { FederationErrorCode } from "@zk0/federation";
+import type { FinetuneErrorCode } from "@zk0/finetune";
+import type { FlowerErrorCode } from "@zk0/flower";
+import type { HubErrorCode } from "@zk0/hub";
+import type { PolicyErrorCode } from "@zk0/policy";
+import type { SimErrorCode } from "@zk0/sim";
 import { CliError, type CliErrorCode } from "./cli-error.ts";
 
 /** One exit code. */
@@ -146,61 +147,71 @@ const CLI_ERRORS: Readonly<Record<CliErrorCode, ExitName>> = {
 	interrupted: "interrupted",
 };
 
-/** The exit of one package's errors. */
-interface ErrorRow {
-	readonly errorClass: abstract new (...args: never[]) => Error & { readonly code: string };
-	readonly exit: ExitName;
-	/** Codes that end otherwise. */
-	readonly except: ReadonlyMap<string, ExitName>;
+/** The codes of each package's errors, by the name of its error class. */
+interface PackageErrorCodes {
+	readonly ArraysError: ArraysErrorCode;
+	readonly AutodiffError: AutodiffErrorCode;
+	readonly DatasetError: DatasetErrorCode;
+	readonly DoctorError: DoctorErrorCode;
+	readonly FederationError: FederationErrorCode;
+	readonly FinetuneError: FinetuneErrorCode;
+	readonly FlowerError: FlowerErrorCode;
+	readonly HubError: HubErrorCode;
+	readonly PolicyError: PolicyErrorCode;
+	readonly SimError: SimErrorCode;
 }
 
-function row<Code extends string>(
-	errorClass: abstract new (...args: never[]) => Error & { readonly code: Code },
-	exit: ExitName,
-	except?: Readonly<Partial<Record<Code, ExitName>>>,
-): ErrorRow {
-	const others = Object.entries<ExitName | undefined>(except ?? {});
-	const known = others.flatMap(([code, name]): [string, ExitName][] =>
-		name === undefined ? [] : [[code, name]],
-	);
-	return { errorClass, exit, except: new Map(known) };
-}
+/** The exit of each package's errors, and the codes that end otherwise. */
+const PACKAGE_ERRORS: {
+	readonly [Name in keyof PackageErrorCodes]: readonly [
+		exit: ExitName,
+		except?: Readonly<Partial<Record<PackageErrorCodes[Name], ExitName>>>,
+	];
+} = {
+	ArraysError: ["model"],
+	AutodiffError: ["engine"],
+	DatasetError: [
+		"dataset",
+		{ "target-exists": "storage", "write-failed": "storage", "bad-selection": "usage" },
+	],
+	PolicyError: ["model", { "write-failed": "storage" }],
+	HubError: ["hub", { "write-failed": "storage", "disk-full": "storage", "bad-reference": "usage" }],
+	DoctorError: ["dataset", { "bad-profile": "config", "target-exists": "storage" }],
+	SimError: ["simulator", { "unknown-task": "usage", "bad-uri": "usage" }],
+	FinetuneError: [
+		"dataset",
+		{
+			"bad-learning-config": "config",
+			"bad-training-state": "run",
+			"non-finite": "engine",
+			"memory-pressure": "engine",
+		},
+	],
+	FederationError: [
+		"federation",
+		{
+			cancelled: "interrupted",
+			"disk-full": "storage",
+			storage: "storage",
+			"log-tampered": "run",
+			"log-mismatch": "run",
+			"corrupt-object": "run",
+			"bad-weights": "model",
+			unavailable: "network",
+			deadline: "network",
+			"not-admitted": "network",
+			"site-name-taken": "network",
+			"unknown-member": "usage",
+		},
+	],
+	FlowerError: ["network"],
+};
 
-/** The errors of the packages below this one. */
-const PACKAGE_ERRORS: readonly ErrorRow[] = [
-	row(ArraysError, "model"),
-	row(AutodiffError, "engine"),
-	row(DatasetError, "dataset", {
-		"target-exists": "storage",
-		"write-failed": "storage",
-		"bad-selection": "usage",
-	}),
-	row(PolicyError, "model", { "write-failed": "storage" }),
-	row(HubError, "hub", { "write-failed": "storage", "disk-full": "storage", "bad-reference": "usage" }),
-	row(DoctorError, "dataset", { "bad-profile": "config", "target-exists": "storage" }),
-	row(SimError, "simulator", { "unknown-task": "usage", "bad-uri": "usage" }),
-	row(FinetuneError, "dataset", {
-		"bad-learning-config": "config",
-		"bad-training-state": "run",
-		"non-finite": "engine",
-		"memory-pressure": "engine",
-	}),
-	row(FederationError, "federation", {
-		cancelled: "interrupted",
-		"disk-full": "storage",
-		storage: "storage",
-		"log-tampered": "run",
-		"log-mismatch": "run",
-		"corrupt-object": "run",
-		"bad-weights": "model",
-		unavailable: "network",
-		deadline: "network",
-		"not-admitted": "network",
-		"site-name-taken": "network",
-		"unknown-member": "usage",
-	}),
-	row(FlowerError, "network"),
-];
+/** The same rows by any text. */
+const EXITS_BY_NAME: ReadonlyMap<
+	string,
+	readonly [exit: ExitName, except?: Readonly<Partial<Record<string, ExitName>>>]
+> = new Map(Object.entries(PACKAGE_ERRORS));
 
 /** Codes that Node's file system calls put on their errors. */
 const STORAGE_ERRNO = /^E(ACCES|DQUOT|EXIST|IO|ISDIR|MFILE|NOENT|NOSPC|NOTDIR|PERM|ROFS)$/;
@@ -214,8 +225,8 @@ function exitNameOf(error: unknown): ExitName {
 	if (error instanceof CliError) return CLI_ERRORS[error.code];
 	if (error instanceof Error && error.name === "AbortError") return "interrupted";
 	const code = codeOf(error) ?? "";
-	const known = PACKAGE_ERRORS.find(({ errorClass }) => error instanceof errorClass);
-	if (known !== undefined) return known.except.get(code) ?? known.exit;
+	const [exit, except] = (error instanceof Error ? EXITS_BY_NAME.get(error.name) : undefined) ?? [];
+	if (exit !== undefined) return except?.[code] ?? exit;
 	return STORAGE_ERRNO.test(code) ? "storage" : "internal";
 }
 

@@ -1,7 +1,6 @@
 // Help text, generated from the tables of commands, options and exit codes, so that it cannot disagree with them.
-import { DEMO_SITES, TASKS } from "@zk0/sim";
 import { flagOf, type OptionTable } from "./arguments/option.ts";
-import type { Command } from "./command.ts";
+import type { Command, CommandEntry } from "./command.ts";
 import { EXIT_CODES } from "./exit-codes.ts";
 
 const WIDTH = 100;
@@ -30,12 +29,12 @@ export function renderRows(rows: readonly (readonly [string, string])[], indent 
 	);
 }
 
-function usageOf(command: Command): string {
-	const words = command.positionals.map(({ name, optional, several, atLeast = 2 }) => {
+function usageOf({ path }: CommandEntry, { positionals }: Command): string {
+	const words = positionals.map(({ name, optional, several, atLeast = 2 }) => {
 		if (several === true) return `${Array.from({ length: atLeast }, () => `<${name}>`).join(" ")}…`;
 		return optional === true ? `[${name}]` : `<${name}>`;
 	});
-	return ["zk0", ...command.path, ...words].join(" ");
+	return ["zk0", ...path, ...words].join(" ");
 }
 
 function optionRows(options: OptionTable): [string, string][] {
@@ -45,26 +44,49 @@ function optionRows(options: OptionTable): [string, string][] {
 	]);
 }
 
-/** The help of the program: every command on a line. */
-export function renderOverview(commands: readonly Command[]): string {
+/** The commands of one first word, on a line each; undefined when there are none. */
+export function renderGroup(group: string, commands: readonly CommandEntry[]): string | undefined {
+	const chosen = commands.filter(({ path }) => path.length > 1 && path[0] === group);
+	if (chosen.length === 0) return undefined;
+	return [
+		`Usage: zk0 ${group} <command> [options]`,
+		"",
+		...renderRows(chosen.map(({ path, summary }) => [path.join(" "), summary])),
+		"",
+		`\`zk0 help ${group} <command>\` explains one of them.`,
+	].join("\n");
+}
+
+/** The help of the program: every command on a line, those of one first word together. */
+export function renderOverview(commands: readonly CommandEntry[]): string {
+	const width = Math.max(...commands.map(({ path }) => path.join(" ").length));
+	const rowsOf = (chosen: readonly CommandEntry[]): string[] =>
+		renderRows(chosen.map(({ path, summary }) => [path.join(" ").padEnd(width), summary]));
+	const groups = new Set(
+		commands.flatMap(({ path: [first = ""], path }) => (path.length > 1 ? [first] : [])),
+	);
 	return [
 		"zk0: federated fine-tuning of SmolVLA robot policies",
 		"",
 		"Usage: zk0 <command> [options]",
 		"",
 		"Commands:",
-		...renderRows(commands.map((command) => [usageOf(command).slice(4), command.summary])),
+		...rowsOf(commands.filter(({ path }) => path.length === 1)),
+		...[...groups].flatMap((group) => [
+			"",
+			...rowsOf(commands.filter(({ path }) => path.length > 1 && path[0] === group)),
+		]),
 		"",
 		"Help topics:",
-		...renderRows(HELP_TOPICS.map(({ name, summary }) => [`help ${name}`, summary])),
+		...renderRows(HELP_TOPICS.map(({ name, summary }) => [`help ${name}`.padEnd(width), summary])),
 		"",
 		"`zk0 help <command>` or `zk0 <command> --help` explains one command.",
 	].join("\n");
 }
 
 /** The help of one command. */
-export function renderCommandHelp(command: Command): string {
-	const lines = [command.summary, "", `Usage: ${usageOf(command)} [options]`];
+export function renderCommandHelp(entry: CommandEntry, command: Command): string {
+	const lines = [entry.summary, "", `Usage: ${usageOf(entry, command)} [options]`];
 	if (command.positionals.length > 0) {
 		lines.push("", "Arguments:");
 		lines.push(...renderRows(command.positionals.map(({ name, summary }) => [name, summary])));
@@ -80,7 +102,7 @@ export function renderCommandHelp(command: Command): string {
 export interface HelpTopic {
 	readonly name: string;
 	readonly summary: string;
-	render(): string;
+	render(): string | Promise<string>;
 }
 
 /** The help topics, in the order of the overview. */
@@ -133,13 +155,15 @@ export const HELP_TOPICS: readonly HelpTopic[] = [
 	{
 		name: "tasks",
 		summary: "what the simulated arm can be asked to do",
-		render: () =>
-			[
+		async render() {
+			const { DEMO_SITES, TASKS } = await import("@zk0/sim");
+			return [
 				"Tasks of the simulated arm, as in sim:<task> and --task:",
 				...renderRows(TASKS.map(({ id, sentence }) => [id, sentence])),
 				"",
 				"Demonstration sites, each with two tasks and a workplace of its own:",
 				...renderRows(DEMO_SITES.map(({ name, taskIds }) => [name, taskIds.join(", ")])),
-			].join("\n"),
+			].join("\n");
+		},
 	},
 ];

@@ -8,7 +8,7 @@ import { SimError } from "@zk0/sim";
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
 import { CliError } from "./cli-error.ts";
-import { type Command, defineCommand } from "./command.ts";
+import { type Command, type CommandEntry, defineCommand } from "./command.ts";
 import { EXIT_CODES, exitCodeOf } from "./exit-codes.ts";
 import { renderError, runCli } from "./run-cli.ts";
 import { captureHost } from "./testing/capture-host.ts";
@@ -17,39 +17,38 @@ const OPTIONS = {
 	maxSpeed: { kind: "number", schema: z.number().positive(), value: "<m/s>", summary: "how fast" },
 } as const;
 
-const COMMANDS: readonly Command[] = [
-	defineCommand({
-		path: ["drive"],
-		summary: "Drives.",
-		positionals: [
-			{ name: "where", summary: "the goal" },
-			{ name: "via", summary: "a stop", optional: true },
-		],
-		options: OPTIONS,
-		notes: ["Slowly."],
-		examples: ["zk0 drive home"],
-		async run({ values, named, output }) {
-			output.line("driving");
-			output.result({ ...named, speed: values.maxSpeed ?? null }, () => `arrived at ${named["where"]}`);
-		},
-	}),
-	defineCommand({
-		path: ["lot", "park"],
-		summary: "Parks.",
-		options: {},
-		async run() {
-			throw new CliError("run-not-found", "no space\nleft", {
-				cure: "try later",
-				cause: new RangeError("full"),
-			});
-		},
-	}),
-	defineCommand({
-		path: ["lot", "leave"],
-		summary: "Leaves.",
-		options: {},
-		run: () => Promise.reject(new TypeError("oh")),
-	}),
+function entry(words: string, summary: string, command: Command): CommandEntry {
+	return { path: words.split(" "), summary, load: async () => command };
+}
+
+const drive = defineCommand({
+	positionals: [
+		{ name: "where", summary: "the goal" },
+		{ name: "via", summary: "a stop", optional: true },
+	],
+	options: OPTIONS,
+	notes: ["Slowly."],
+	examples: ["zk0 drive home"],
+	async run({ values, named, output }) {
+		output.line("driving");
+		output.result({ ...named, speed: values.maxSpeed ?? null }, () => `arrived at ${named["where"]}`);
+	},
+});
+const park = defineCommand({
+	options: {},
+	async run() {
+		throw new CliError("run-not-found", "no space\nleft", {
+			cure: "try later",
+			cause: new RangeError("full"),
+		});
+	},
+});
+const leave = defineCommand({ options: {}, run: () => Promise.reject(new TypeError("oh")) });
+
+const COMMANDS: readonly CommandEntry[] = [
+	entry("drive", "Drives.", drive),
+	entry("lot park", "Parks.", park),
+	entry("lot leave", "Leaves.", leave),
 ];
 
 async function run(line: string, env: Record<string, string> = {}) {
@@ -86,7 +85,7 @@ describe("runCli", () => {
 	test.each(["", "help", "--help", "-h"])("%s lists every command", async (line) => {
 		const { out, code } = await run(line);
 		expect(code).toBe(0);
-		for (const text of ["drive <where> [via]", "lot park", "help exit-codes"]) expect(out).toContain(text);
+		for (const text of ["drive", "Drives.", "lot park", "help exit-codes"]) expect(out).toContain(text);
 	});
 
 	test.each(["help drive", "drive --help", "drive home -h"])("%s explains the command", async (line) => {
@@ -94,6 +93,29 @@ describe("runCli", () => {
 		for (const text of ["Usage: zk0 drive <where> [via]", "--max-speed <m/s>", "--json", "Slowly."]) {
 			expect(out).toContain(text);
 		}
+	});
+
+	test("help of a first word lists its commands", async () => {
+		const { out, code } = await run("help lot");
+		expect(code).toBe(0);
+		expect(out).toContain("lot leave");
+		expect(out).not.toContain("drive");
+	});
+
+	test("only the command that is named is loaded", async () => {
+		const loaded: string[] = [];
+		const commands = COMMANDS.map((row) => ({
+			...row,
+			load: async () => {
+				loaded.push(row.path.join(" "));
+				return await row.load();
+			},
+		}));
+		const program = { commands, version: "0" };
+		for (const words of [["--version"], ["help"], ["lot"]]) await runCli(words, captureHost(), program);
+		expect(loaded).toEqual([]);
+		await runCli(["drive", "home"], captureHost(), program);
+		expect(loaded).toEqual(["drive"]);
 	});
 
 	test("help exit-codes lists every row", async () => {
@@ -173,15 +195,12 @@ describe("EXIT_CODES", () => {
 
 	test.each(["ENOSPC", "EACCES"])("%s of the file system is a storage error", async (errno) => {
 		const failing = defineCommand({
-			path: ["write"],
-			summary: "Writes.",
 			options: {},
 			run: () => Promise.reject(Object.assign(new Error("write failed"), { code: errno })),
 		});
 		const host = captureHost();
-		expect(await runCli(["write"], host, { commands: [failing], version: "0" })).toBe(
-			EXIT_CODES.storage.code,
-		);
+		const commands = [entry("write", "Writes.", failing)];
+		expect(await runCli(["write"], host, { commands, version: "0" })).toBe(EXIT_CODES.storage.code);
 		expect(host.err()).toContain(`error[${errno}]`);
 	});
 });

@@ -2,9 +2,9 @@
 // whatever is thrown into one `error[code]: message` line with its cure.
 
 import { CliError } from "./cli-error.ts";
-import type { Command } from "./command.ts";
+import type { CommandEntry } from "./command.ts";
 import { codeOf, EXIT_CODES, type ExitCode, type ExitName, exitCodeOf } from "./exit-codes.ts";
-import { HELP_TOPICS, renderCommandHelp, renderOverview } from "./help.ts";
+import { HELP_TOPICS, renderCommandHelp, renderGroup, renderOverview } from "./help.ts";
 import type { Host } from "./host.ts";
 import { nearest } from "./suggest.ts";
 
@@ -12,7 +12,7 @@ import { nearest } from "./suggest.ts";
 export async function runCli(
 	words: readonly string[],
 	host: Host,
-	program: { readonly commands: readonly Command[]; readonly version: string },
+	program: { readonly commands: readonly CommandEntry[]; readonly version: string },
 ): Promise<number> {
 	try {
 		const exit = (await dispatch(words, host, program)) ?? "ok";
@@ -27,7 +27,7 @@ export async function runCli(
 async function dispatch(
 	words: readonly string[],
 	host: Host,
-	program: { readonly commands: readonly Command[]; readonly version: string },
+	program: { readonly commands: readonly CommandEntry[]; readonly version: string },
 ): Promise<ExitName | void> {
 	const [first] = words;
 	if (first === "--version" || first === "version") {
@@ -35,27 +35,32 @@ async function dispatch(
 		return;
 	}
 	if (first === undefined || first === "--help" || first === "-h" || first === "help") {
-		host.stdout.write(`${helpFor(words.slice(1), program.commands)}\n`);
+		host.stdout.write(`${await helpFor(words.slice(1), program.commands)}\n`);
 		return;
 	}
-	const command = findCommand(words, program.commands);
-	const rest = words.slice(command.path.length);
+	const entry = findCommand(words, program.commands);
+	const command = await entry.load();
+	const rest = words.slice(entry.path.length);
 	const untilSeparator = rest.includes("--") ? rest.slice(0, rest.indexOf("--")) : rest;
 	if (untilSeparator.includes("--help") || untilSeparator.includes("-h")) {
-		host.stdout.write(`${renderCommandHelp(command)}\n`);
+		host.stdout.write(`${renderCommandHelp(entry, command)}\n`);
 		return;
 	}
-	return await command.execute(rest, host);
+	return await command.execute(rest, host, entry.path);
 }
 
-function helpFor(words: readonly string[], commands: readonly Command[]): string {
+async function helpFor(words: readonly string[], commands: readonly CommandEntry[]): Promise<string> {
 	if (words.length === 0) return renderOverview(commands);
 	// A word may name both a topic and a group of commands: alone it is the topic.
 	const topic = words.length === 1 ? HELP_TOPICS.find(({ name }) => name === words[0]) : undefined;
-	return topic === undefined ? renderCommandHelp(findCommand(words, commands)) : topic.render();
+	if (topic !== undefined) return await topic.render();
+	const group = words.length === 1 ? renderGroup(words[0] ?? "", commands) : undefined;
+	if (group !== undefined) return group;
+	const entry = findCommand(words, commands);
+	return renderCommandHelp(entry, await entry.load());
 }
 
-function findCommand(words: readonly string[], commands: readonly Command[]): Command {
+function findCommand(words: readonly string[], commands: readonly CommandEntry[]): CommandEntry {
 	const found = commands.find(({ path }) => path.every((word, index) => words[index] === word));
 	if (found !== undefined) return found;
 	const written = words.slice(0, 2).filter((word) => !word.startsWith("-"));

@@ -14,8 +14,6 @@ const NOTES = [
 
 /** Shows what is kept. */
 export const cacheShow = defineCommand({
-	path: ["cache", "show"],
-	summary: "Show how much the prefix cache of this machine holds.",
 	options: {},
 	notes: NOTES,
 	async run({ host, output }) {
@@ -26,8 +24,6 @@ export const cacheShow = defineCommand({
 
 /** Reads and checks everything that is kept. */
 export const cacheVerify = defineCommand({
-	path: ["cache", "verify"],
-	summary: "Check every entry of the prefix cache against its checksum and drop damaged ones.",
 	options: {},
 	notes: [
 		...NOTES,
@@ -47,8 +43,6 @@ export const cacheVerify = defineCommand({
 
 /** Deletes everything that is kept. */
 export const cacheClear = defineCommand({
-	path: ["cache", "clear"],
-	summary: "Empty the prefix cache of this machine.",
 	options: {},
 	notes: NOTES,
 	async run({ host, output }) {

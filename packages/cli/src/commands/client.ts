@@ -18,9 +18,6 @@ function daemonOf(home: ClientHome): Daemon {
 
 /** `zk0 client join`. */
 export const clientJoin = defineCommand({
-	path: ["client", "join"],
-	summary:
-		"Join a federation: check the recordings, make this site's key, trust the server, ask to be let in.",
 	positionals: [
 		{ name: "invitation", summary: "the line that `zk0 server invite` printed" },
 		{
@@ -72,8 +69,6 @@ export const clientJoin = defineCommand({
 
 /** `zk0 client start`. */
 export const clientStart = defineCommand({
-	path: ["client", "start"],
-	summary: "Serve the tasks of the federation that this site joined, in the background.",
 	positionals: [{ name: "dataset", summary: "other recordings than at joining", optional: true }],
 	options: {
 		...STATE,
@@ -98,8 +93,6 @@ export const clientStart = defineCommand({
 
 /** `zk0 client stop`. */
 export const clientStop = defineCommand({
-	path: ["client", "stop"],
-	summary: "Stop this site's client; its task is given up and comes again later.",
 	options: STATE,
 	async run({ values, host, output }) {
 		const pid = await stopDaemon(daemonOf(clientHome(host, values.state)), host.signal);
@@ -109,8 +102,6 @@ export const clientStop = defineCommand({
 
 /** `zk0 client status`. */
 export const clientStatus = defineCommand({
-	path: ["client", "status"],
-	summary: "Show what this site's client does.",
 	options: STATE,
 	async run({ values, host, output }) {
 		const home = clientHome(host, values.state);
@@ -126,4 +117,4 @@ export const clientStatus = defineCommand({
 });
 
 /** `zk0 client logs`. */
-export const clientLogs = logsCommand("client", (host, state) => clientHome(host, state).log);
+export const clientLogs = logsCommand((host, state) => clientHome(host, state).log);

@@ -15,9 +15,6 @@ import {
 
 /** The command. */
 export const dataConvert = defineCommand({
-	path: ["data", "convert"],
-	summary:
-		"Write a LeRobot dataset (v2.0, v2.1 or v3.0) anew as v3.0: equal rows, videos copied where possible.",
 	positionals: [{ name: "dir", summary: `the dataset, which is not changed: ${DATA_FORMS}` }, OUT],
 	options: WRITE_OPTIONS,
 	examples: ["zk0 data convert data/old data/new", "zk0 data convert data/old data/new --codec h264"],

@@ -65,8 +65,6 @@ type Values = OptionValues<typeof OPTIONS>;
 
 /** The command. */
 export const dataDoctor = defineCommand({
-	path: ["data", "doctor"],
-	summary: "Say what is wrong with recordings, which episodes are concerned, and what to do about it.",
 	positionals: [
 		{ name: "dataset", summary: `what to examine; not changed: ${DATA_FORMS}`, several: true, atLeast: 1 },
 	],

@@ -15,8 +15,6 @@ import {
 
 /** The command. */
 export const dataMerge = defineCommand({
-	path: ["data", "merge"],
-	summary: "Write several datasets of one kind of robot as one: episodes one after the other, tasks joined.",
 	positionals: [
 		{ name: "dataset", summary: `what to merge, in this order; not changed: ${DATA_FORMS}`, several: true },
 		OUT,

@@ -49,8 +49,6 @@ const OPTIONS = {
 
 /** The command. */
 export const dataPartition = defineCommand({
-	path: ["data", "partition"],
-	summary: "Divide the episodes of a dataset among clients and print who gets what; nothing is copied.",
 	positionals: [{ name: "dataset", summary: `which is not changed: ${DATA_FORMS}` }],
 	options: OPTIONS,
 	notes: [

@@ -7,8 +7,6 @@ import { createPaint, type Paint, wantsColour } from "../progress/paint.ts";
 
 /** The command. */
 export const dataProfile = defineCommand({
-	path: ["data", "profile"],
-	summary: "Show a site's profile, as the doctor wrote it and training reads it.",
 	positionals: [{ name: "file", summary: "a profile from `zk0 data doctor --fix profile`" }],
 	options: {},
 	examples: ["zk0 data profile kitchen.json"],

@@ -41,8 +41,6 @@ const CARD = "README.md";
 
 /** The command. */
 export const dataPush = defineCommand({
-	path: ["data", "push"],
-	summary: "Upload a LeRobot dataset to the Hugging Face hub.",
 	positionals: [
 		{ name: "data", summary: "a dataset's directory, or sim:<task>" },
 		{ name: "repo", summary: "where to: hf:<user>/<name>; created when it is not there" },

@@ -15,8 +15,6 @@ import {
 
 /** The command. */
 export const dataReencode = defineCommand({
-	path: ["data", "reencode"],
-	summary: "Write a dataset with every video encoded again, for another codec, size or speed of reading.",
 	positionals: [{ name: "dataset", summary: `which is not changed: ${DATA_FORMS}` }, OUT],
 	options: {
 		...WRITE_OPTIONS,

@@ -39,8 +39,6 @@ const OPTIONS = {
 
 /** The command. */
 export const dataSplit = defineCommand({
-	path: ["data", "split"],
-	summary: "Write parts of a dataset as datasets of their own.",
 	positionals: [
 		{ name: "dataset", summary: `which is not changed: ${DATA_FORMS}` },
 		{ name: "out", summary: "the folder below which each part appears under its name" },

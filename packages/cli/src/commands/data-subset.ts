@@ -40,8 +40,6 @@ const OPTIONS = {
 
 /** The command. */
 export const dataSubset = defineCommand({
-	path: ["data", "subset"],
-	summary: "Write some episodes, cameras or features of a dataset as a dataset of its own.",
 	positionals: [{ name: "dataset", summary: `which is not changed: ${DATA_FORMS}` }, OUT],
 	options: OPTIONS,
 	examples: [

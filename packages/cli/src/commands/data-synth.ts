@@ -38,8 +38,6 @@ const OPTIONS = {
 
 /** The command. */
 export const dataSynth = defineCommand({
-	path: ["data", "synth"],
-	summary: "Record demonstrations in the simulated world as a LeRobot dataset (v3.0).",
 	positionals: [{ name: "dir", summary: "where the dataset is to appear; must not exist or be empty" }],
 	options: OPTIONS,
 	examples: ["zk0 data synth data/reach --task reach-red,reach-blue --episodes 20 --seed 7"],

@@ -52,8 +52,6 @@ type Values = OptionValues<typeof OPTIONS>;
 
 /** The command. */
 export const evaluate = defineCommand({
-	path: ["eval"],
-	summary: "Measure a bound checkpoint on recorded episodes, or let it act in the simulated world.",
 	positionals: [
 		{
 			name: "checkpoint",

@@ -1,80 +1,162 @@
-// Every command, in the order of the help.
-import type { Command } from "../command.ts";
-import { cacheClear, cacheShow, cacheVerify } from "./cache.ts";
-import { clientJoin, clientLogs, clientStart, clientStatus, clientStop } from "./client.ts";
-import { dataConvert } from "./data-convert.ts";
-import { dataDoctor } from "./data-doctor.ts";
-import { dataMerge } from "./data-merge.ts";
-import { dataPartition } from "./data-partition.ts";
-import { dataProfile } from "./data-profile.ts";
-import { dataPush } from "./data-push.ts";
-import { dataReencode } from "./data-reencode.ts";
-import { dataSplit } from "./data-split.ts";
-import { dataSubset } from "./data-subset.ts";
-import { dataSynth } from "./data-synth.ts";
-import { evaluate } from "./eval.ts";
-import { modelBind } from "./model-bind.ts";
-import { modelInit } from "./model-init.ts";
-import { modelInspect } from "./model-inspect.ts";
-import { modelMerge } from "./model-merge.ts";
-import { predict } from "./predict.ts";
-import { run } from "./run.ts";
-import { runsList } from "./runs-list.ts";
-import { runsResume } from "./runs-resume.ts";
-import { runsShow } from "./runs-show.ts";
-import {
-	serverApprove,
-	serverCheck,
-	serverInvite,
-	serverLogs,
-	serverRevoke,
-	serverStart,
-	serverStatus,
-	serverStop,
-	status,
-} from "./server.ts";
-import { simulate } from "./simulate.ts";
-import { train } from "./train.ts";
+// Every command by name and summary, in the order of the help. A command's own file, with its options, its work and
+// all that it imports, is loaded when the command is named: a command line costs what it uses.
+import type { Command, CommandEntry } from "../command.ts";
 
-/** The commands of zk0. */
-export const COMMANDS: readonly Command[] = [
-	simulate,
-	train,
-	serverStart,
-	serverStop,
-	serverStatus,
-	serverLogs,
-	serverInvite,
-	serverApprove,
-	serverRevoke,
-	serverCheck,
-	clientJoin,
-	clientStart,
-	clientStop,
-	clientStatus,
-	clientLogs,
-	run,
-	status,
-	evaluate,
-	predict,
-	modelInit,
-	modelInspect,
-	modelBind,
-	modelMerge,
-	dataDoctor,
-	dataProfile,
-	dataSynth,
-	dataConvert,
-	dataMerge,
-	dataSplit,
-	dataSubset,
-	dataReencode,
-	dataPush,
-	dataPartition,
-	runsList,
-	runsShow,
-	runsResume,
-	cacheShow,
-	cacheVerify,
-	cacheClear,
+/** The commands of one file: by the name of the export, what is typed and what it does in one sentence. */
+function commandsOf<Name extends string>(
+	load: () => Promise<Readonly<Record<NoInfer<Name>, Command>>>,
+	rows: Readonly<Record<Name, readonly [words: string, summary: string]>>,
+): CommandEntry[] {
+	// The keys of an object literal of type Record<Name, …> are Name.
+	const names = Object.keys(rows) as Name[];
+	return names.map((name) => {
+		const [words, summary] = rows[name];
+		return { path: words.split(" "), summary, load: async () => (await load())[name] };
+	});
+}
+
+/** The commands of zk0; those of one first word stand together. */
+export const COMMANDS: readonly CommandEntry[] = [
+	...commandsOf(() => import("./simulate.ts"), {
+		simulate: [
+			"simulate",
+			"Run a federation in one process: every site trains on its own data, only weights travel.",
+		],
+	}),
+	...commandsOf(() => import("./train.ts"), {
+		train: ["train", "Fine-tune on one site's data, without a federation."],
+	}),
+	...commandsOf(() => import("./eval.ts"), {
+		evaluate: [
+			"eval",
+			"Measure a bound checkpoint on recorded episodes, or let it act in the simulated world.",
+		],
+	}),
+	...commandsOf(() => import("./predict.ts"), {
+		predict: ["predict", "Draw what a bound checkpoint would do beside what was recorded in one episode."],
+	}),
+	...commandsOf(() => import("./run.ts"), {
+		run: ["run", "Start a run on the server: it begins when enough clients are there."],
+	}),
+	...commandsOf(() => import("./server.ts"), {
+		serverStatus: ["status", "Show sites, runs and what the server waits for."],
+	}),
+	...commandsOf(() => import("./server.ts"), {
+		serverStart: [
+			"server start",
+			"Start a federation's server: TLS 1.3 with a certificate of its own, in the background.",
+		],
+		serverStop: ["server stop", "Stop the server; the run under way goes on at the next start."],
+		serverStatus: ["server status", "Show sites, runs and what the server waits for."],
+		serverLogs: ["server logs", "Show the end of the server's log."],
+		serverInvite: ["server invite", "Print a line with which one site can join, within seven days."],
+		serverApprove: ["server approve", "Let a site in that joined without an invitation."],
+		serverRevoke: ["server revoke", "Shut a site's key out for good."],
+		serverCheck: [
+			"server check",
+			"Check the server's security: TLS, keys, permissions, expiry, ports, pending approvals, audit log.",
+		],
+	}),
+	...commandsOf(() => import("./client.ts"), {
+		clientJoin: [
+			"client join",
+			"Join a federation: check the recordings, make this site's key, trust the server, ask to be let in.",
+		],
+		clientStart: [
+			"client start",
+			"Serve the tasks of the federation that this site joined, in the background.",
+		],
+		clientStop: ["client stop", "Stop this site's client; its task is given up and comes again later."],
+		clientStatus: ["client status", "Show what this site's client does."],
+		clientLogs: ["client logs", "Show the end of the client's log."],
+	}),
+	...commandsOf(() => import("./model-init.ts"), {
+		modelInit: ["model init", "Write a checkpoint with random weights, in LeRobot's layout."],
+	}),
+	...commandsOf(() => import("./model-inspect.ts"), {
+		modelInspect: [
+			"model inspect",
+			"Show what a checkpoint holds and what it lacks; fails when it cannot be used.",
+		],
+	}),
+	...commandsOf(() => import("./model-bind.ts"), {
+		modelBind: [
+			"model bind",
+			"Join a checkpoint with a site's statistics and cameras; the result runs on that site's robot.",
+		],
+	}),
+	...commandsOf(() => import("./model-merge.ts"), {
+		modelMerge: [
+			"model merge",
+			"Fold a LoRA adapter into its base: a full checkpoint that computes the same.",
+		],
+	}),
+	...commandsOf(() => import("./data-doctor.ts"), {
+		dataDoctor: [
+			"data doctor",
+			"Say what is wrong with recordings, which episodes are concerned, and what to do about it.",
+		],
+	}),
+	...commandsOf(() => import("./data-profile.ts"), {
+		dataProfile: ["data profile", "Show a site's profile, as the doctor wrote it and training reads it."],
+	}),
+	...commandsOf(() => import("./data-synth.ts"), {
+		dataSynth: ["data synth", "Record demonstrations in the simulated world as a LeRobot dataset (v3.0)."],
+	}),
+	...commandsOf(() => import("./data-convert.ts"), {
+		dataConvert: [
+			"data convert",
+			"Write a LeRobot dataset (v2.0, v2.1 or v3.0) anew as v3.0: equal rows, videos copied where possible.",
+		],
+	}),
+	...commandsOf(() => import("./data-merge.ts"), {
+		dataMerge: [
+			"data merge",
+			"Write several datasets of one kind of robot as one: episodes one after the other, tasks joined.",
+		],
+	}),
+	...commandsOf(() => import("./data-split.ts"), {
+		dataSplit: ["data split", "Write parts of a dataset as datasets of their own."],
+	}),
+	...commandsOf(() => import("./data-subset.ts"), {
+		dataSubset: [
+			"data subset",
+			"Write some episodes, cameras or features of a dataset as a dataset of its own.",
+		],
+	}),
+	...commandsOf(() => import("./data-reencode.ts"), {
+		dataReencode: [
+			"data reencode",
+			"Write a dataset with every video encoded again, for another codec, size or speed of reading.",
+		],
+	}),
+	...commandsOf(() => import("./data-push.ts"), {
+		dataPush: ["data push", "Upload a LeRobot dataset to the Hugging Face hub."],
+	}),
+	...commandsOf(() => import("./data-partition.ts"), {
+		dataPartition: [
+			"data partition",
+			"Divide the episodes of a dataset among clients and print who gets what; nothing is copied.",
+		],
+	}),
+	...commandsOf(() => import("./runs-list.ts"), {
+		runsList: ["runs list", "List the runs, newest first."],
+	}),
+	...commandsOf(() => import("./runs-show.ts"), {
+		runsShow: ["runs show", "Show a run's rounds, sites, incidents and files, and check its log."],
+	}),
+	...commandsOf(() => import("./runs-resume.ts"), {
+		runsResume: [
+			"runs resume",
+			"Go on with a run that was stopped or killed, to the same weights as without the break.",
+		],
+	}),
+	...commandsOf(() => import("./cache.ts"), {
+		cacheShow: ["cache show", "Show how much the prefix cache of this machine holds."],
+		cacheVerify: [
+			"cache verify",
+			"Check every entry of the prefix cache against its checksum and drop damaged ones.",
+		],
+		cacheClear: ["cache clear", "Empty the prefix cache of this machine."],
+	}),
 ];

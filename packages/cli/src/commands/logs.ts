@@ -5,14 +5,9 @@ import type { Host } from "../host.ts";
 import { followLog, tailOf } from "../network/daemon.ts";
 import { STATE_OPTION } from "../network/home.ts";
 
-/** The command for one role; `logOf` names the log below the state folder that `--state` gives. */
-export function logsCommand(
-	role: "server" | "client",
-	logOf: (host: Host, state: string | undefined) => string,
-): Command {
+/** The command of one role; `logOf` names the log below the state folder that `--state` gives. */
+export function logsCommand(logOf: (host: Host, state: string | undefined) => string): Command {
 	return defineCommand({
-		path: [role, "logs"],
-		summary: `Show the end of the ${role}'s log.`,
 		options: {
 			state: STATE_OPTION,
 			follow: {

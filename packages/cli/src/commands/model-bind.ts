@@ -37,8 +37,6 @@ const OPTIONS = {
 
 /** The command. */
 export const modelBind = defineCommand({
-	path: ["model", "bind"],
-	summary: "Join a checkpoint with a site's statistics and cameras; the result runs on that site's robot.",
 	positionals: [
 		{
 			name: "checkpoint",

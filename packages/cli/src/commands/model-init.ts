@@ -44,8 +44,6 @@ const OPTIONS = {
 
 /** The command. */
 export const modelInit = defineCommand({
-	path: ["model", "init"],
-	summary: "Write a checkpoint with random weights, in LeRobot's layout.",
 	options: OPTIONS,
 	notes: [
 		"The same preset and seed give the same bytes. smolvla-base takes 1.8 GB of disk, and memory for its largest tensor only.",

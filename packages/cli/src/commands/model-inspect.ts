@@ -9,8 +9,6 @@ const MAX_NAMES = 5;
 
 /** The command. */
 export const modelInspect = defineCommand({
-	path: ["model", "inspect"],
-	summary: "Show what a checkpoint holds and what it lacks; fails when it cannot be used.",
 	positionals: [{ name: "checkpoint", summary: "a checkpoint's directory, or hf:<user>/<name>[@revision]" }],
 	options: {},
 	notes: [

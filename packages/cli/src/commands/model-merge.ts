@@ -20,8 +20,6 @@ const OPTIONS = {
 
 /** The command. */
 export const modelMerge = defineCommand({
-	path: ["model", "merge"],
-	summary: "Fold a LoRA adapter into its base: a full checkpoint that computes the same.",
 	positionals: [
 		{
 			name: "base",

@@ -60,8 +60,6 @@ const OPTIONS = {
 
 /** The command. */
 export const predict = defineCommand({
-	path: ["predict"],
-	summary: "Draw what a bound checkpoint would do beside what was recorded in one episode.",
 	positionals: [
 		{
 			name: "checkpoint",

@@ -40,8 +40,6 @@ const POLL_MS = 500;
 
 /** The command. */
 export const run = defineCommand({
-	path: ["run"],
-	summary: "Start a run on the server: it begins when enough clients are there.",
 	options: {
 		...SETTINGS,
 		state: STATE_OPTION,

@@ -39,8 +39,6 @@ interface RunLine {
 
 /** The command. */
 export const runsList = defineCommand({
-	path: ["runs", "list"],
-	summary: "List the runs, newest first.",
 	options: OPTIONS,
 	async run({ values, host, output }) {
 		const out = resolve(host.cwd, values.out ?? "runs");

@@ -13,8 +13,6 @@ import { renderTraining } from "./train.ts";
 
 /** The command. */
 export const runsResume = defineCommand({
-	path: ["runs", "resume"],
-	summary: "Go on with a run that was stopped or killed, to the same weights as without the break.",
 	positionals: [{ name: "run", summary: "a run's id, the beginning or end of one, its path, or latest" }],
 	options: { out: { ...RUN_OPTIONS.out, summary: "directory that holds the runs (default: runs)" } },
 	examples: ["zk0 runs resume latest"],

@@ -12,8 +12,6 @@ import { readTrainingLog, summarizeTraining } from "../training/training-log.ts"
 
 /** The command. */
 export const runsShow = defineCommand({
-	path: ["runs", "show"],
-	summary: "Show a run's rounds, sites, incidents and files, and check its log.",
 	positionals: [{ name: "run", summary: "a run's id, the beginning or end of one, its path, or latest" }],
 	options: { out: { ...RUN_OPTIONS.out, summary: "directory that holds the runs (default: runs)" } },
 	examples: ["zk0 runs show latest", "zk0 runs show latest --json"],

@@ -10,8 +10,7 @@ import { writeRunRecord } from "../run-directory/run-record.ts";
 import { captureHost } from "../testing/capture-host.ts";
 import { sampleEvents } from "../testing/sample-events.ts";
 import { sampleRecord } from "../testing/sample-record.ts";
-import { runsList } from "./runs-list.ts";
-import { runsShow } from "./runs-show.ts";
+import { COMMANDS } from "./index.ts";
 
 let cwd = "";
 beforeEach(async () => {
@@ -31,7 +30,7 @@ async function makeRun(id: string, numEvents = Number.POSITIVE_INFINITY): Promis
 
 async function run(line: string) {
 	const host = captureHost({ cwd });
-	const code = await runCli(line.split(" "), host, { commands: [runsList, runsShow], version: "0" });
+	const code = await runCli(line.split(" "), host, { commands: COMMANDS, version: "0" });
 	return { code, out: host.out(), err: host.err() };
 }
 

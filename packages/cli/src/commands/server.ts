@@ -21,8 +21,6 @@ function daemonOf(home: ServerHome): Daemon {
 
 /** `zk0 server start`. */
 export const serverStart = defineCommand({
-	path: ["server", "start"],
-	summary: "Start a federation's server: TLS 1.3 with a certificate of its own, in the background.",
 	options: {
 		...STATE,
 		listen: {
@@ -88,8 +86,6 @@ export const serverStart = defineCommand({
 
 /** `zk0 server stop`. */
 export const serverStop = defineCommand({
-	path: ["server", "stop"],
-	summary: "Stop the server; the run under way goes on at the next start.",
 	options: STATE,
 	async run({ values, host, output }) {
 		const pid = await stopDaemon(daemonOf(serverHome(host, values.state)), host.signal);
@@ -98,30 +94,19 @@ export const serverStop = defineCommand({
 });
 
 /** `zk0 server status` and `zk0 status`. */
-function statusCommand(path: readonly string[]) {
-	return defineCommand({
-		path,
-		summary: "Show sites, runs and what the server waits for.",
-		options: STATE,
-		async run({ values, host, output }) {
-			const status = await statusOf(serverHome(host, values.state), host);
-			output.result(status, () => renderStatus(status));
-		},
-	});
-}
-
-/** `zk0 server status`. */
-export const serverStatus = statusCommand(["server", "status"]);
-/** `zk0 status`. */
-export const status = statusCommand(["status"]);
+export const serverStatus = defineCommand({
+	options: STATE,
+	async run({ values, host, output }) {
+		const status = await statusOf(serverHome(host, values.state), host);
+		output.result(status, () => renderStatus(status));
+	},
+});
 
 /** `zk0 server logs`. */
-export const serverLogs = logsCommand("server", (host, state) => serverHome(host, state).log);
+export const serverLogs = logsCommand((host, state) => serverHome(host, state).log);
 
 /** `zk0 server invite`. */
 export const serverInvite = defineCommand({
-	path: ["server", "invite"],
-	summary: "Print a line with which one site can join, within seven days.",
 	options: {
 		...STATE,
 		name: {
@@ -145,10 +130,8 @@ export const serverInvite = defineCommand({
 });
 
 /** `zk0 server approve <site>` and `zk0 server revoke <site>`. */
-function memberCommand(verb: "approve" | "revoke", summary: string, done: string) {
+function memberCommand(verb: "approve" | "revoke", done: string) {
 	return defineCommand({
-		path: ["server", verb],
-		summary,
 		positionals: [{ name: "site", summary: "the site's name" }],
 		options: STATE,
 		async run({ values, named, host, output }) {
@@ -161,19 +144,12 @@ function memberCommand(verb: "approve" | "revoke", summary: string, done: string
 }
 
 /** `zk0 server approve`. */
-export const serverApprove = memberCommand(
-	"approve",
-	"Let a site in that joined without an invitation.",
-	"approved",
-);
+export const serverApprove = memberCommand("approve", "approved");
 /** `zk0 server revoke`. */
-export const serverRevoke = memberCommand("revoke", "Shut a site's key out for good.", "revoked");
+export const serverRevoke = memberCommand("revoke", "revoked");
 
 /** `zk0 server check`. */
 export const serverCheck = defineCommand({
-	path: ["server", "check"],
-	summary:
-		"Check the server's security: TLS, keys, permissions, expiry, ports, pending approvals, audit log.",
 	options: STATE,
 	async run({ values, host, output }) {
 		const checks = await checkServer(serverHome(host, values.state), host);

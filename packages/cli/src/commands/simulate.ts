@@ -24,8 +24,6 @@ const OPTIONS = {
 
 /** The command. */
 export const simulate = defineCommand({
-	path: ["simulate"],
-	summary: "Run a federation in one process: every site trains on its own data, only weights travel.",
 	options: OPTIONS,
 	notes: [
 		"The same seed gives the same weights on one machine, however many sites train at the same time. " +

@@ -70,8 +70,6 @@ const OPTIONS = {
 
 /** The command. */
 export const train = defineCommand({
-	path: ["train"],
-	summary: "Fine-tune on one site's data, without a federation.",
 	positionals: [{ name: "data", summary: DATA_FORMS }],
 	options: OPTIONS,
 	notes: [
