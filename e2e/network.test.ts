@@ -67,9 +67,9 @@ const statusSchema = z.object({
 async function admin(method: "GET" | "POST", path: string, body?: unknown): Promise<unknown> {
 	const text = await readFile(join(place.dir, "server", "admin.json"), "utf8");
 	const { port, token } = adminSchema.parse(JSON.parse(text));
-	const response = await fetch(`http://127.0.0.1:${port}${path}`, {
+	const response = await fetch(`http://127.0.0.1:${port}/api${path}`, {
 		method,
-		headers: { authorization: `Bearer ${token}` },
+		headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
 		...(body === undefined ? {} : { body: JSON.stringify(body) }),
 	});
 	if (!response.ok) throw new RangeError(`${response.status}: ${await response.text()}`);

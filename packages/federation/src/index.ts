@@ -21,7 +21,7 @@ export { type EventLog, openEventLog, verifyEventLog } from "./event-log.ts";
 export { type RoundEvent, roundEventSchema, TRANSIENT_KINDS } from "./events.ts";
 export type { FileSystem } from "./file-system.ts";
 export type { Grid, OnlineSite, Outcome, PendingOutcome, SiteTask, TaskRef, Traffic } from "./grid.ts";
-export type { LogContent } from "./hash-log.ts";
+export { type HashLog, type LogContent, type LogKind, openHashLog } from "./hash-log.ts";
 export { canonicalJson, type JsonValue } from "./json.ts";
 export { type MemberEvent, type MemberLog, openMemberLog, readMembers } from "./member-log.ts";
 export { type Member, type Members, newMember, openMembers, type Registration } from "./members.ts";

@@ -57,6 +57,21 @@ export const COMMANDS: readonly CommandEntry[] = [
 			"Check the server's security: TLS, keys, permissions, expiry, ports, pending approvals, audit log.",
 		],
 	}),
+	...commandsOf(() => import("./server-access.ts"), {
+		serverDashboard: [
+			"server dashboard",
+			"Print a link that opens the dashboard in a browser, once and within ten minutes.",
+		],
+		serverUserAdd: [
+			"server user add",
+			"Let somebody use the dashboard: prints the token with which they sign in.",
+		],
+		serverUserList: ["server user list", "Show who may use the dashboard."],
+		serverUserRemove: [
+			"server user remove",
+			"Take a person's access to the dashboard away; their open pages stop at once.",
+		],
+	}),
 	...commandsOf(() => import("./client.ts"), {
 		clientJoin: [
 			"client join",

@@ -7,7 +7,8 @@ import { callAdmin } from "../network/admin-client.ts";
 import { type Daemon, startDaemon, stopDaemon } from "../network/daemon.ts";
 import { type ServerHome, STATE_OPTION, serverHome } from "../network/home.ts";
 import { checkServer, renderChecks } from "../network/server-check.ts";
-import { resolveSettings, type ServerSettings, serveFederation } from "../network/server-process.ts";
+import { serveFederation } from "../network/server-process.ts";
+import { parseDashboard, resolveSettings, type ServerSettings } from "../network/server-settings.ts";
 import { renderStatus, serverStatusSchema } from "../network/server-status.ts";
 import { logsCommand } from "./logs.ts";
 
@@ -46,6 +47,19 @@ export const serverStart = defineCommand({
 			schema: z.boolean(),
 			summary: "no TLS; only with --listen on a loopback address",
 		},
+		adminPort: {
+			kind: "number",
+			schema: z.number().int().min(0).max(65_535),
+			value: "<n>",
+			summary: "port of the dashboard on this machine (default: any free one, then always the same)",
+		},
+		dashboard: {
+			kind: "text",
+			schema: z.string().min(1),
+			value: "<address>:<port>",
+			summary:
+				"serve the dashboard beyond this machine, too, over TLS with the server's certificate; off: no longer",
+		},
 		foreground: { kind: "switch", schema: z.boolean(), summary: "stay in this terminal instead" },
 	},
 	notes: [
@@ -61,6 +75,8 @@ export const serverStart = defineCommand({
 			...(values.listen === undefined ? {} : { listen: values.listen }),
 			...(values.port === undefined ? {} : { port: values.port }),
 			...(values.address === undefined ? {} : { address: values.address }),
+			...(values.adminPort === undefined ? {} : { adminPort: values.adminPort }),
+			...(values.dashboard === undefined ? {} : { dashboard: parseDashboard(values.dashboard) }),
 			...(values.plaintext === undefined ? {} : { security: values.plaintext ? "plaintext" : "tls" }),
 		};
 		if (values.foreground === true) return await serveFederation(home, changes, { host, output });
@@ -69,6 +85,8 @@ export const serverStart = defineCommand({
 			listen: values.listen,
 			port: values.port,
 			address: values.address,
+			"admin-port": values.adminPort,
+			dashboard: values.dashboard,
 		}).flatMap(([flag, value]) => (value === undefined ? [] : [`--${flag}`, String(value)]));
 		const security =
 			values.plaintext === undefined ? [] : [values.plaintext ? "--plaintext" : "--no-plaintext"];

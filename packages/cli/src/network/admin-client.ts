@@ -4,7 +4,7 @@ import { CliError } from "../cli-error.ts";
 import type { ServerHome } from "./home.ts";
 import { readJsonFile } from "./private-file.ts";
 
-/** Where the admin API is; written by the server when it is ready. */
+/** Where the admin API is and the token of the command line; written by the server when it is ready. */
 export const adminFileSchema = z.object({ pid: z.int(), port: z.int(), token: z.string() });
 
 const refusalSchema = z.object({
@@ -14,12 +14,12 @@ const refusalSchema = z.object({
 });
 
 /**
- * Calls the running server.
+ * Calls the running server; paths are below /api.
  * @throws CliError "not-running" when there is none, "server-refused" with its words
  */
 export async function callAdmin<T>(
 	home: ServerHome,
-	request: { readonly method: "GET" | "POST"; readonly path: string; readonly body?: unknown },
+	request: { readonly method: "GET" | "POST" | "DELETE"; readonly path: string; readonly body?: unknown },
 	schema: z.ZodType<T>,
 	signal: AbortSignal,
 ): Promise<T> {
@@ -28,7 +28,7 @@ export async function callAdmin<T>(
 	const { method, path, body } = request;
 	let response: Response;
 	try {
-		response = await fetch(`http://127.0.0.1:${admin.port}${path}`, {
+		response = await fetch(`http://127.0.0.1:${admin.port}/api${path}`, {
 			method,
 			signal,
 			headers: { authorization: `Bearer ${admin.token}`, "content-type": "application/json" },

@@ -19,6 +19,8 @@ export interface ServerHome {
 	/** Where the admin API listens and its token; there while the server runs. */
 	readonly admin: string;
 	readonly members: string;
+	/** People who may use the dashboard, and what they did. */
+	readonly access: string;
 	readonly runs: string;
 	readonly lock: string;
 	readonly log: string;
@@ -61,6 +63,7 @@ export function serverHome(host: Host, state: string | undefined): ServerHome {
 		certificateKey: at("server.key"),
 		admin: at("admin.json"),
 		members: at("members.jsonl"),
+		access: at("access.jsonl"),
 		runs: at("runs"),
 		lock: at("server.lock"),
 		log: at("server.log"),

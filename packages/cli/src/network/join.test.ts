@@ -5,14 +5,18 @@ import { join } from "node:path";
 import { createNodeIdentity } from "@zk0/flower";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { z } from "zod";
+import { COMMANDS } from "../commands/index.ts";
 import { createOutput } from "../output.ts";
+import { runCli } from "../run-cli.ts";
 import { captureHost } from "../testing/capture-host.ts";
+import { VERSION } from "../version.ts";
 import { callAdmin } from "./admin-client.ts";
 import { serverTrust } from "./authority.ts";
 import { joinFederation, serveTasks } from "./client-process.ts";
 import { clientHome, makePrivateFolder, serverHome } from "./home.ts";
 import { formatInvitation, type Invitation, parseInvitation } from "./invitation.ts";
-import { resolveSettings, serveFederation } from "./server-process.ts";
+import { serveFederation } from "./server-process.ts";
+import { parseDashboard, resolveSettings } from "./server-settings.ts";
 import { renderStatus, serverStatusSchema } from "./server-status.ts";
 
 /** The recording that the end-to-end tests use, too. */
@@ -105,10 +109,32 @@ test("without an invitation a site waits, and status says for what; approval let
 test("the admin API answers nobody without the token, and no bad request", async () => {
 	const { port } = z.object({ port: z.int() }).parse(JSON.parse(await readFile(server().admin, "utf8")));
 	for (const headers of [{}, { authorization: "Bearer guess" }])
-		expect((await fetch(`http://127.0.0.1:${port}/status`, { headers })).status).toBe(401);
+		expect((await fetch(`http://127.0.0.1:${port}/api/status`, { headers })).status).toBe(401);
 	await expect(call("GET", "/nothing", z.object({}))).rejects.toThrow("not-found");
 	await expect(call("POST", "/runs", z.object({}), { roundz: 3 })).rejects.toThrow("unknown key");
 	await expect(call("POST", "/invitations", z.object({}), { site: "../up" })).rejects.toThrow("no site name");
+});
+
+test("the dashboard's link and tokens come from the command line", async () => {
+	const zk0 = async (words: readonly string[]) => {
+		const host = captureHost({ cwd: dir, env });
+		const all = [...words, "--state", "server", "--json"];
+		expect(await runCli(all, host, { commands: COMMANDS, version: VERSION })).toBe(0);
+		return JSON.parse(host.out());
+	};
+	const signIn = async (link: string): Promise<unknown> => {
+		const [origin, secret] = link.split("/#code=");
+		const body = JSON.stringify({ secret });
+		const headers = { "content-type": "application/json" };
+		return await (await fetch(`${origin}/api/session`, { method: "POST", headers, body })).json();
+	};
+	const { links } = await zk0(["server", "dashboard"]);
+	expect(await signIn(links[0])).toMatchObject({ role: "operator" });
+	const added = await zk0(["server", "user", "add", "anna", "--role", "viewer"]);
+	expect(await signIn(added.links[0])).toMatchObject({ name: "anna", role: "viewer" });
+	expect((await zk0(["server", "user", "list"])).users).toMatchObject([{ name: "anna", role: "viewer" }]);
+	await zk0(["server", "user", "remove", "anna"]);
+	expect(await signIn(added.links[0])).toMatchObject({ code: "unauthorised" });
 });
 
 test("plaintext is for this machine only, and only when asked for", async () => {
@@ -119,6 +145,13 @@ test("plaintext is for this machine only, and only when asked for", async () => 
 	});
 	const local = { security: "plaintext", listen: "127.0.0.1" } as const;
 	expect((await resolveSettings(home, local)).security).toBe("plaintext");
+	const beyond = parseDashboard("[::]:9093");
+	expect(beyond).toEqual({ host: "::", port: 9093 });
+	expect(parseDashboard("off")).toBeNull();
+	await expect(resolveSettings(home, { ...local, dashboard: beyond })).rejects.toMatchObject({
+		code: "bad-config",
+	});
+	for (const bad of ["9093", "a:b", "a:99999"]) expect(() => parseDashboard(bad)).toThrow("is not <address>");
 });
 
 test("a certificate is kept while it is good, and replaced before it expires and for other names", async () => {

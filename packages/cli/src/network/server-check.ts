@@ -9,7 +9,7 @@ import type { Host } from "../host.ts";
 import { RENEW_DAYS } from "./authority.ts";
 import type { ServerHome } from "./home.ts";
 import { readIfThere, readJsonFile } from "./private-file.ts";
-import { serverSettingsSchema } from "./server-process.ts";
+import { serverSettingsSchema } from "./server-settings.ts";
 
 /** One check. */
 export interface Check {
@@ -29,7 +29,14 @@ export async function checkServer(home: ServerHome, host: Host): Promise<Check[]
 	if (settings === undefined)
 		return [{ name: "state", isGood: false, found: "never started", cure: "zk0 server start" }];
 	const checks: Check[] = [];
-	for (const path of [home.dir, home.authorityKey, home.certificateKey, home.admin, home.members]) {
+	for (const path of [
+		home.dir,
+		home.authorityKey,
+		home.certificateKey,
+		home.admin,
+		home.members,
+		home.access,
+	]) {
 		const check = await checkPermissions(path);
 		if (check !== undefined) checks.push(check);
 	}

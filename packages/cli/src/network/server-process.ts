@@ -1,59 +1,29 @@
-// The server as a process: puts together members, Fleet API, runs and admin API, and serves until it is told to stop.
+// The server as a process: puts together members, Fleet API, runs, admin API and dashboard, and serves until it is told
+// to stop.
 import { randomBytes } from "node:crypto";
 import { rm } from "node:fs/promises";
-import {
-	createServer,
-	type FederationServer,
-	type MemberLog,
-	openMemberLog,
-	systemClock,
-} from "@zk0/federation";
-import { type GrpcServer, isLoopback, serveGrpc } from "@zk0/flower/node";
-import { z } from "zod";
-import { CliError } from "../cli-error.ts";
+import { createServer, openMemberLog, systemClock } from "@zk0/federation";
+import { serveGrpc } from "@zk0/flower/node";
 import type { Host } from "../host.ts";
+import { isSameSecret } from "../http/guard.ts";
+import { type HttpListener, type HttpSite, listenHttp } from "../http/listener.ts";
+import { createSessions } from "../http/sessions.ts";
+import { readStaticFiles } from "../http/static-files.ts";
 import type { Output } from "../output.ts";
 import { createReporter } from "../progress/reporter.ts";
 import { withRunLock } from "../run-directory/run-lock.ts";
-import { type AdminHandler, type AdminRoutes, serveAdmin } from "./admin-api.ts";
+import { COMMAND_LINE, openAccess } from "./access.ts";
+import { accessRoutes } from "./access-routes.ts";
+import { adminRoutes, type ServerParts } from "./admin-routes.ts";
 import { type ServerTrust, serverTrust } from "./authority.ts";
 import { makePrivateFolder, type ServerHome } from "./home.ts";
-import { formatInvitation } from "./invitation.ts";
-import { readJsonFile, writePrivateJson } from "./private-file.ts";
-import { openRunQueue, type RunQueue } from "./run-queue.ts";
-import { statusOf } from "./server-status.ts";
+import { writePrivateJson } from "./private-file.ts";
+import { openRunQueue } from "./run-queue.ts";
+import { resolveSettings, type ServerSettings } from "./server-settings.ts";
 
 /** Silence after which a site is offline; clients say something every 3 s. */
 const OFFLINE_AFTER_MS = 10_000;
-const INVITATION_DAYS = 7;
 const DAY_MS = 24 * 3600 * 1000;
-
-/** How a server is reached. */
-export const serverSettingsSchema = z.object({
-	/** Address to bind. */
-	listen: z.string(),
-	port: z.int(),
-	/** Name or address that sites use; in the certificate. */
-	address: z.string(),
-	security: z.enum(["tls", "plaintext"]),
-});
-
-/** How a server is reached. */
-export type ServerSettings = z.infer<typeof serverSettingsSchema>;
-
-/** The settings of an earlier start with changes. @throws CliError "bad-config" for plaintext beyond this machine */
-export async function resolveSettings(
-	home: ServerHome,
-	changes: Partial<ServerSettings>,
-): Promise<ServerSettings> {
-	const defaults: ServerSettings = { listen: "0.0.0.0", port: 9092, address: "localhost", security: "tls" };
-	const settings = { ...defaults, ...(await readJsonFile(home.settings, serverSettingsSchema)), ...changes };
-	if (settings.security === "plaintext" && !isLoopback(settings.listen))
-		throw new CliError("bad-config", `plaintext on ${settings.listen} could be read by others`, {
-			cure: "use --listen 127.0.0.1 with --plaintext, or leave --plaintext out",
-		});
-	return settings;
-}
 
 /** Serves until the host's signal aborts or the admin API says stop. */
 export async function serveFederation(
@@ -83,7 +53,6 @@ export async function serveFederation(
 			port: settings.port,
 			security: trust?.certificate ?? "plaintext",
 		});
-		await writePrivateJson(home.settings, { ...settings, port: listener.port });
 		using reporter = createReporter({ stream: output.people, host, sites: [], rounds: 0 });
 		await using queue = await openRunQueue({
 			dir: home.runs,
@@ -94,10 +63,37 @@ export async function serveFederation(
 			signal,
 			onFault,
 		});
-		const parts = { home, settings, members, server, listener, queue, trust, now: () => clock.now() };
 		const token = randomBytes(32).toString("base64url");
-		await using admin = await serveAdmin(adminRoutes(parts, stopping), token);
-		const timer = renewDaily(parts, onFault);
+		const sessions = createSessions(() => clock.now());
+		await using access = await openAccess(home.access, clock);
+		const parts: ServerParts = {
+			settings,
+			members,
+			server,
+			listener,
+			queue,
+			trust,
+			now: () => clock.now(),
+			stop: () => stopping.abort(),
+		};
+		const site: HttpSite = {
+			routes: [...accessRoutes(access, sessions), ...adminRoutes(parts)],
+			files: await readStaticFiles(null),
+			sessions,
+			ofToken: (given) => (isSameSecret(given, token) ? COMMAND_LINE : access.ofToken(given)),
+			onChange: (principal, change) => access.noteChange(principal, change),
+			onFault,
+		};
+		const local = { host: "127.0.0.1", port: settings.adminPort, names: [], certificate: null };
+		await using admin = await listenHttp(site, local);
+		await using dashboard = await openDashboard(site, settings, trust);
+		await writePrivateJson(home.settings, {
+			...settings,
+			port: listener.port,
+			adminPort: admin.port,
+			...(dashboard === null ? {} : { dashboard: { host: settings.dashboard?.host, port: dashboard.port } }),
+		});
+		const timer = renewDaily(home, parts, dashboard, onFault);
 		await writePrivateJson(home.admin, { pid: process.pid, port: admin.port, token });
 		output.line(`serving at ${address}:${listener.port} (${settings.security}), state in ${home.dir}`);
 		try {
@@ -114,79 +110,28 @@ export async function serveFederation(
 	});
 }
 
-interface Parts {
-	readonly home: ServerHome;
-	readonly settings: ServerSettings;
-	readonly members: MemberLog;
-	readonly server: FederationServer;
-	readonly listener: GrpcServer;
-	readonly queue: RunQueue;
-	readonly trust: ServerTrust | null;
-	readonly now: () => number;
-}
-
-const siteBody = z.object({ site: z.string() });
-const inviteBody = z.object({ site: z.string().nullable() });
-
-function adminRoutes(parts: Parts, stopping: AbortController): AdminRoutes {
-	const { settings, members, server, listener, queue, trust, now } = parts;
-	const { address, security } = settings;
-	const routes: [string, AdminHandler][] = [
-		[
-			"GET /status",
-			async () =>
-				statusOf({ address: `${address}:${listener.port}`, security, members, server, queue, nowMs: now() }),
-		],
-		[
-			"POST /invitations",
-			async (body) => {
-				const { site } = inviteBody.parse(body);
-				const secret = randomBytes(24).toString("base64url");
-				const expiresAtMs = now() + INVITATION_DAYS * DAY_MS;
-				await members.invite(secret, { ...(site === null ? {} : { site }), expiresAtMs });
-				const fingerprint = trust?.fingerprint ?? null;
-				return {
-					invitation: formatInvitation({ host: address, port: listener.port, site, secret, fingerprint }),
-				};
-			},
-		],
-		[
-			"POST /members/approve",
-			async (body) => {
-				await members.approve(siteBody.parse(body).site);
-				return {};
-			},
-		],
-		[
-			"POST /members/revoke",
-			async (body) => {
-				const { site } = siteBody.parse(body);
-				await members.revoke(site);
-				server.disconnect(site, "its key was revoked");
-				return {};
-			},
-		],
-		["POST /runs", async (body) => ({ runId: await queue.submit(body) })],
-		[
-			"POST /stop",
-			async () => {
-				setImmediate(() => stopping.abort());
-				return {};
-			},
-		],
-	];
-	return new Map(routes);
+/** The dashboard beyond this machine, where the settings ask for it. */
+async function openDashboard(
+	site: HttpSite,
+	{ dashboard, address }: ServerSettings,
+	trust: ServerTrust | null,
+): Promise<HttpListener | null> {
+	if (dashboard === null) return null;
+	return await listenHttp(site, { ...dashboard, names: [address], certificate: trust?.certificate ?? null });
 }
 
 /** Certificates are replaced while the server runs, long before they end. */
 function renewDaily(
-	{ home, settings, listener, now }: Parts,
+	home: ServerHome,
+	{ settings, listener, now }: ServerParts,
+	dashboard: HttpListener | null,
 	onFault: (error: unknown) => void,
 ): NodeJS.Timeout {
 	const renew = async (): Promise<void> => {
 		if (settings.security === "plaintext") return;
 		const { certificate } = await serverTrust(home, [settings.address, "localhost", "127.0.0.1"], now());
 		listener.replaceCertificate(certificate);
+		dashboard?.replaceCertificate(certificate);
 	};
 	return setInterval(() => {
 		renew().catch(onFault);

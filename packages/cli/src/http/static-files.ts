@@ -1,0 +1,46 @@
+// The browser app's files, read and compressed once. Only what was found at the start can be asked for. Files under
+// assets/ have a hash of their content in their names and may be kept for ever; index.html stands for every other page.
+import { readdir, readFile } from "node:fs/promises";
+import { extname, join, relative, sep } from "node:path";
+import { gzipSync } from "node:zlib";
+
+const TYPES: Readonly<Record<string, string>> = {
+	".html": "text/html; charset=utf-8",
+	".js": "text/javascript; charset=utf-8",
+	".css": "text/css; charset=utf-8",
+	".svg": "image/svg+xml",
+	".json": "application/json",
+};
+
+/** A file as it is sent. */
+export interface StaticFile {
+	readonly type: string;
+	readonly bytes: Buffer;
+	readonly gzipped: Buffer;
+	readonly isForEver: boolean;
+}
+
+/** The app's files by path. */
+export interface StaticFiles {
+	/** The file of a path; index.html for a path without an extension. */
+	find(path: string): StaticFile | undefined;
+}
+
+/** Reads the files under `dir`; none when it is null: the server has an API only. */
+export async function readStaticFiles(dir: string | null): Promise<StaticFiles> {
+	const files = new Map<string, StaticFile>();
+	const entries = dir === null ? [] : await readdir(dir, { recursive: true, withFileTypes: true });
+	for (const entry of entries) {
+		const path = join(entry.parentPath, entry.name);
+		const type = TYPES[extname(entry.name)];
+		if (!entry.isFile() || type === undefined) continue;
+		const bytes = await readFile(path);
+		const name = `/${relative(dir ?? "", path)
+			.split(sep)
+			.join("/")}`;
+		files.set(name, { type, bytes, gzipped: gzipSync(bytes), isForEver: name.startsWith("/assets/") });
+	}
+	return {
+		find: (path) => files.get(path) ?? (extname(path) === "" ? files.get("/index.html") : undefined),
+	};
+}

@@ -1,0 +1,68 @@
+// What an operator may do with a running server, over HTTP: the routes behind `zk0 server …`, `zk0 run` and the
+// dashboard's buttons.
+import { randomBytes } from "node:crypto";
+import type { FederationServer, MemberLog } from "@zk0/federation";
+import type { GrpcServer } from "@zk0/flower/node";
+import { z } from "zod";
+import { json, type Route, route } from "../http/route.ts";
+import type { ServerTrust } from "./authority.ts";
+import { formatInvitation } from "./invitation.ts";
+import type { RunQueue } from "./run-queue.ts";
+import type { ServerSettings } from "./server-settings.ts";
+import { statusOf } from "./server-status.ts";
+
+const INVITATION_DAYS = 7;
+const DAY_MS = 24 * 3600 * 1000;
+
+/** The parts of a running server. */
+export interface ServerParts {
+	readonly settings: ServerSettings;
+	readonly members: MemberLog;
+	readonly server: FederationServer;
+	readonly listener: GrpcServer;
+	readonly queue: RunQueue;
+	readonly trust: ServerTrust | null;
+	readonly now: () => number;
+	/** Stops the server. */
+	readonly stop: () => void;
+}
+
+const siteBody = z.object({ site: z.string() });
+const inviteBody = z.object({ site: z.string().nullable() });
+
+/** The routes. */
+export function adminRoutes(parts: ServerParts): readonly Route[] {
+	const { settings, members, server, listener, queue, trust, now, stop } = parts;
+	const { address, security } = settings;
+	return [
+		route("GET", "/api/status", "viewer", async () =>
+			json(
+				statusOf({ address: `${address}:${listener.port}`, security, members, server, queue, nowMs: now() }),
+			),
+		),
+		route("POST", "/api/invitations", "operator", async ({ body }) => {
+			const { site } = inviteBody.parse(body);
+			const secret = randomBytes(24).toString("base64url");
+			const expiresAtMs = now() + INVITATION_DAYS * DAY_MS;
+			await members.invite(secret, { ...(site === null ? {} : { site }), expiresAtMs });
+			const fingerprint = trust?.fingerprint ?? null;
+			const { port } = listener;
+			return json({ invitation: formatInvitation({ host: address, port, site, secret, fingerprint }) });
+		}),
+		route("POST", "/api/members/approve", "operator", async ({ body }) => {
+			await members.approve(siteBody.parse(body).site);
+			return json({});
+		}),
+		route("POST", "/api/members/revoke", "operator", async ({ body }) => {
+			const { site } = siteBody.parse(body);
+			await members.revoke(site);
+			server.disconnect(site, "its key was revoked");
+			return json({});
+		}),
+		route("POST", "/api/runs", "operator", async ({ body }) => json({ runId: await queue.submit(body) })),
+		route("POST", "/api/stop", "operator", async () => {
+			setImmediate(stop);
+			return json({});
+		}),
+	];
+}

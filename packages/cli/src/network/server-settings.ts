@@ -1,0 +1,63 @@
+// How a server is reached, kept in its state folder so that a later start needs no flags.
+import { isLoopback } from "@zk0/flower/node";
+import { z } from "zod";
+import { CliError } from "../cli-error.ts";
+import type { ServerHome } from "./home.ts";
+import { readJsonFile } from "./private-file.ts";
+
+/** Schema of {@link ServerSettings}. */
+export const serverSettingsSchema = z.object({
+	/** Address to bind. */
+	listen: z.string(),
+	port: z.int(),
+	/** Name or address that sites use; in the certificate. */
+	address: z.string(),
+	security: z.enum(["tls", "plaintext"]),
+	/** Loopback port of dashboard and admin API. */
+	adminPort: z.int().default(0),
+	/** Where the dashboard is served over TLS beyond this machine; null: nowhere. */
+	dashboard: z.object({ host: z.string(), port: z.int() }).nullable().default(null),
+});
+
+/** How a server is reached. */
+export type ServerSettings = z.infer<typeof serverSettingsSchema>;
+
+const DEFAULTS: ServerSettings = {
+	listen: "0.0.0.0",
+	port: 9092,
+	address: "localhost",
+	security: "tls",
+	adminPort: 0,
+	dashboard: null,
+};
+
+/** The settings of an earlier start with changes. @throws CliError "bad-config" for plaintext beyond this machine */
+export async function resolveSettings(
+	home: ServerHome,
+	changes: Partial<ServerSettings>,
+): Promise<ServerSettings> {
+	const settings = { ...DEFAULTS, ...(await readJsonFile(home.settings, serverSettingsSchema)), ...changes };
+	const { security, listen, dashboard } = settings;
+	if (security === "plaintext" && !isLoopback(listen))
+		throw new CliError("bad-config", `plaintext on ${listen} could be read by others`, {
+			cure: "use --listen 127.0.0.1 with --plaintext, or leave --plaintext out",
+		});
+	if (security === "plaintext" && dashboard !== null)
+		throw new CliError("bad-config", "a plaintext server has no certificate for --dashboard", {
+			cure: "leave --plaintext out, or open the dashboard on this machine (`zk0 server dashboard`)",
+		});
+	return settings;
+}
+
+const ADDRESS_FORM = /^(?:\[([0-9a-f:]+)\]|([^:\s]+)):(\d{1,5})$/;
+
+/** Reads `<address>:<port>` (an IPv6 address in brackets) or `off`. @throws CliError "bad-flag" */
+export function parseDashboard(text: string): ServerSettings["dashboard"] {
+	if (text === "off") return null;
+	const [, ipv6, name, port] = ADDRESS_FORM.exec(text) ?? [];
+	const host = ipv6 ?? name;
+	if (host !== undefined && Number(port) <= 65_535) return { host, port: Number(port) };
+	throw new CliError("bad-flag", `--dashboard: "${text}" is not <address>:<port>`, {
+		cure: "for example --dashboard 0.0.0.0:9093",
+	});
+}
