@@ -1,4 +1,5 @@
 // Public names of @zk0/flower (gRPC, certificates and files are in @zk0/flower/node).
+export { type AppBundle, readAppBundle } from "./app-bundle.ts";
 export { type ByteSource, type ChunkSource, chunked, memoryBytes } from "./chunk-source.ts";
 export { type Clock, systemClock } from "./clock.ts";
 export type { ObjectSource, ObjectSources } from "./deflate.ts";
@@ -68,6 +69,7 @@ export type {
 	RecordDict,
 } from "./record.ts";
 export { arrayRecord, configRecord, metricRecord } from "./record.ts";
+export { openSshPublicKey, readPublicKeyFile } from "./public-key-file.ts";
 export { type RetryPolicy, retrying } from "./retry.ts";
 export type { BodyHandler, CallContext, CallInfo } from "./service.ts";
 export {

@@ -41,3 +41,11 @@ export const MAX_SIGNATURE_BYTES = 256;
 
 /** Bound on the parsed public keys that a server keeps: more than nodes that call within minutes of each other. */
 export const MAX_REMEMBERED_KEYS = 4096;
+
+/** Bound on an app bundle: Flower's own. */
+export const MAX_BUNDLE_BYTES: number = 10 * 1024 * 1024;
+
+/** Bounds on what an app bundle unpacks to: code and configuration, never weights. */
+export const MAX_UNPACKED_BUNDLE_BYTES: number = 50 * 1024 * 1024;
+/** See MAX_UNPACKED_BUNDLE_BYTES. */
+export const MAX_BUNDLE_FILES = 10_000;

@@ -1,4 +1,5 @@
 // Node side of the package: gRPC over TLS, certificates, objects in files. Public names of @zk0/flower/node.
+export { loadAppBundle } from "./node/app-folder.ts";
 export {
 	type CertificateAuthority,
 	createCertificateAuthority,
