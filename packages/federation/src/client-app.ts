@@ -7,8 +7,8 @@ export type Metrics = Readonly<Record<string, number | null>>;
 
 /** What a site tells about itself when it joins. */
 export interface SiteInfo {
-	/** Samples (frames) the site trains on. */
-	readonly numSamples: number;
+	/** Samples (frames) the site trains on; null where it does not say. */
+	readonly numSamples: number | null;
 	/** Anything else worth showing or checking: robot type, fps, task sentences, cameras. No private data. */
 	readonly details: { readonly [key: string]: JsonValue };
 }

@@ -51,7 +51,8 @@ export interface RunWaiting extends Timed {
 export interface SiteJoined extends Timed {
 	readonly kind: "site.joined";
 	readonly site: string;
-	readonly numSamples: number;
+	/** Null: the node does not say, as Flower's do not. */
+	readonly numSamples: number | null;
 	readonly details: { readonly [key: string]: JsonValue };
 }
 
@@ -295,7 +296,7 @@ export const roundEventSchema: z.ZodType<RoundEvent> = z.discriminatedUnion("kin
 		lostUpdates: z.array(site),
 	}),
 	z.object({ kind: z.literal("run.waiting"), at, numOnline: count, numNeeded: count }),
-	z.object({ kind: z.literal("site.joined"), at, site, numSamples: count, details }),
+	z.object({ kind: z.literal("site.joined"), at, site, numSamples: count.nullable(), details }),
 	z.object({ kind: z.literal("site.left"), at, site, reason: z.enum(["left", "offline"]) }),
 	z.object({
 		kind: z.literal("round.started"),

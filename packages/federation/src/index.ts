@@ -20,6 +20,7 @@ export { FederationError, type FederationErrorCode, type UpdateRejection } from 
 export { type EventLog, openEventLog, verifyEventLog } from "./event-log.ts";
 export { type RoundEvent, roundEventSchema, TRANSIENT_KINDS } from "./events.ts";
 export type { FileSystem } from "./file-system.ts";
+export type { RunApp } from "./flower-nodes.ts";
 export type { Grid, OnlineSite, Outcome, PendingOutcome, SiteTask, TaskRef, Traffic } from "./grid.ts";
 export { type HashLog, type LogContent, type LogKind, openHashLog } from "./hash-log.ts";
 export { canonicalJson, type JsonValue } from "./json.ts";

@@ -33,6 +33,14 @@ const memberEventSchema = z.discriminatedUnion("kind", [
 		invitation: sha256.nullable(),
 		peer: z.string(),
 	}),
+	/** The operator bound the key of a Flower node, whose replies will not be signed. */
+	z.object({
+		kind: z.literal("member.added"),
+		at,
+		site,
+		publicKeyPem: z.string(),
+		signs: z.literal(false),
+	}),
 	z.object({ kind: z.literal("member.approved"), at, site }),
 	z.object({ kind: z.literal("member.revoked"), at, site }),
 	z.object({
@@ -61,6 +69,11 @@ export interface MemberLog extends Members, AsyncDisposable {
 	list(): readonly Member[];
 	/** Allows whoever knows `secret` to join once, under `site` if it is given, until `expiresAtMs`. */
 	invite(secret: string, options: { readonly site?: string; readonly expiresAtMs: number }): Promise<void>;
+	/**
+	 * Binds the key (PEM) of a Flower node to a name and lets it in; its replies are not signed.
+	 * @throws FlowerError invalid-argument | already-exists for a bad or a taken name, or a key that is bound already
+	 */
+	addFlowerNode(site: string, publicKeyPem: string): Promise<void>;
 	/** @throws FederationError unknown-member */
 	approve(site: string): Promise<void>;
 	/** Shuts a key out for good; its name stays taken. @throws FederationError unknown-member */
@@ -150,6 +163,16 @@ class LoggedMembers implements MemberLog {
 		);
 	}
 
+	addFlowerNode(name: string, publicKeyPem: string): Promise<void> {
+		return this.#inOrder(async () => {
+			const known = this.#members.get(publicKeyPem);
+			if (known !== undefined)
+				throw new FlowerError("already-exists", `the key is that of ${known.site} already`);
+			newMember({ publicKeyPem, site: name, state: "approved", signs: false }, this.list());
+			await this.#record({ kind: "member.added", at: this.#now(), site: name, publicKeyPem, signs: false });
+		});
+	}
+
 	approve(name: string): Promise<void> {
 		return this.#change(name, "member.approved");
 	}
@@ -176,7 +199,7 @@ class LoggedMembers implements MemberLog {
 			throw new FlowerError("resource-exhausted", "too many sites wait for approval; ask for an invitation");
 		const state = invitation === undefined ? "pending" : "approved";
 		const name = invitation?.site ?? wanted;
-		const member = newMember({ publicKeyPem, site: name, state }, [...this.#bySite.values()]);
+		const member = newMember({ publicKeyPem, site: name, state, signs: true }, [...this.#bySite.values()]);
 		await this.#record({
 			kind: "member.registered",
 			at: this.#now(),
@@ -270,7 +293,11 @@ function replayMembers(events: readonly MemberEvent[]): Member[] {
 	for (const event of events) {
 		if (event.kind === "member.registered") {
 			const { site: name, publicKeyPem, state } = event;
-			members.set(name, { site: name, publicKeyPem, nodeId: nodeIdOf(publicKeyPem), state });
+			members.set(name, { site: name, publicKeyPem, nodeId: nodeIdOf(publicKeyPem), state, signs: true });
+		} else if (event.kind === "member.added") {
+			const { site: name, publicKeyPem, signs } = event;
+			const nodeId = nodeIdOf(publicKeyPem);
+			members.set(name, { site: name, publicKeyPem, nodeId, state: "approved", signs });
 		} else if (event.kind === "member.approved" || event.kind === "member.revoked") {
 			const member = members.get(event.site);
 			const state = event.kind === "member.approved" ? "approved" : "revoked";

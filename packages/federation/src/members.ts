@@ -12,6 +12,8 @@ export interface Member {
 	readonly nodeId: bigint;
 	/** Only approved members may do anything. */
 	readonly state: "pending" | "approved" | "revoked";
+	/** False: a node of Flower's, whose replies carry no signature. Decided when the key is bound, never by a reply. */
+	readonly signs: boolean;
 }
 
 /** A request to belong. */
@@ -47,7 +49,7 @@ export function openMembers(): Members {
 		register: async ({ publicKeyPem, site }) => {
 			const known = members.get(publicKeyPem);
 			if (known !== undefined) return known;
-			const member = newMember({ publicKeyPem, site, state: "approved" }, [...members.values()]);
+			const member = newMember({ publicKeyPem, site, state: "approved", signs: true }, [...members.values()]);
 			members.set(publicKeyPem, member);
 			return member;
 		},

@@ -3,6 +3,7 @@ import { type FleetHandlers, FlowerError, parsePublicKey } from "@zk0/flower";
 import { z } from "zod";
 import type { SiteInfo } from "./client-app.ts";
 import type { FleetParts } from "./fleet-handlers.ts";
+import { flowerArrival, flowerNodesRefused, flowerNodeUnknown } from "./flower-nodes.ts";
 import type { OpenGrids } from "./open-grids.ts";
 
 /** What a node may tell about itself, in bytes. */
@@ -17,20 +18,35 @@ type NodeCalls = Pick<
 >;
 
 /** Handlers over the parts of a server. */
-export function nodeCalls({ members, registry, grids, pulls, standing, clock, drop }: FleetParts): NodeCalls {
+export function nodeCalls({
+	members,
+	grids,
+	standing,
+	arrive,
+	drop,
+	allowsFlowerNodes,
+}: FleetParts): NodeCalls {
+	const flowerNode = (): FlowerError => (allowsFlowerNodes ? flowerNodeUnknown() : flowerNodesRefused());
 	return {
 		registerNode: async ({ publicKey, site, invite }, { peer, caller }) => {
 			standing.requireOpen();
 			parsePublicKey(publicKey);
+			if (site === "" && invite === "") throw flowerNode();
 			const { publicKeyPem } = caller;
 			return { nodeId: (await members.register({ publicKeyPem, site, invite, peer })).nodeId };
 		},
-		activateNode: async ({ session, numSamples, details }, { caller }) => {
-			const { site, nodeId } = standing.approved(caller);
-			if (session === "" || session.length > MAX_SESSION_LENGTH) throw flowerNode();
-			const info: SiteInfo = { numSamples: Number(numSamples), details: parseDetails(details) };
-			if (registry.activate(site, session, info, clock.now())) grids.tell({ kind: "joined", site, info });
-			pulls.wake(site);
+		activateNode: async ({ session, numSamples, details, heartbeatInterval }, { caller }) => {
+			// zk0 nodes name a session; what has none and is not bound gets told how to be.
+			if (session === "" && members.find(caller.publicKeyPem) === undefined) throw flowerNode();
+			const { site, nodeId, signs } = standing.approved(caller);
+			if (!signs) arrive(site, flowerArrival(heartbeatInterval));
+			else {
+				if (session === "" || session.length > MAX_SESSION_LENGTH) throw sessionMissing(site);
+				arrive(site, {
+					session,
+					info: { numSamples: Number(numSamples), details: parseDetails(details) },
+				});
+			}
 			return { nodeId };
 		},
 		deactivateNode: async (_, { caller }) => {
@@ -88,9 +104,10 @@ function finiteOrNull(value: number | undefined): number | null {
 	return value !== undefined && Number.isFinite(value) ? value : null;
 }
 
-function flowerNode(): FlowerError {
+function sessionMissing(site: string): FlowerError {
 	return new FlowerError(
 		"failed-precondition",
-		"This server takes zk0 nodes only: start `zk0 client` instead of a Flower SuperNode.",
+		`The key of ${site} was bound by a zk0 client, whose replies are signed: start \`zk0 client\` with it; ` +
+			"a Flower SuperNode needs a key of its own.",
 	);
 }

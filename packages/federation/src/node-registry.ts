@@ -6,24 +6,31 @@ import type { OnlineSite } from "./grid.ts";
 /** The connected sites. */
 export interface NodeRegistry {
 	/** Takes a site online in a new session; an earlier session of the same site is superseded. False: it was online. */
-	activate(site: string, session: string, info: SiteInfo, nowMs: number): boolean;
+	activate(site: string, arrival: Arrival, nowMs: number): boolean;
 	/** Notes a sign of life. @throws FlowerError aborted (activate first) | already-exists (superseded) */
 	touch(site: string, session: string, nowMs: number): void;
 	/** Forgets a site; false when it was not there. */
 	remove(site: string): boolean;
 	/** Takes every node for alive now. */
 	forgive(nowMs: number): void;
-	/** Sites that showed no life since `limitMs`. */
-	silentSince(limitMs: number): string[];
+	/** Sites that were silent for longer than `limitMs`, or than what their nodes announced. */
+	silent(nowMs: number, limitMs: number): { readonly site: string; readonly limitMs: number }[];
 	/** When a site last showed life, if it is online. */
 	lastSeenMs(site: string): number | undefined;
 	/** Sorted by name. */
 	sites(): OnlineSite[];
 }
 
-interface Connected {
+/** How a node comes online. */
+export interface Arrival {
+	/** Names one life of a client process; empty for Flower's nodes, which have none. */
 	readonly session: string;
 	readonly info: SiteInfo;
+	/** Longest silence, where the node announced one of its own. */
+	readonly silenceMs?: number;
+}
+
+interface Connected extends Arrival {
 	lastSeenMs: number;
 }
 
@@ -35,7 +42,8 @@ export function createNodeRegistry(): NodeRegistry {
 	const connected = new Map<string, Connected>();
 	const superseded = new Set<string>();
 	return {
-		activate(site, session, info, nowMs) {
+		activate(site, arrival, nowMs) {
+			const { session } = arrival;
 			const earlier = connected.get(site);
 			if (superseded.has(session)) throw supersededError(site);
 			if (earlier !== undefined && earlier.session !== session) {
@@ -43,7 +51,7 @@ export function createNodeRegistry(): NodeRegistry {
 				const [oldest] = superseded;
 				if (oldest !== undefined && superseded.size > MAX_SUPERSEDED) superseded.delete(oldest);
 			}
-			connected.set(site, { session, info, lastSeenMs: nowMs });
+			connected.set(site, { ...arrival, lastSeenMs: nowMs });
 			return earlier === undefined;
 		},
 		touch(site, session, nowMs) {
@@ -59,8 +67,10 @@ export function createNodeRegistry(): NodeRegistry {
 		forgive(nowMs) {
 			for (const found of connected.values()) found.lastSeenMs = nowMs;
 		},
-		silentSince: (limitMs) =>
-			[...connected].filter(([, { lastSeenMs }]) => lastSeenMs < limitMs).map(([site]) => site),
+		silent: (nowMs, limitMs) =>
+			[...connected]
+				.map(([site, { lastSeenMs, silenceMs = limitMs }]) => ({ site, lastSeenMs, limitMs: silenceMs }))
+				.filter(({ lastSeenMs, limitMs: ownLimitMs }) => lastSeenMs < nowMs - ownLimitMs),
 		lastSeenMs: (site) => connected.get(site)?.lastSeenMs,
 		sites: () =>
 			[...connected].map(([site, { info }]) => ({ site, info })).sort((a, b) => (a.site < b.site ? -1 : 1)),

@@ -63,7 +63,7 @@ export function createNodeSession(options: NodeSessionOptions): NodeSession {
 			publicKey,
 			heartbeatInterval: options.heartbeatSeconds,
 			session,
-			numSamples: BigInt(info.numSamples),
+			...(info.numSamples === null ? {} : { numSamples: BigInt(info.numSamples) }),
 			details: JSON.stringify(info.details),
 		};
 		return (await signed.unary(Fleet.method.activateNode, request, callOptions)).nodeId;

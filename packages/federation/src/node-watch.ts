@@ -7,7 +7,7 @@ import type { NodeRegistry } from "./node-registry.ts";
 export interface NodeWatchOptions {
 	readonly registry: NodeRegistry;
 	readonly clock: Clock;
-	/** A node silent for this long is offline. */
+	/** A node silent for this long is offline, unless it announced another limit. */
 	readonly offlineAfterMs: number;
 	/** Ends the watch. */
 	readonly signal: AbortSignal;
@@ -25,8 +25,8 @@ export async function watchNodes(options: NodeWatchOptions): Promise<void> {
 			await clock.sleep(intervalMs, { signal });
 			// This process was suspended or busy, so nobody could reach it: nobody is to blame for silence.
 			if (clock.now() - startMs > 2 * intervalMs) registry.forgive(clock.now());
-			const why = `no sign of life for ${offlineAfterMs} ms`;
-			for (const site of registry.silentSince(clock.now() - offlineAfterMs)) drop(site, why);
+			for (const { site, limitMs } of registry.silent(clock.now(), offlineAfterMs))
+				drop(site, `no sign of life for ${limitMs} ms`);
 		}
 	} catch (error) {
 		if (!isCancelled(error)) throw error;

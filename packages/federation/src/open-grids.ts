@@ -1,5 +1,6 @@
 // The grids of all open runs, asked as one: a call of a node goes to the first run that knows what it is about.
 import type { Message, ObjectId, ObjectTree } from "@zk0/flower";
+import { isRunOf, type RunApp } from "./flower-nodes.ts";
 import type { Outcome, TaskRef } from "./grid.ts";
 import type { Member } from "./members.ts";
 import type { Announced, Taken } from "./reply-intake.ts";
@@ -20,6 +21,8 @@ export interface OpenGrids extends AsyncDisposable {
 	unwanted(instructionIds: readonly string[]): string[];
 	/** The bytes of an object that an open task of the site needs. */
 	readObject(site: string, id: ObjectId, signal: AbortSignal): Promise<Uint8Array | undefined>;
+	/** The app of a run, by the number that its messages carry; undefined for runs without one. */
+	appOf(run: bigint): RunApp | undefined;
 	/** Undefined: no run has begun. */
 	announce(member: Member, message: Message, tree: ObjectTree): Promise<Announced | undefined>;
 	/** Undefined: the object belongs to no reply of the member. */
@@ -62,6 +65,7 @@ export function createOpenGrids(): OpenGrids {
 			[...grids].some(({ hasBegun }) => hasBegun)
 				? instructionIds.filter((id) => taskOf(id) === undefined)
 				: [],
+		appOf: (run) => Array.from(grids, ({ app }) => app).find((app) => isRunOf(app, run)),
 		readObject: (site, id, signal) => first((grid) => grid.readObject(site, id, signal)),
 		announce: (member, message, tree) => first((grid) => grid.announce(member, message, tree)),
 		put: (member, id, bytes, signal) => first((grid) => grid.put(member, id, bytes, signal)),

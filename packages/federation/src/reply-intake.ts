@@ -103,7 +103,9 @@ export function createReplyIntake({ store, tasks, outcomes, clock }: ReplyIntake
 			await close(open, reply.id);
 			return undefined;
 		}
-		const signed = checkSignature(message, reply.tree, instruction.id, member.publicKeyPem);
+		const signed = member.signs
+			? checkSignature(message, reply.tree, instruction.id, member.publicKeyPem)
+			: null;
 		if (signed === undefined)
 			return await refuse(open, {
 				code: "bad-signature",
@@ -122,7 +124,7 @@ export function createReplyIntake({ store, tasks, outcomes, clock }: ReplyIntake
 		open: OpenTask,
 		specs: TensorSpecs,
 		update: Extract<ReadReply, { kind: "update" }>,
-		signed: SignedReply,
+		signed: SignedReply | null,
 	): Promise<ReplyRefusal | undefined> => {
 		const { arrays, numSamples, metrics } = update;
 		if (numSamples === 0)

@@ -3,6 +3,7 @@
 import type { Message, ObjectId, ObjectTree } from "@zk0/flower";
 import type { Clock } from "./clock.ts";
 import { toError } from "./errors.ts";
+import type { RunApp } from "./flower-nodes.ts";
 import type { Grid, OnlineSite, Outcome, SiteTask, TaskRef, Traffic } from "./grid.ts";
 import type { Member } from "./members.ts";
 import type { ObjectStore } from "./object-store.ts";
@@ -24,6 +25,10 @@ export interface RunGridOptions {
 	readonly wake: (site: string) => void;
 	/** Bytes moved since the server started. */
 	readonly traffic: () => Traffic;
+	/** The app for Flower's nodes; without one they take no part. */
+	readonly app: RunApp | undefined;
+	/** Whether the site is a zk0 node, and not one of Flower's. */
+	readonly signs: (site: string) => boolean;
 }
 
 /** A run's grid, and what the server asks it on behalf of sites. Disposing it abandons unrecorded outcomes. */
@@ -37,6 +42,7 @@ export interface RunGrid extends Grid, AsyncDisposable {
 	put(member: Member, id: ObjectId, bytes: Uint8Array, signal: AbortSignal): Promise<Taken | undefined>;
 	/** The open task of a message, or undefined. */
 	taskOf(instructionId: string): TaskRef | undefined;
+	readonly app: RunApp | undefined;
 	/** False before the first task of the run in this process. */
 	readonly hasBegun: boolean;
 	tell(outcome: Outcome): void;
@@ -44,7 +50,9 @@ export interface RunGrid extends Grid, AsyncDisposable {
 
 /** A grid without tasks; sites that are online already are its first outcomes. */
 export function createRunGrid(options: RunGridOptions): RunGrid {
-	const { store, clock, sites, nodeIdOf, wake, traffic } = options;
+	const { store, clock, nodeIdOf, wake, traffic, app, signs } = options;
+	const takes = (site: string): boolean => app !== undefined || signs(site);
+	const sites = (): OnlineSite[] => options.sites().filter(({ site }) => takes(site));
 	const tasks = createTaskTable();
 	const outcomes = createOutcomeQueue();
 	const weights = publishWeights(store);
@@ -79,6 +87,7 @@ export function createRunGrid(options: RunGridOptions): RunGrid {
 	for (const { site, info } of sites()) outcomes.offer({ kind: "joined", site, info });
 	return {
 		sites,
+		app,
 		send,
 		withdraw(taskIds) {
 			const open = new Map(tasks.all().map((task) => [task.ref.taskId, task]));
@@ -112,6 +121,7 @@ export function createRunGrid(options: RunGridOptions): RunGrid {
 		put: (member, id, bytes, signal) => intake.put(member, id, bytes, signal),
 		taskOf: (instructionId) => tasks.find(instructionId)?.ref,
 		tell(outcome) {
+			if ((outcome.kind === "joined" || outcome.kind === "left") && !takes(outcome.site)) return;
 			outcomes.offer(outcome);
 			if (outcome.kind !== "joined") return;
 			const waiting = [...parked.values()].filter(({ site }) => site === outcome.site);

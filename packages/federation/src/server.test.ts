@@ -284,7 +284,8 @@ describe("nodes", () => {
 		await using harness = await start();
 		await harness.join("ann");
 		await expect(harness.join("ann")).rejects.toMatchObject({ code: "already-exists" });
-		for (const site of ["", "../up", "a b", "x".repeat(64)])
+		await expect(harness.join("")).rejects.toThrow("zk0 nodes only");
+		for (const site of ["../up", "a b", "x".repeat(64)])
 			await expect(harness.join(site)).rejects.toMatchObject({ code: "invalid-argument" });
 		const flower = await harness.join("flo");
 		await expect(flower.activate("")).rejects.toMatchObject({ code: "failed-precondition" });

@@ -3,10 +3,11 @@
 import { type CallInfo, fleetRoutes, type Routes } from "@zk0/flower";
 import type { Clock } from "./clock.ts";
 import { fleetHandlers } from "./fleet-handlers.ts";
+import type { RunApp } from "./flower-nodes.ts";
 import type { OnlineSite } from "./grid.ts";
 import { createHeldPulls } from "./held-pulls.ts";
 import type { Members } from "./members.ts";
-import { createNodeRegistry } from "./node-registry.ts";
+import { type Arrival, createNodeRegistry } from "./node-registry.ts";
 import { watchNodes } from "./node-watch.ts";
 import type { ObjectStore } from "./object-store.ts";
 import { createOpenGrids } from "./open-grids.ts";
@@ -20,6 +21,8 @@ export interface ServerOptions {
 	readonly clock: Clock;
 	/** A node silent for this long is offline; default 15 000. */
 	readonly offlineAfterMs?: number;
+	/** Lets Flower's own nodes in, whose replies are not signed; default false. */
+	readonly allowFlowerNodes?: boolean;
 	/** Is told of faults of this side, whose text callers never see. */
 	readonly onFault: (cause: unknown, info: CallInfo) => void;
 }
@@ -28,8 +31,8 @@ export interface ServerOptions {
 export interface FederationServer extends AsyncDisposable {
 	/** What transports serve. */
 	readonly routes: Routes;
-	/** Opens a run's access to the sites; disposing it closes the run. */
-	openGrid(store: ObjectStore): RunGrid;
+	/** Opens a run's access to the sites; disposing it closes the run. Flower's nodes take part when it has an `app`. */
+	openGrid(store: ObjectStore, app?: RunApp): RunGrid;
 	/** Sites online now, sorted by name. */
 	sites(): readonly OnlineSite[];
 	/** When a site last showed life; undefined: it is offline. */
@@ -40,7 +43,13 @@ export interface FederationServer extends AsyncDisposable {
 
 /** A server with no sites yet. */
 export function createServer(options: ServerOptions): FederationServer {
-	const { members, clock, offlineAfterMs = 15_000, onFault } = options;
+	const {
+		members,
+		clock,
+		offlineAfterMs = 15_000,
+		allowFlowerNodes: allowsFlowerNodes = false,
+		onFault,
+	} = options;
 	/** Ends held calls and the watch over silent nodes. */
 	const closing = new AbortController();
 	const { signal } = closing;
@@ -48,12 +57,17 @@ export function createServer(options: ServerOptions): FederationServer {
 	const grids = createOpenGrids();
 	const pulls = createHeldPulls(clock, signal);
 	const meter = createTrafficMeter();
-	const standing = createStanding({ members, registry, clock, closing: signal });
+	const arrive = (site: string, arrival: Arrival): void => {
+		const { info } = arrival;
+		if (registry.activate(site, arrival, clock.now())) grids.tell({ kind: "joined", site, info });
+		pulls.wake(site);
+	};
+	const standing = createStanding({ members, registry, clock, closing: signal, allowsFlowerNodes, arrive });
 	const drop = (site: string, reason: "left" | "offline", message: string): void => {
 		if (registry.remove(site)) grids.tell({ kind: "left", site, reason, message });
 		pulls.wake(site);
 	};
-	const handlers = fleetHandlers({ members, registry, grids, pulls, standing, clock, drop });
+	const handlers = fleetHandlers({ members, grids, pulls, standing, allowsFlowerNodes, arrive, drop });
 	const routes = fleetRoutes(handlers, {
 		onFault,
 		now: () => clock.now(),
@@ -73,7 +87,7 @@ export function createServer(options: ServerOptions): FederationServer {
 		routes: new Map([...routes].map(([path, route]) => [path, meter.counted(route)])),
 		sites: () => registry.sites(),
 		lastSeenMs: (site) => registry.lastSeenMs(site),
-		openGrid: (store) =>
+		openGrid: (store, app) =>
 			grids.add(
 				createRunGrid({
 					store,
@@ -82,6 +96,8 @@ export function createServer(options: ServerOptions): FederationServer {
 					nodeIdOf: (site) => members.ofSite(site)?.nodeId,
 					wake: (site) => pulls.wake(site),
 					traffic: () => meter.read(),
+					app,
+					signs: (site) => members.ofSite(site)?.signs !== false,
 				}),
 			),
 		disconnect: (site, why) => drop(site, "offline", why),

@@ -59,7 +59,11 @@ describe("app bundles", () => {
 				await writeFile(join(dir, path), content);
 			}
 			const bundle = await loadAppBundle(dir);
-			expect(Object.keys(unzipSync(bundle.content))).toEqual(["pyproject.toml", "toy/app.py", ".info/CONTENT"]);
+			expect(Object.keys(unzipSync(bundle.content))).toEqual([
+				"pyproject.toml",
+				"toy/app.py",
+				".info/CONTENT",
+			]);
 			expect(bundle.hash).toBe(packAppBundle(new Map(FILES)).hash);
 			await writeFile(join(dir, "toy.fab"), bundle.content);
 			expect(await loadAppBundle(join(dir, "toy.fab"))).toMatchObject({ hash: bundle.hash });

@@ -36,11 +36,14 @@ export function readAppBundle(content: Uint8Array): AppBundle {
 	const config = files[CONFIG_FILE];
 	const manifest = files[MANIFEST_FILE];
 	if (config === undefined || manifest === undefined)
-		throw invalid(`it has no ${config === undefined ? CONFIG_FILE : MANIFEST_FILE}; make it with \`flwr build\``);
+		throw invalid(
+			`it has no ${config === undefined ? CONFIG_FILE : MANIFEST_FILE}; make it with \`flwr build\``,
+		);
 	for (const line of textOf(manifest).trim().split("\n")) {
 		const [path = "", sha256] = line.split(",");
 		const file = files[path];
-		if (file === undefined || sha256Of(file) !== sha256) throw invalid(`${path} is not what its manifest says`);
+		if (file === undefined || sha256Of(file) !== sha256)
+			throw invalid(`${path} is not what its manifest says`);
 	}
 	return { content, hash: sha256Of(content), ...namesOf(textOf(config)) };
 }
@@ -95,7 +98,8 @@ function namesOf(text: string): Pick<AppBundle, "id" | "version"> {
 function textAt(config: unknown, path: readonly string[]): string {
 	let value = config;
 	for (const key of path) {
-		const entries: [string, unknown][] = typeof value === "object" && value !== null ? Object.entries(value) : [];
+		const entries: [string, unknown][] =
+			typeof value === "object" && value !== null ? Object.entries(value) : [];
 		value = entries.find(([name]) => name === key)?.[1];
 	}
 	if (typeof value !== "string" || value === "") throw invalid(`${CONFIG_FILE} has no ${path.join(".")}`);

@@ -58,6 +58,7 @@ export { createObjectRegistry, type ObjectRegistry, type StoredObject } from "./
 export { memoryObjects, type ObjectStore } from "./object-store.ts";
 export { type ObjectLink, pullObjects, pushObjects, type TransferOptions } from "./object-transfer.ts";
 export { chunkIds, type TreeNode, treeNodes } from "./object-tree.ts";
+export { openSshPublicKey, readPublicKeyFile } from "./public-key-file.ts";
 export type {
 	ArrayRecord,
 	ConfigRecord,
@@ -69,7 +70,6 @@ export type {
 	RecordDict,
 } from "./record.ts";
 export { arrayRecord, configRecord, metricRecord } from "./record.ts";
-export { openSshPublicKey, readPublicKeyFile } from "./public-key-file.ts";
 export { type RetryPolicy, retrying } from "./retry.ts";
 export type { BodyHandler, CallContext, CallInfo } from "./service.ts";
 export {

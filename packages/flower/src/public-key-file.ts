@@ -48,8 +48,7 @@ function fromOpenSsh(line: string): KeyObject {
 	const curve = CURVES.find(({ ssh }) => name === `ecdsa-sha2-${ssh}`);
 	if (curve === undefined) throw notReadable(`a key of kind "${name.slice(0, 40)}" is not one`);
 	const [inner, ssh, point, ...more] = fields(Buffer.from(base64, "base64"));
-	const isWhole =
-		inner?.toString() === name && ssh?.toString() === curve.ssh && point?.[0] === UNCOMPRESSED;
+	const isWhole = inner?.toString() === name && ssh?.toString() === curve.ssh && point?.[0] === UNCOMPRESSED;
 	if (!isWhole || more.length > 0 || point.length !== 1 + 2 * curve.bytes)
 		throw notReadable("the line is damaged");
 	const at = (start: number): string => point.subarray(start, start + curve.bytes).toString("base64url");

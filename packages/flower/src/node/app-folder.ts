@@ -37,7 +37,8 @@ async function collect(root: string, folder: string, files: Map<string, Uint8Arr
 		const path = folder === "" ? entry.name : `${folder}/${entry.name}`;
 		const isRule = path === ".gitignore";
 		if (entry.isDirectory() && !EXCLUDED_FOLDERS.test(entry.name)) await collect(root, path, files);
-		else if (entry.isFile() && (isRule || INCLUDED.test(entry.name))) files.set(path, await readFile(join(root, path)));
+		else if (entry.isFile() && (isRule || INCLUDED.test(entry.name)))
+			files.set(path, await readFile(join(root, path)));
 		if (files.size > MAX_BUNDLE_FILES)
 			throw new FlowerError("resource-exhausted", `${root} holds more files than an app needs.`);
 	}
