@@ -4,6 +4,7 @@ import { runCacheBench } from "./cache.ts";
 import { runFederateFullBench, runSitesFullBench } from "./federate-full.ts";
 import { benchLearn } from "./learn.ts";
 import { runLoraBench } from "./lora.ts";
+import { runNetworkBench } from "./network.ts";
 import { runReaderBench } from "./reader.ts";
 import { benchSim } from "./sim.ts";
 import { runStepBench } from "./step.ts";
@@ -13,6 +14,8 @@ export interface BenchmarkOptions {
 	readonly preset?: string;
 	/** Weights to measure with, where a benchmark takes a checkpoint. */
 	readonly checkpoint?: string;
+	/** Parts to run, where a benchmark has parts; none: all. */
+	readonly parts: readonly string[];
 }
 
 /** Benchmarks by name. */
@@ -22,6 +25,7 @@ export const benchmarks: Readonly<Record<string, (options: BenchmarkOptions) => 
 	lora: ({ checkpoint }) => runLoraBench(checkpoint === undefined ? {} : { checkpoint }),
 	cache: ({ checkpoint }) => runCacheBench(checkpoint === undefined ? {} : { checkpoint }),
 	reader: () => runReaderBench(),
+	network: ({ parts }) => runNetworkBench(parts),
 	sim: () => benchSim(),
 	learn: () => benchLearn(),
 	"federate-full": (options) => runFederateFullBench(options),

@@ -1,4 +1,4 @@
-// `npm run bench -- <name> [--json] [options]`: runs one benchmark; with --json the last line of stdout is one
+// `npm run bench -- <name> [part…] [--json] [options]`: runs one benchmark; with --json the last line of stdout is one
 // JSON document, otherwise a table. Ratios are taken within one run; the machine's noise is stated beside them.
 import { parseArgs } from "node:util";
 import { benchmarks } from "./benchmarks.ts";
@@ -11,16 +11,17 @@ const { positionals, values } = parseArgs({
 		checkpoint: { type: "string" },
 	},
 });
-const [name = ""] = positionals;
+const [name = "", ...parts] = positionals;
 const benchmark = benchmarks[name];
 if (benchmark === undefined) {
 	console.error(
-		`usage: npm run bench -- <${Object.keys(benchmarks).join("|")}> [--json] [--preset <name>] [--checkpoint <dir>]`,
+		`usage: npm run bench -- <${Object.keys(benchmarks).join("|")}> [part…] [--json] [--preset <name>] [--checkpoint <dir>]`,
 	);
 	process.exit(2);
 }
 const { preset, checkpoint } = values;
 const result = await benchmark({
+	parts,
 	...(preset === undefined ? {} : { preset }),
 	...(checkpoint === undefined ? {} : { checkpoint }),
 });
