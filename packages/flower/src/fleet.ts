@@ -2,7 +2,7 @@
 // must belong to that caller.
 import { FlowerError } from "./errors.ts";
 import { Fleet } from "./gen/flwr/proto/fleet_pb.ts";
-import { type NodeIdentity, rememberingKeys, signCall, verifyCall } from "./node-auth.ts";
+import { callSigner, callVerifier, type NodeIdentity } from "./node-auth.ts";
 import { createRoutes, type Route, type ServiceHandlers, type ServiceOptions } from "./service.ts";
 import type { Transport } from "./transport.ts";
 
@@ -34,11 +34,11 @@ const OPEN_TO_UNKNOWN_KEYS: ReadonlySet<string> = new Set([
  * caller's are refused with `unauthenticated` before a handler runs.
  */
 export function fleetRoutes(handlers: FleetHandlers, options: FleetOptions): Map<string, Route> {
-	const parseKey = rememberingKeys();
+	const verify = callVerifier();
 	return createRoutes(Fleet, handlers, {
 		onFault: options.onFault,
 		admit: ({ headers, method }) => {
-			const publicKeyPem = verifyCall(headers, options.now(), parseKey);
+			const publicKeyPem = verify(headers, options.now());
 			const nodeId = options.nodeIdOf(publicKeyPem);
 			if (nodeId === undefined && !OPEN_TO_UNKNOWN_KEYS.has(method)) throw invalidNode(method);
 			return { publicKeyPem, nodeId };
@@ -49,11 +49,12 @@ export function fleetRoutes(handlers: FleetHandlers, options: FleetOptions): Map
 
 /** A transport that adds the node's authentication to every call. Disposes `transport` when disposed. */
 export function authenticated(transport: Transport, identity: NodeIdentity, now: () => number): Transport {
+	const headersNow = callSigner(identity, now);
 	return {
 		unary: (method, request, options = {}) =>
 			transport.unary(method, request, {
 				...options,
-				headers: new Map([...(options.headers ?? []), ...signCall(identity, now())]),
+				headers: new Map([...(options.headers ?? []), ...headersNow()]),
 			}),
 		[Symbol.asyncDispose]: () => transport[Symbol.asyncDispose](),
 	};

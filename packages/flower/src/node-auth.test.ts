@@ -3,7 +3,15 @@ import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { FlowerError } from "./errors.ts";
-import { createNodeIdentity, loadNodeIdentity, parsePublicKey, signCall, verifyCall } from "./node-auth.ts";
+import {
+	callSigner,
+	callVerifier,
+	createNodeIdentity,
+	loadNodeIdentity,
+	parsePublicKey,
+	signCall,
+	verifyCall,
+} from "./node-auth.ts";
 
 const file = new URL("../../../golden/flower/node-auth.json", import.meta.url);
 // The file's hash is in golden/flower/README.md.
@@ -94,6 +102,39 @@ describe("node authentication", () => {
 			}),
 			{ numRuns: 50 },
 		);
+	});
+
+	test("one signature serves the calls of 20 s, and a remembered one still ends with its age", () => {
+		const identity = createNodeIdentity("prime256v1");
+		let atMs = nowMs;
+		const headersNow = callSigner(identity, () => atMs);
+		const verify = callVerifier();
+		const first = headersNow();
+		atMs += 19_999;
+		expect(headersNow()).toBe(first);
+		expect(verify(first, atMs)).toBe(identity.publicKeyPem);
+		expect(verify(first, atMs)).toBe(identity.publicKeyPem);
+		expect(() => verify(first, nowMs + 305_001)).toThrow("Invalid timestamp");
+		atMs += 1;
+		expect(headersNow().get("flwr-timestamp")).not.toBe(first.get("flwr-timestamp"));
+		atMs = nowMs - 60_000;
+		expect(headersNow().get("flwr-timestamp")).toBe("2026-11-23T10:34:29.123000+00:00");
+	});
+
+	test("a verifier that has seen a key refuses other times and signatures under it", () => {
+		const identity = createNodeIdentity("prime256v1");
+		const verify = callVerifier();
+		const headers = signCall(identity, nowMs);
+		expect(verify(headers, nowMs)).toBe(identity.publicKeyPem);
+		const later = signCall(identity, nowMs + 1000).get("flwr-timestamp") ?? "";
+		expect(() => verify(new Map([...headers, ["flwr-timestamp", later]]), nowMs)).toThrow(
+			"Invalid signature",
+		);
+		const other = signCall(createNodeIdentity("prime256v1"), nowMs).get("flwr-signature-bin") ?? "";
+		expect(() => verify(new Map([...headers, ["flwr-signature-bin", other]]), nowMs)).toThrow(
+			"Invalid signature",
+		);
+		expect(verify(headers, nowMs)).toBe(identity.publicKeyPem);
 	});
 
 	test("keys off the NIST curves are refused", () => {

@@ -21,6 +21,9 @@ const SIGNATURE_HEADER = "flwr-signature-bin";
 const MAX_AHEAD_MS = 5_000;
 const MAX_AGE_MS = 305_000;
 
+/** How long a node uses one signature: far from MAX_AGE_MS, so that clocks may differ by minutes. */
+const SIGNATURE_REUSE_MS = 20_000;
+
 const NIST_CURVES: ReadonlySet<string | undefined> = new Set([
 	"prime256v1",
 	"secp224r1",
@@ -72,21 +75,6 @@ export function parsePublicKey(pem: Uint8Array): KeyObject {
 	return key;
 }
 
-/** `parsePublicKey` that remembers: parsing a key takes three times as long as checking a signature with it. */
-export function rememberingKeys(): (pem: Uint8Array) => KeyObject {
-	const keys = new Map<string, KeyObject>();
-	return (pem) => {
-		const text = Buffer.from(pem).toString("latin1");
-		const known = keys.get(text);
-		if (known !== undefined) return known;
-		const key = parsePublicKey(pem);
-		const [oldest] = keys.keys();
-		if (oldest !== undefined && keys.size >= MAX_REMEMBERED_KEYS) keys.delete(oldest);
-		keys.set(text, key);
-		return key;
-	};
-}
-
 /** The headers that authenticate a call made at `nowMs` (milliseconds since the Unix epoch). */
 export function signCall(identity: NodeIdentity, nowMs: number): CallHeaders {
 	// Six fraction digits and a numeric offset: older Python versions read no other spelling.
@@ -99,13 +87,27 @@ export function signCall(identity: NodeIdentity, nowMs: number): CallHeaders {
 }
 
 /**
+ * `signCall` that signs again only after SIGNATURE_REUSE_MS: a signature proves the key, not the call, and one on P-384
+ * takes longer than a small call otherwise.
+ */
+export function callSigner(identity: NodeIdentity, now: () => number): () => CallHeaders {
+	let signed: { readonly headers: CallHeaders; readonly atMs: number } | null = null;
+	return () => {
+		const nowMs = now();
+		const isFresh = signed !== null && nowMs >= signed.atMs && nowMs - signed.atMs < SIGNATURE_REUSE_MS;
+		if (signed === null || !isFresh) signed = { headers: signCall(identity, nowMs), atMs: nowMs };
+		return signed.headers;
+	};
+}
+
+/**
  * The public key (PEM) whose holder made a call, as its headers prove.
  * @throws FlowerError unauthenticated, with Flower's own texts.
  */
 export function verifyCall(
 	headers: CallHeaders,
 	nowMs: number,
-	parseKey: (pem: Uint8Array) => KeyObject = parsePublicKey,
+	isProof: (publicKey: Uint8Array, timestamp: string, signature: Uint8Array) => boolean = isSignedBy,
 ): string {
 	const publicKey = headers.get(PUBLIC_KEY_HEADER);
 	const timestamp = headers.get(TIMESTAMP_HEADER);
@@ -119,9 +121,37 @@ export function verifyCall(
 	const ageMs = nowMs - parseTimestamp(timestamp);
 	if (!(ageMs > -MAX_AHEAD_MS && ageMs < MAX_AGE_MS))
 		throw new FlowerError("unauthenticated", "Invalid timestamp");
-	if (!isSignedBy(publicKey, timestamp, signature, parseKey))
+	if (!isProof(publicKey, timestamp, signature))
 		throw new FlowerError("unauthenticated", "Invalid signature");
 	return Buffer.from(publicKey).toString("latin1");
+}
+
+/**
+ * `verifyCall` that remembers, per key, the key and the last signature that it has checked: parsing a key takes three times
+ * as long as checking a signature, and a node uses one signature for many calls.
+ */
+export function callVerifier(): (headers: CallHeaders, nowMs: number) => string {
+	const known = new Map<string, { readonly key: KeyObject; proof: string }>();
+	const isProof = (publicKey: Uint8Array, timestamp: string, signature: Uint8Array): boolean => {
+		const text = Buffer.from(publicKey).toString("latin1");
+		const proof = `${timestamp} ${Buffer.from(signature).toString("latin1")}`;
+		const found = known.get(text);
+		if (found?.proof === proof) return true;
+		let key = found?.key;
+		const parse = (pem: Uint8Array): KeyObject => {
+			key ??= parsePublicKey(pem);
+			return key;
+		};
+		if (!isSignedBy(publicKey, timestamp, signature, parse) || key === undefined) return false;
+		if (found !== undefined) found.proof = proof;
+		else {
+			const [oldest] = known.keys();
+			if (oldest !== undefined && known.size >= MAX_REMEMBERED_KEYS) known.delete(oldest);
+			known.set(text, { key, proof });
+		}
+		return true;
+	};
+	return (headers, nowMs) => verifyCall(headers, nowMs, isProof);
 }
 
 /** True when the holder of `publicKey` (PEM) signed `text`; false, too, for a key that cannot be read. */
