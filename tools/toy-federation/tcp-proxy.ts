@@ -26,8 +26,11 @@ export async function openProxy(target: number): Promise<TcpProxy> {
 	const sockets = new Set<Socket>();
 	let state: "up" | "cut" | "reset" = "up";
 	const passed = { up: 0, down: 0 };
-	let marks: { readonly direction: "up" | "down"; readonly numBytes: number; readonly callback: () => void }[] =
-		[];
+	let marks: {
+		readonly direction: "up" | "down";
+		readonly numBytes: number;
+		readonly callback: () => void;
+	}[] = [];
 	const count = (direction: "up" | "down", numBytes: number): void => {
 		passed[direction] += numBytes;
 		const reached = marks.filter((mark) => passed[mark.direction] >= mark.numBytes);
