@@ -7,6 +7,7 @@ const GATES: readonly (readonly [string, readonly string[]])[] = [
 	["lint", ["oxlint", "--type-aware", "--deny-warnings"]],
 	["types", ["tsc", "-p", "tsconfig.json"]],
 	["layers", [...NODE_TS, "tools/check-layers.ts"]],
+	["imports", [...NODE_TS, "tools/check-imports.ts"]],
 	["dead code", ["knip", "--no-progress"]],
 	["docs", [...NODE_TS, "tools/check-docs.ts"]],
 	["doctor's table", [...NODE_TS, "--conditions=source", "tools/doctor-table.ts", "--check"]],

@@ -18,7 +18,9 @@ export type AutodiffErrorCode =
 	/** The trained parameters do not fit into one WebAssembly memory. */
 	| "too-large"
 	/** The wanted device does not work on this machine. */
-	| "no-device";
+	| "no-device"
+	/** onnxruntime-node, an optional package, is not installed. */
+	| "not-installed";
 
 /** An operational failure of the engine. */
 export class AutodiffError extends Error {

@@ -1,7 +1,7 @@
 // The runtime on onnxruntime-node: one worker thread per runtime, so that the caller's event loop stays free.
-import { createRequire } from "node:module";
 import { availableParallelism, cpus } from "node:os";
 import type { NamedArrays, NdArray } from "@zk0/arrays";
+import { installedVersion } from "@zk0/arrays/node";
 import { AutodiffError } from "./errors.ts";
 import { feedsOf, type Graph, outputsOf, parametersOf } from "./graph.ts";
 import { findWeightFiles } from "./node/external-weights.ts";
@@ -37,6 +37,7 @@ export interface OrtRuntime extends Runtime {
 
 /**
  * Starts a worker thread with onnxruntime-node; the caller disposes the runtime.
+ * @throws AutodiffError "not-installed" where that optional package is missing
  * @example
  * await using runtime = await createOrtRuntime({ threads: 2 });
  * await using session = await runtime.compile(graph);
@@ -48,13 +49,14 @@ export async function createOrtRuntime(options: OrtRuntimeOptions = {}): Promise
 		throw new RangeError(`createOrtRuntime: threads ${threads} must be a positive whole number`);
 	}
 	const { device = "cpu", profilePrefix } = options;
+	const library = `onnxruntime-node ${libraryVersion()}`;
 	const settings: SessionSettings = { threads, device, profilePrefix };
 	const link = new WorkerLink(workerEntry(), settings);
 	const live = new Set<number>();
 	return {
 		threads,
 		device,
-		arithmetic: `${libraryName()}, ${device}, ${cpus()[0]?.model ?? process.arch}, threads ${threads}`,
+		arithmetic: `${library}, ${device}, ${cpus()[0]?.model ?? process.arch}, threads ${threads}`,
 		get numLiveHandles() {
 			return live.size;
 		},
@@ -103,10 +105,14 @@ async function toWireModel(graph: Graph, device: Device, packWeights = false): P
 	};
 }
 
-function libraryName(): string {
-	const require = createRequire(import.meta.url);
-	const { version } = require("onnxruntime-node/package.json") as { version: string }; // Every manifest has one.
-	return `onnxruntime-node ${version}`;
+function libraryVersion(): string {
+	const version = installedVersion("onnxruntime-node", import.meta.url);
+	if (version !== null) return version;
+	throw new AutodiffError(
+		"not-installed",
+		"onnxruntime-node, which trains and runs policies, is not installed: run npm install again without --omit=optional, " +
+			"and with ONNXRUNTIME_NODE_INSTALL=skip where its download of CUDA libraries fails",
+	);
 }
 
 /** Worker threads run built JavaScript also when this file runs as source. */

@@ -109,6 +109,14 @@ export const EXIT_CODES = {
 		meaning: "The doctor found warnings but no errors: training works, on worse data than it could have.",
 		help: "Follow the cures that seem worth it.",
 	},
+	"not-installed": {
+		code: 15,
+		name: "not-installed",
+		meaning: "An optional part of zk0 that this command needs is not installed.",
+		help:
+			"Install zk0 again without --omit=optional; where the download of onnxruntime-node fails, set " +
+			"ONNXRUNTIME_NODE_INSTALL=skip, which leaves only CUDA out.",
+	},
 	interrupted: {
 		code: 130,
 		name: "interrupted",
@@ -169,15 +177,20 @@ const PACKAGE_ERRORS: {
 	];
 } = {
 	ArraysError: ["model"],
-	AutodiffError: ["engine"],
+	AutodiffError: ["engine", { "not-installed": "not-installed" }],
 	DatasetError: [
 		"dataset",
-		{ "target-exists": "storage", "write-failed": "storage", "bad-selection": "usage" },
+		{
+			"target-exists": "storage",
+			"write-failed": "storage",
+			"bad-selection": "usage",
+			"not-installed": "not-installed",
+		},
 	],
 	PolicyError: ["model", { "write-failed": "storage" }],
 	HubError: ["hub", { "write-failed": "storage", "disk-full": "storage", "bad-reference": "usage" }],
 	DoctorError: ["dataset", { "bad-profile": "config", "target-exists": "storage" }],
-	SimError: ["simulator", { "unknown-task": "usage", "bad-uri": "usage" }],
+	SimError: ["simulator", { "unknown-task": "usage", "bad-uri": "usage", "not-installed": "not-installed" }],
 	FinetuneError: [
 		"dataset",
 		{

@@ -27,7 +27,9 @@ export type DatasetErrorCode =
 	| "not-convertible"
 	| "not-mergeable"
 	| "target-exists"
-	| "write-failed";
+	| "write-failed"
+	/** node-av, an optional package, is not installed. */
+	| "not-installed";
 
 /** Where an error happened; every field that is known is set. */
 export interface DatasetErrorDetails {

@@ -1,7 +1,8 @@
 // The one place that touches MuJoCo's WebAssembly bindings (@mujoco/mujoco): loads the module, owns the objects
 // that live on its heap, and hands out typed views. Views are fetched anew on every access, because they go
 // stale when the WebAssembly memory grows.
-import loadMujoco, { type MainModule, type MjData, type MjModel } from "@mujoco/mujoco";
+import type { MainModule, MjData, MjModel } from "@mujoco/mujoco";
+import { installedVersion } from "@zk0/arrays/node";
 import { SimError } from "./errors.ts";
 
 /** A loaded MuJoCo; several simulations may live in it. Holds no native object itself. */
@@ -55,8 +56,18 @@ export type StateArray =
 	| "cam_xmat"
 	| "site_xpos";
 
-/** Loads the WebAssembly module (about 0.1 s). Share one engine between worlds to save that time. */
+/**
+ * Loads the WebAssembly module (about 0.1 s). Share one engine between worlds to save that time.
+ * @throws SimError "not-installed" where the optional package @mujoco/mujoco is missing
+ */
 export async function loadEngine(): Promise<Engine> {
+	if (installedVersion("@mujoco/mujoco", import.meta.url) === null) {
+		throw new SimError(
+			"not-installed",
+			"@mujoco/mujoco, the simulated arm's physics, is not installed: run npm install again without --omit=optional",
+		);
+	}
+	const { default: loadMujoco } = await import("@mujoco/mujoco");
 	const mujoco = await loadMujoco();
 	const live = new Set<MjData>();
 	return {

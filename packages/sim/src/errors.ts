@@ -7,7 +7,9 @@ export type SimErrorCode =
 	| "bad-model"
 	| "disposed"
 	| "no-layout"
-	| "expert-failed";
+	| "expert-failed"
+	/** @mujoco/mujoco, an optional package, is not installed. */
+	| "not-installed";
 
 /** An operational failure of the simulator; `code` says which, the message says the cure. */
 export class SimError extends Error {

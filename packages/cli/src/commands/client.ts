@@ -2,10 +2,9 @@
 import { z } from "zod";
 import { defineCommand } from "../command.ts";
 import { RUN_OPTIONS } from "../config/run-options.ts";
-import { clientStatusSchema, joinFederation, serveTasks } from "../network/client-process.ts";
+import { clientStatusSchema } from "../network/client-status.ts";
 import { type Daemon, runningPid, startDaemon, stopDaemon } from "../network/daemon.ts";
 import { type ClientHome, clientHome, STATE_OPTION } from "../network/home.ts";
-import { parseInvitation } from "../network/invitation.ts";
 import { readJsonFile } from "../network/private-file.ts";
 import { logsCommand } from "./logs.ts";
 
@@ -47,6 +46,8 @@ export const clientJoin = defineCommand({
 	examples: ["zk0 client join zk0://fl.example.org:9092/kitchen/…/… recordings/kitchen"],
 	async run({ values, named, host, output }) {
 		const home = clientHome(host, values.state);
+		const { joinFederation } = await import("../network/client-process.ts");
+		const { parseInvitation } = await import("../network/invitation.ts");
 		const joined = await joinFederation(
 			home,
 			parseInvitation(named["invitation"] ?? ""),
@@ -77,7 +78,10 @@ export const clientStart = defineCommand({
 	async run({ values, named, host, output }) {
 		const home = clientHome(host, values.state);
 		const { dataset } = named;
-		if (values.foreground === true) return await serveTasks(home, dataset, { host, output });
+		if (values.foreground === true) {
+			const { serveTasks } = await import("../network/client-process.ts");
+			return await serveTasks(home, dataset, { host, output });
+		}
 		const words = [
 			"client",
 			"start",

@@ -1,7 +1,7 @@
 // `zk0 data convert <dir> <out>`: writes a dataset of LeRobot v2.x anew in v3.0.
 import { convertDataset } from "@zk0/dataset";
 import { defineCommand } from "../command.ts";
-import { DATA_FORMS } from "../sources/data-uri.ts";
+import { DATA_FORMS } from "../sources/data-forms.ts";
 import { openData } from "../sources/locate-data.ts";
 import {
 	composeOptions,

@@ -24,7 +24,8 @@ import type { ExitName } from "../exit-codes.ts";
 import type { Host } from "../host.ts";
 import type { Output } from "../output.ts";
 import { createPaint, wantsColour } from "../progress/paint.ts";
-import { DATA_FORMS, parseDataUri } from "../sources/data-uri.ts";
+import { DATA_FORMS } from "../sources/data-forms.ts";
+import { parseDataUri } from "../sources/data-uri.ts";
 import { locateData } from "../sources/locate-data.ts";
 
 const OPTIONS = {

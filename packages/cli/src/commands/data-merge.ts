@@ -1,7 +1,7 @@
 // `zk0 data merge <dataset> <dataset>… <out>`: several datasets of one kind of robot as one.
 import { type LeRobotDataset, mergeDatasets } from "@zk0/dataset";
 import { defineCommand } from "../command.ts";
-import { DATA_FORMS } from "../sources/data-uri.ts";
+import { DATA_FORMS } from "../sources/data-forms.ts";
 import { openData } from "../sources/locate-data.ts";
 import {
 	composeOptions,

@@ -7,13 +7,9 @@ import type { OptionTable } from "../arguments/option.ts";
 import { CliError } from "../cli-error.ts";
 import { defineCommand } from "../command.ts";
 import { RUN_OPTIONS } from "../config/run-options.ts";
-import {
-	type ClientPart,
-	divideDataset,
-	parsePartition,
-	partitionText,
-} from "../simulation/partition-plan.ts";
-import { DATA_FORMS } from "../sources/data-uri.ts";
+import { type ClientPart, divideDataset } from "../simulation/partition-plan.ts";
+import { parsePartition, partitionText } from "../simulation/partition-scheme.ts";
+import { DATA_FORMS } from "../sources/data-forms.ts";
 import { locateData } from "../sources/locate-data.ts";
 import { folderOf } from "./dataset-writing.ts";
 

@@ -1,7 +1,7 @@
 // `zk0 data reencode <dataset> <out>`: a dataset with its videos encoded again.
 import { reencodeDataset } from "@zk0/dataset";
 import { defineCommand } from "../command.ts";
-import { DATA_FORMS } from "../sources/data-uri.ts";
+import { DATA_FORMS } from "../sources/data-forms.ts";
 import { openData } from "../sources/locate-data.ts";
 import {
 	composeOptions,

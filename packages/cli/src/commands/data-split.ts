@@ -5,7 +5,7 @@ import { parseEpisodeList } from "../arguments/episode-list.ts";
 import type { OptionTable } from "../arguments/option.ts";
 import { CliError } from "../cli-error.ts";
 import { defineCommand } from "../command.ts";
-import { DATA_FORMS } from "../sources/data-uri.ts";
+import { DATA_FORMS } from "../sources/data-forms.ts";
 import { openData } from "../sources/locate-data.ts";
 import {
 	composeOptions,

@@ -15,7 +15,7 @@ import { evaluateInSim, type SimEvaluation } from "../evaluation/sim-evaluation.
 import { formatLoss } from "../progress/format.ts";
 import { renderFrame } from "../progress/frame.ts";
 import { createPaint, wantsColour } from "../progress/paint.ts";
-import { DATA_FORMS } from "../sources/data-uri.ts";
+import { DATA_FORMS } from "../sources/data-forms.ts";
 import { openData } from "../sources/locate-data.ts";
 
 const OPTIONS = {

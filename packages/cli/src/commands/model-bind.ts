@@ -10,7 +10,7 @@ import { CliError } from "../cli-error.ts";
 import { defineCommand } from "../command.ts";
 import { RUN_OPTIONS } from "../config/run-options.ts";
 import { openModel } from "../evaluation/open-policy.ts";
-import { DATA_FORMS } from "../sources/data-uri.ts";
+import { DATA_FORMS } from "../sources/data-forms.ts";
 import { openProfiledData } from "../sources/locate-data.ts";
 import { profileOptions } from "../sources/profile-options.ts";
 

@@ -6,8 +6,6 @@ import type { Host } from "../host.ts";
 import { callAdmin } from "../network/admin-client.ts";
 import { type Daemon, startDaemon, stopDaemon } from "../network/daemon.ts";
 import { type ServerHome, STATE_OPTION, serverHome } from "../network/home.ts";
-import { checkServer, renderChecks } from "../network/server-check.ts";
-import { serveFederation } from "../network/server-process.ts";
 import { parseDashboard, resolveSettings, type ServerSettings } from "../network/server-settings.ts";
 import { renderStatus, serverStatusSchema } from "../network/server-status.ts";
 import { logsCommand } from "./logs.ts";
@@ -79,7 +77,10 @@ export const serverStart = defineCommand({
 			...(values.dashboard === undefined ? {} : { dashboard: parseDashboard(values.dashboard) }),
 			...(values.plaintext === undefined ? {} : { security: values.plaintext ? "plaintext" : "tls" }),
 		};
-		if (values.foreground === true) return await serveFederation(home, changes, { host, output });
+		if (values.foreground === true) {
+			const { serveFederation } = await import("../network/server-process.ts");
+			return await serveFederation(home, changes, { host, output });
+		}
 		await resolveSettings(home, changes);
 		const words = Object.entries({
 			listen: values.listen,
@@ -170,6 +171,7 @@ export const serverRevoke = memberCommand("revoke", "revoked");
 export const serverCheck = defineCommand({
 	options: STATE,
 	async run({ values, host, output }) {
+		const { checkServer, renderChecks } = await import("../network/server-check.ts");
 		const checks = await checkServer(serverHome(host, values.state), host);
 		const failed = checks.filter(({ isGood }) => !isGood);
 		output.result({ checks }, () => renderChecks(checks));

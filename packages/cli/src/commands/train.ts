@@ -10,7 +10,7 @@ import type { Host } from "../host.ts";
 import { formatChange, formatDegrees, formatLoss } from "../progress/format.ts";
 import { renderFrame } from "../progress/frame.ts";
 import { createPaint, wantsColour } from "../progress/paint.ts";
-import { DATA_FORMS } from "../sources/data-uri.ts";
+import { DATA_FORMS } from "../sources/data-forms.ts";
 import { startTraining } from "../training/run-training.ts";
 import type { SiteTrainingResult } from "../training/train-site.ts";
 

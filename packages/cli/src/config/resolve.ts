@@ -1,11 +1,10 @@
 // One configuration from three sources: flags win over the file, the file over the preset. The result is complete,
 // remembers where each value came from, and is what a run writes to its config.json.
 import { readFile } from "node:fs/promises";
-import { microBatchesOf } from "@zk0/finetune";
 import { z } from "zod";
 import type { OptionTable, OptionValues } from "../arguments/option.ts";
 import { CliError } from "../cli-error.ts";
-import { parsePartition } from "../simulation/partition-plan.ts";
+import { parsePartition } from "../simulation/partition-scheme.ts";
 import { nearest } from "../suggest.ts";
 import { PRESETS, type PresetName, type RunConfig, type RunDefaults } from "./presets.ts";
 import { RUN_OPTIONS, type RunOptionName } from "./run-options.ts";
@@ -138,7 +137,7 @@ function checkAgreement(config: RunConfig, sources: ResolvedConfig["sources"]): 
 	if (microBatch !== "auto" && batchSize % microBatch !== 0) {
 		complain(
 			`a batch of ${batchSize} is not made of micro-batches of ${microBatch}`,
-			`give --micro-batch one of ${microBatchesOf(batchSize).join(", ")}, or auto`,
+			`give --micro-batch a number that divides ${batchSize}, or auto`,
 		);
 	}
 	if (minSites > numSites) {

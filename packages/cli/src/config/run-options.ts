@@ -3,8 +3,8 @@
 import { z } from "zod";
 import { parseEpisodeList } from "../arguments/episode-list.ts";
 import type { OptionTable } from "../arguments/option.ts";
-import { partitionText } from "../simulation/partition-plan.ts";
-import { DATA_FORMS } from "../sources/data-uri.ts";
+import { partitionText } from "../simulation/partition-scheme.ts";
+import { DATA_FORMS } from "../sources/data-forms.ts";
 
 const SITE_NAME = /^[a-z0-9][a-z0-9._-]{0,62}$/i;
 

@@ -1,7 +1,7 @@
 // What an operator may do with a running server, over HTTP: the routes behind `zk0 server …`, `zk0 run` and the
 // dashboard's buttons.
 import { randomBytes } from "node:crypto";
-import type { FederationServer, MemberLog } from "@zk0/federation";
+import { type FederationServer, keyFingerprint, type MemberLog } from "@zk0/federation";
 import type { GrpcServer } from "@zk0/flower/node";
 import { z } from "zod";
 import { json, type Route, route } from "../http/route.ts";
@@ -37,7 +37,15 @@ export function adminRoutes(parts: ServerParts): readonly Route[] {
 	return [
 		route("GET", "/api/status", "viewer", async () =>
 			json(
-				statusOf({ address: `${address}:${listener.port}`, security, members, server, queue, nowMs: now() }),
+				statusOf({
+					address: `${address}:${listener.port}`,
+					security,
+					members,
+					server,
+					queue,
+					nowMs: now(),
+					fingerprintOf: keyFingerprint,
+				}),
 			),
 		),
 		route("POST", "/api/invitations", "operator", async ({ body }) => {

@@ -42,15 +42,6 @@ const settingsSchema = z.object({
 /** What a client remembers of its federation. */
 export type ClientSettings = z.infer<typeof settingsSchema>;
 
-/** What a client's status file says. */
-export const clientStatusSchema = z.object({
-	pid: z.int(),
-	site: z.string(),
-	server: z.string(),
-	at: z.iso.datetime(),
-	state: z.string(),
-});
-
 /** The surroundings. */
 export interface ClientContext {
 	readonly host: Host;

@@ -1,5 +1,4 @@
 // How a server is reached, kept in its state folder so that a later start needs no flags.
-import { isLoopback } from "@zk0/flower/node";
 import { z } from "zod";
 import { CliError } from "../cli-error.ts";
 import type { ServerHome } from "./home.ts";
@@ -38,11 +37,13 @@ export async function resolveSettings(
 ): Promise<ServerSettings> {
 	const settings = { ...DEFAULTS, ...(await readJsonFile(home.settings, serverSettingsSchema)), ...changes };
 	const { security, listen, dashboard } = settings;
-	if (security === "plaintext" && !isLoopback(listen))
+	if (security === "tls") return settings;
+	const { isLoopback } = await import("@zk0/flower/node");
+	if (!isLoopback(listen))
 		throw new CliError("bad-config", `plaintext on ${listen} could be read by others`, {
 			cure: "use --listen 127.0.0.1 with --plaintext, or leave --plaintext out",
 		});
-	if (security === "plaintext" && dashboard !== null)
+	if (dashboard !== null)
 		throw new CliError("bad-config", "a plaintext server has no certificate for --dashboard", {
 			cure: "leave --plaintext out, or open the dashboard on this machine (`zk0 server dashboard`)",
 		});

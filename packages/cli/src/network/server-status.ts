@@ -1,6 +1,5 @@
 // What `zk0 status` shows: sites, runs, and what everything waits for.
 import type { FederationServer, MemberLog } from "@zk0/federation";
-import { keyFingerprint } from "@zk0/federation";
 import { z } from "zod";
 import type { RunQueue } from "./run-queue.ts";
 
@@ -42,14 +41,16 @@ export function statusOf(parts: {
 	readonly server: FederationServer;
 	readonly queue: RunQueue;
 	readonly nowMs: number;
+	/** `keyFingerprint` of @zk0/federation, which the commands that only show the document need not load. */
+	readonly fingerprintOf: (publicKeyPem: string) => string;
 }): ServerStatus {
-	const { address, security, members, server, queue, nowMs } = parts;
+	const { address, security, members, server, queue, nowMs, fingerprintOf } = parts;
 	const online = new Map(server.sites().map(({ site, info }) => [site, info]));
 	const sites = members.list().map(({ site, publicKeyPem, state }) => {
 		const lastSeenMs = server.lastSeenMs(site);
 		return {
 			site,
-			key: keyFingerprint(publicKeyPem),
+			key: fingerprintOf(publicKeyPem),
 			state,
 			isOnline: online.has(site),
 			secondsSilent: lastSeenMs === undefined ? null : Math.round((nowMs - lastSeenMs) / 1000),

@@ -10,7 +10,8 @@ import { resolveConfig } from "../config/resolve.ts";
 import { EXIT_CODES } from "../exit-codes.ts";
 import { runCli } from "../run-cli.ts";
 import { captureHost } from "../testing/capture-host.ts";
-import { dividePlans, partitionText } from "./partition-plan.ts";
+import { dividePlans } from "./partition-plan.ts";
+import { partitionText } from "./partition-scheme.ts";
 import { locatePlans, planSites } from "./site-plans.ts";
 
 let folder: string;

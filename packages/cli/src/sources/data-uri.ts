@@ -20,10 +20,6 @@ export type DataSource =
 	/** A site profile that the doctor wrote, which names its recordings. */
 	| { readonly kind: "profile"; readonly path: string };
 
-/** The forms, for help texts. */
-export const DATA_FORMS: string =
-	"a LeRobot dataset's directory, hf:<user>/<name>[@revision], sim:<task>, or a site profile's .json (`zk0 help data`)";
-
 const LOCAL = "local:";
 const CURE = "see `zk0 help data`";
 

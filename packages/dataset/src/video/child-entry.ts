@@ -2,6 +2,8 @@
 // A native crash of the video library ends a child, never the program.
 import { type ChildProcess, fork, type Serializable } from "node:child_process";
 import { fileURLToPath } from "node:url";
+import { installedVersion } from "@zk0/arrays/node";
+import { DatasetError } from "../errors.ts";
 import { CLOSE_MESSAGE } from "./child-main.ts";
 
 const MAX_STDERR_CHARS = 4000;
@@ -31,12 +33,19 @@ function entryPath(entry: ChildEntry): string {
 /**
  * Starts a child with structured-clone IPC; `onMessage` gets every message. With `shareFd`, file descriptor 3 of
  * the child is a pipe that `process.stdio[3]` reads, and 4 is `shareFd`.
+ * @throws DatasetError "not-installed" where the optional package node-av is missing
  */
 export function startVideoChild(
 	entry: ChildEntry,
 	onMessage: (message: unknown) => void,
 	{ shareFd }: { shareFd?: number } = {},
 ): VideoChild {
+	if (installedVersion("node-av", import.meta.url) === null) {
+		throw new DatasetError(
+			"not-installed",
+			"node-av, which reads and writes videos, is not installed: run npm install again without --omit=optional",
+		);
+	}
 	const child = fork(entryPath(entry), {
 		execArgv: [],
 		serialization: "advanced",
