@@ -14,6 +14,7 @@ const LAYER: Readonly<Record<string, number>> = {
 	federation: 2,
 	finetune: 3,
 	dashboard: 3,
+	monitor: 3,
 	cli: 4,
 };
 

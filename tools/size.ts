@@ -16,6 +16,7 @@ const BUDGET_LINES: Readonly<Record<string, number>> = {
 	cli: 15500,
 	hub: 2000,
 	doctor: 4500,
+	monitor: 3000,
 };
 
 const lines = new Map<string, number[]>();

@@ -1,0 +1,40 @@
+// What an alert is: a rule that holds for a subject now, said in words, with its cure.
+
+/** The rules that zk0 has built in. */
+export type AlertRule =
+	| "site-lost"
+	| "round-stuck"
+	| "run-failed"
+	| "loss-diverging"
+	| "update-not-finite"
+	| "update-refused"
+	| "update-unusual"
+	| "disk-low"
+	| "certificate-expiring";
+
+/** How soon somebody has to look. */
+export type Severity = "warning" | "critical";
+
+/** A rule that holds now. Its identity is rule and subject. */
+export interface Alert {
+	readonly rule: AlertRule;
+	/** What it is about: a site, a run, `disk`, `certificate`. */
+	readonly subject: string;
+	readonly severity: Severity;
+	/** What is the case, in one sentence. */
+	readonly message: string;
+	/** What to do, in one sentence. */
+	readonly cure: string;
+}
+
+/** An alert and since when it fires. */
+export interface ActiveAlert extends Alert {
+	readonly sinceMs: number;
+}
+
+/** An alert began or ended. */
+export interface AlertChange {
+	readonly status: "firing" | "resolved";
+	readonly alert: ActiveAlert;
+	readonly atMs: number;
+}

@@ -1,0 +1,94 @@
+// A monitor from events to alerts and metrics, on a clock under the test's hand.
+import { manualClock } from "@zk0/federation";
+import { expect, test } from "vitest";
+import type { AlertChange } from "./alerts/alert.ts";
+import { type NodeState, startMonitor } from "./monitor.ts";
+import { START_MS, script, update } from "./testing/sample-run.ts";
+
+const MINUTE_MS = 60_000;
+
+function start() {
+	const clock = manualClock(START_MS);
+	const changes: string[] = [];
+	const faults: unknown[] = [];
+	let nodes: NodeState[] = [];
+	let isDiskKnown = true;
+	const monitor = startMonitor({
+		clock,
+		monotonicMs: () => clock.now(),
+		version: "1",
+		nodes: () => nodes,
+		machine: async () => {
+			if (!isDiskKnown) throw new RangeError("no disk");
+			return { disk: null, certificateEndsMs: null, numConnections: 0 };
+		},
+		runs: () => ({ running: 1 }),
+		onAlert: ({ status, alert }: AlertChange) => changes.push(`${status} ${alert.rule} ${alert.subject}`),
+		onFault: (error) => faults.push(error),
+		process: false,
+	});
+	const state = (site: string, isOnline: boolean): NodeState => ({
+		site,
+		state: "approved",
+		isOnline,
+		numSamples: null,
+		lastSeenMs: isOnline ? clock.now() : undefined,
+	});
+	return {
+		clock,
+		changes,
+		faults,
+		monitor,
+		setNodes: (online: Record<string, boolean>) => {
+			nodes = Object.entries(online).map(([site, isOnline]) => state(site, isOnline));
+		},
+		loseDisk: () => {
+			isDiskKnown = false;
+		},
+	};
+}
+
+test("a site that goes away is lost once and found once; when it was seen is kept", async () => {
+	const { clock, changes, monitor, setNodes } = start();
+	await using _ = monitor;
+	monitor.replay(script().round(1, 0.9).events);
+	setNodes({ attic: true, barn: true });
+	await monitor.look();
+	setNodes({ attic: true, barn: false });
+	await monitor.look();
+	clock.advance(3 * MINUTE_MS);
+	await monitor.look();
+	await monitor.look();
+	expect(changes).toEqual(["firing site-lost barn"]);
+	expect(monitor.alerts()).toMatchObject([{ subject: "barn", sinceMs: START_MS + 3 * MINUTE_MS }]);
+	expect(await monitor.metricsText()).toContain(
+		`zk0_site_last_seen_timestamp_seconds{site="barn"} ${START_MS / 1000}`,
+	);
+	setNodes({ attic: true, barn: true });
+	await monitor.look();
+	expect(changes).toEqual(["firing site-lost barn", "resolved site-lost barn"]);
+});
+
+test("the past is seen but not counted again", async () => {
+	const { monitor } = start();
+	await using _ = monitor;
+	monitor.replay(script().round(1, 0.9).events);
+	expect(monitor.run()).toMatchObject({ round: 1, lastLoss: 0.9 });
+	const [, event] = script().add(update(2, "barn")).events;
+	if (event !== undefined) monitor.record(event);
+	monitor.recordGeometry([{ site: "barn", norm: 2, alignment: null }]);
+	const text = await monitor.metricsText();
+	expect(text).toContain('zk0_site_updates_total{site="barn"} 1');
+	expect(text).toContain('zk0_site_update_norm{site="barn"} 2');
+	expect(monitor.metricNames()).toContain("zk0_site_updates_total");
+});
+
+test("it looks again and again by itself, and says what goes wrong", async () => {
+	const { clock, faults, monitor, loseDisk } = start();
+	await expect.poll(() => clock.numSleepers).toBe(1);
+	loseDisk();
+	clock.advance(5000);
+	await expect.poll(() => faults).toHaveLength(1);
+	await monitor[Symbol.asyncDispose]();
+	expect(clock.numSleepers).toBe(0);
+});
