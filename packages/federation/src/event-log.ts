@@ -1,5 +1,6 @@
 // A run's events.jsonl: the log of what happened in it, and the only memory of its round loop.
-import { type RoundEvent, roundEventSchema, TRANSIENT_KINDS } from "./events.ts";
+import { roundEventSchema } from "./event-schema.ts";
+import { type RoundEvent, TRANSIENT_KINDS } from "./events.ts";
 import type { FileSystem } from "./file-system.ts";
 import { type HashLog, type LogContent, type LogKind, openHashLog, verifyHashLog } from "./hash-log.ts";
 

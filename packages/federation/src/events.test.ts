@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { type RoundEvent, roundEventSchema } from "./events.ts";
+import { roundEventSchema } from "./event-schema.ts";
+import type { RoundEvent } from "./events.ts";
 import { replayRun } from "./run-state.ts";
 import { temporaryDir, toyApp } from "./testing/toy-app.ts";
 import { simulateToy } from "./testing/toy-run.ts";

@@ -18,7 +18,8 @@ export type {
 export { type Clock, type ManualClock, manualClock, systemClock } from "./clock.ts";
 export { FederationError, type FederationErrorCode, type UpdateRejection } from "./errors.ts";
 export { type EventLog, openEventLog, verifyEventLog } from "./event-log.ts";
-export { type RoundEvent, roundEventSchema, TRANSIENT_KINDS } from "./events.ts";
+export { roundEventSchema } from "./event-schema.ts";
+export { type RoundEvent, TRANSIENT_KINDS } from "./events.ts";
 export type { FileSystem } from "./file-system.ts";
 export type { RunApp } from "./flower-nodes.ts";
 export type { Grid, OnlineSite, Outcome, PendingOutcome, SiteTask, TaskRef, Traffic } from "./grid.ts";
