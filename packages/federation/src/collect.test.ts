@@ -53,6 +53,8 @@ async function play(
 			(options.online ?? ["ann", "bob"]).map((site) => ({ site, info: { numSamples: 1, details: {} } })),
 		send: () => undefined,
 		withdraw: (taskIds) => withdrawn.push(...taskIds),
+		release: () => undefined,
+		activeAtMs: () => null,
 		poll: () => null,
 		next: () => {
 			const outcome = queue.shift();
@@ -65,7 +67,9 @@ async function play(
 	const phase = {
 		recorder: new RunRecorder(log, clock),
 		grid,
+		clock,
 		offlineSites: options.offlineSites,
+		rules: { quorum: null, minSites: 1, roundDeadlineMs: null, stallAfterMs: null },
 		signal: undefined,
 	};
 	for await (const event of collect(phase, [task("ann", "a"), task("bob", "b")])) events.push(event);
@@ -88,12 +92,13 @@ describe("collect", () => {
 		expect(numLoggedAtSettle).toEqual([3, 4]);
 	});
 
-	test("`fail`: an offline site's task ends, and its later result is not taken", async () => {
+	test("`fail`: an offline site's task ends, and its later result is late", async () => {
 		const script = [left("ann", "offline"), update("ann", "a"), joined("ann"), update("bob", "b")];
 		const { events, withdrawn } = await play(script, { offlineSites: "fail" });
 		expect(events.slice(2).map(({ kind }) => kind)).toEqual([
 			"site.left",
 			"site.failed",
+			"update.late",
 			"site.joined",
 			"update.received",
 		]);

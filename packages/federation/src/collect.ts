@@ -1,25 +1,33 @@
-// One phase of a round: hand tasks to sites and record what becomes of them until none is open.
-
-import type { RoundEvent } from "./events.ts";
+// One phase of a round: hand tasks to sites and record what becomes of them until none is open, or until the operator's
+// rules say that those that are open are not waited for.
+import type { Clock } from "./clock.ts";
+import type { RoundClosed, RoundEvent } from "./events.ts";
 import type { Grid, Outcome, SiteTask } from "./grid.ts";
+import { nextOutcome } from "./next-outcome.ts";
+import { type WaitingRules, watchPhase } from "./phase-watch.ts";
 import type { NewEvent, RunRecorder } from "./run-recorder.ts";
+import type { RunState } from "./run-state.ts";
 
 /** What a phase works with. */
 export interface CollectOptions {
 	readonly recorder: RunRecorder;
 	readonly grid: Grid;
+	readonly clock: Clock;
 	readonly offlineSites: "fail" | "wait";
+	readonly rules: WaitingRules;
 	readonly signal: AbortSignal | undefined;
 }
 
 /**
- * Sends the tasks and yields events until each has an update, an evaluation, a rejection or a failure.
- * Ending the iteration early withdraws the open tasks.
+ * Sends the tasks, all of one phase, and yields events until each has an update, an evaluation, a rejection or a
+ * failure, or the phase is closed without the rest. Ending the iteration early withdraws the open tasks.
  */
 export async function* collect(
-	{ recorder, grid, offlineSites, signal }: CollectOptions,
+	options: CollectOptions,
 	tasks: readonly SiteTask[],
 ): AsyncGenerator<RoundEvent, void> {
+	const { recorder, grid, clock, offlineSites, rules, signal } = options;
+	const watch = watchPhase(rules, options);
 	const pending = new Map(tasks.map((task) => [task.message.taskId, task]));
 	const online = new Set(grid.sites().map(({ site }) => site));
 	yield* recorder.record(
@@ -34,7 +42,22 @@ export async function* collect(
 			yield* recorder.record([failed(task, "offline", "the site is offline")]);
 		}
 		while (pending.size > 0) {
-			const next = await grid.next({ signal });
+			yield* recorder.record(watch.stalled(pending.values()));
+			const closing = closingOf(
+				pending,
+				(numReceived) => watch.closes(pending.values(), numReceived),
+				recorder.state,
+			);
+			if (closing !== null) {
+				yield* recorder.record([closing]);
+				// An update that is made all the same is kept; an evaluation is of no use any more.
+				if (closing.phase === "train") grid.release([...pending.keys()]);
+				else grid.withdraw([...pending.keys()]);
+				pending.clear();
+				return;
+			}
+			const next = await nextOutcome(grid, { clock, untilMs: watch.lookAgainMs(), signal });
+			if (next === null) continue;
 			const { events, done, isLost } = interpret(next.outcome, pending, offlineSites);
 			for (const taskId of done) pending.delete(taskId);
 			if (isLost) grid.withdraw(done);
@@ -43,6 +66,22 @@ export async function* collect(
 	} finally {
 		grid.withdraw([...pending.keys()]);
 	}
+}
+
+/** The end of a phase with open tasks, if `decide` finds a reason. */
+function closingOf(
+	pending: ReadonlyMap<string, SiteTask>,
+	decide: (numReceived: number) => RoundClosed["reason"] | null,
+	{ open, evaluations }: RunState,
+): (NewEvent & { readonly kind: "round.closed" }) | null {
+	const [task] = pending.values();
+	if (task === undefined) return null;
+	const { round, phase } = task.message;
+	const numReceived = phase === "train" ? (open?.updates.size ?? 0) : evaluations.size;
+	const reason = decide(numReceived);
+	if (reason === null) return null;
+	const without = Array.from(pending.values(), ({ site }) => site).sort();
+	return { kind: "round.closed", round, phase, reason, numReceived, without };
 }
 
 /** What follows from an outcome. */
@@ -96,16 +135,21 @@ export function interpret(
 			break;
 	}
 	const { taskId } = outcome.task;
-	// Answered between withdrawal and its arrival here: the result is no longer wanted.
-	if (!pending.has(taskId)) return { events: [], done: [], isLost: false };
-	return { events: [resultEvent(outcome)], done: [taskId], isLost: false };
+	const isOpen = pending.has(taskId);
+	// Not waited for any more: an update is kept and named, anything else is no longer wanted.
+	if (!isOpen && outcome.kind !== "update") return { events: [], done: [], isLost: false };
+	return { events: [resultEvent(outcome, isOpen)], done: isOpen ? [taskId] : [], isLost: false };
 }
 
-function resultEvent(outcome: Extract<Outcome, { kind: "update" | "evaluation" | "failure" }>): NewEvent {
+function resultEvent(
+	outcome: Extract<Outcome, { kind: "update" | "evaluation" | "failure" }>,
+	isInTime: boolean,
+): NewEvent {
 	const { round, site, phase } = outcome.task;
 	if (outcome.kind === "update") {
 		const { sha256, sizeBytes, numSamples, metrics, signed } = outcome;
-		return { kind: "update.received", round, site, sha256, sizeBytes, numSamples, metrics, signed };
+		const kind = isInTime ? "update.received" : "update.late";
+		return { kind, round, site, sha256, sizeBytes, numSamples, metrics, signed };
 	}
 	if (outcome.kind === "evaluation") {
 		const { loss, numSamples, metrics } = outcome;

@@ -31,6 +31,16 @@ const signed = z.object({
 	records: z.array(sha256),
 	signature: z.base64(),
 });
+const update = {
+	at,
+	round: count,
+	site,
+	sha256,
+	sizeBytes: count,
+	numSamples: count,
+	metrics,
+	signed: signed.nullable(),
+};
 /** Codes are added over time; a log written by a newer version still opens. */
 const errorCode = z.string().transform((text) => text as FederationErrorCode); // open set by design
 
@@ -80,17 +90,8 @@ export const roundEventSchema: z.ZodType<RoundEvent> = z.discriminatedUnion("kin
 		loss: z.number().nullable(),
 		samplesPerSecond: z.number().nullable(),
 	}),
-	z.object({
-		kind: z.literal("update.received"),
-		at,
-		round: count,
-		site,
-		sha256,
-		sizeBytes: count,
-		numSamples: count,
-		metrics,
-		signed: signed.nullable(),
-	}),
+	z.object({ kind: z.literal("update.received"), ...update }),
+	z.object({ kind: z.literal("update.late"), ...update }),
 	z.object({
 		kind: z.literal("update.rejected"),
 		at,
@@ -108,6 +109,16 @@ export const roundEventSchema: z.ZodType<RoundEvent> = z.discriminatedUnion("kin
 		site,
 		code: z.enum(["client-app", "left", "offline"]),
 		message: z.string(),
+	}),
+	z.object({ kind: z.literal("site.stalled"), at, round: count, phase, site, seconds: z.number() }),
+	z.object({
+		kind: z.literal("round.closed"),
+		at,
+		round: count,
+		phase,
+		reason: z.enum(["deadline", "quorum"]),
+		numReceived: count,
+		without: z.array(site),
 	}),
 	z.object({
 		kind: z.literal("round.accepted"),

@@ -136,6 +136,33 @@ export interface SiteFailed extends Timed {
 	readonly message: string;
 }
 
+/** A site that is online shows no progress on its task: no step, no bytes. Its task stays open. */
+export interface SiteStalled extends Timed {
+	readonly kind: "site.stalled";
+	readonly round: number;
+	readonly phase: TaskPhase;
+	readonly site: string;
+	/** How long nothing has moved. */
+	readonly seconds: number;
+}
+
+/** A phase of a round goes on without the sites that have not answered: the operator's quorum or deadline decided. */
+export interface RoundClosed extends Timed {
+	readonly kind: "round.closed";
+	readonly round: number;
+	readonly phase: TaskPhase;
+	/** `deadline`: the time was up. `quorum`: whoever is missing is offline or stalled. */
+	readonly reason: "deadline" | "quorum";
+	readonly numReceived: number;
+	/** Sites that are not waited for, sorted. */
+	readonly without: readonly string[];
+}
+
+/** An update came after its round was closed: it is kept in the object store, and no aggregate holds it. */
+export interface UpdateLate extends Omit<UpdateReceived, "kind"> {
+	readonly kind: "update.late";
+}
+
 /** The set of updates the round is made of, fixed before aggregation. */
 export interface RoundAccepted extends Timed {
 	readonly kind: "round.accepted";
@@ -228,6 +255,9 @@ export type RoundEvent =
 	| UpdateReceived
 	| UpdateRejected
 	| SiteFailed
+	| SiteStalled
+	| RoundClosed
+	| UpdateLate
 	| RoundAccepted
 	| RoundAggregated
 	| SiteEvaluated

@@ -87,6 +87,10 @@ export interface Grid {
 	send(tasks: readonly SiteTask[]): void;
 	/** Makes open tasks unwanted: their sites are told, their results are late. */
 	withdraw(taskIds: readonly string[]): void;
+	/** Nobody waits for these tasks any more, but a result that is made all the same is taken. */
+	release(taskIds: readonly string[]): void;
+	/** When the site of an open task last showed progress on it (a step, or bytes); null: unknown. */
+	activeAtMs(taskId: string): number | null;
 	/** The next outcome if one has arrived already, else null. */
 	poll(): PendingOutcome | null;
 	/** The next outcome, in order of arrival. @throws FederationError cancelled | closed */

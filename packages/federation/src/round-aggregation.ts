@@ -14,7 +14,7 @@ export async function* aggregateRound(
 ): AsyncGenerator<RoundEvent, void> {
 	const { strategy, store, clock, threads, signal, keepUpdates, updateDtype } = options;
 	const { round } = open;
-	const { weightsSha256, slotsSha256, strategyState, weightsHistory } = recorder.state;
+	const { weightsSha256, slotsSha256, strategyState, weightsHistory, lateUpdates } = recorder.state;
 	const updates = [...open.updates.values()].sort((a, b) => (a.site < b.site ? -1 : 1));
 	const summaries = updates.map(({ site, numSamples }) => ({ site, numSamples }));
 	const previous = strategyState === undefined ? strategy.init() : strategyState;
@@ -58,7 +58,8 @@ export async function* aggregateRound(
 			seconds: (clock.now() - startMs) / 1000,
 		},
 	]);
-	const kept = new Set([...weightsHistory, adopted.sha256, newSlots]);
+	const late = Array.from(lateUpdates.values(), ({ sha256 }) => sha256);
+	const kept = new Set([...weightsHistory, adopted.sha256, newSlots, ...late]);
 	const obsolete = [...(keepUpdates ? [] : updates.map(({ sha256 }) => sha256)), slotsSha256];
 	for (const sha256 of obsolete) if (sha256 !== null && !kept.has(sha256)) await store.delete(sha256);
 }

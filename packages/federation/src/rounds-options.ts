@@ -26,12 +26,19 @@ export interface RoundsOptions {
 	/** Spool of weights and updates. */
 	readonly store: ObjectStore;
 	readonly clock: Clock;
-	/** Sites that must be online before a round starts; default 1. */
+	/** Sites that must be online when the run starts, and updates that a round needs when there is no quorum; default 1. */
 	readonly minSites?: number;
 	/** Sites to wait for when the run starts or resumes; default: minSites. */
 	readonly minSitesToStart?: number;
-	/** Updates an attempt must bring; default: minSites. */
-	readonly minUpdates?: number;
+	/**
+	 * Results with which a phase waits no longer for sites that are offline or stalled, sites that must be online before
+	 * a round starts, and updates that it needs. Default null: minSites, and everybody who was asked is waited for.
+	 */
+	readonly quorum?: number | null;
+	/** Time after which a phase that has its quorum (or minSites) waits for nobody. Default null: none. */
+	readonly roundDeadlineMs?: number | null;
+	/** A site that is online and moves neither a step nor a byte for this long is stalled; default 600 000. Null: never. */
+	readonly stallAfterMs?: number | null;
 	/** Attempts per round before the run fails; default 3. */
 	readonly maxAttempts?: number;
 	/** How long to wait for sites; then the run goes on with minSites or fails. Default null: without limit. */
@@ -59,7 +66,9 @@ export function resolveRounds(options: RoundsOptions): ResolvedRounds {
 	const resolved = {
 		minSites,
 		minSitesToStart: minSites,
-		minUpdates: minSites,
+		quorum: null,
+		roundDeadlineMs: null,
+		stallAfterMs: 600_000,
 		maxAttempts: 3,
 		joinTimeoutMs: null,
 		offlineSites: "fail" as const,
@@ -68,8 +77,10 @@ export function resolveRounds(options: RoundsOptions): ResolvedRounds {
 		threads: 2,
 		...options,
 	};
-	const positive = ["numLocalSteps", "minSites", "minSitesToStart", "minUpdates", "maxAttempts"] as const;
+	const positive = ["numLocalSteps", "minSites", "minSitesToStart", "maxAttempts"] as const;
 	for (const name of positive) requireCount(name, resolved[name], 1);
+	const optional = ["quorum", "roundDeadlineMs", "stallAfterMs"] as const;
+	for (const name of optional) requireCount(name, resolved[name] ?? 1, 1);
 	requireCount("numRounds", resolved.numRounds, 0);
 	requireCount("threads", resolved.threads, 0);
 	if (!Number.isSafeInteger(resolved.seed))

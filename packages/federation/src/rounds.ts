@@ -4,6 +4,7 @@ import { type CollectOptions, collect, interpret } from "./collect.ts";
 import { FederationError, isCancelled } from "./errors.ts";
 import type { RoundEvent } from "./events.ts";
 import type { PendingOutcome, SiteTask, Traffic } from "./grid.ts";
+import { nextOutcome } from "./next-outcome.ts";
 import type { TaskPhase } from "./protocol.ts";
 import { aggregateRound } from "./round-aggregation.ts";
 import { type ResolvedRounds, type RoundsOptions, resolveRounds } from "./rounds-options.ts";
@@ -31,19 +32,21 @@ class Run {
 	/** The rounded copy of the global weights `of`. */
 	#rounded: { readonly of: string; readonly sha256: string } | null = null;
 	#traffic: Traffic = { bytesUp: 0, bytesDown: 0 };
+	/** The task that each site was not waited for. */
+	readonly #released = new Map<string, string>();
 
 	constructor(options: ResolvedRounds) {
 		this.#options = options;
 		const { log, clock, grid, offlineSites, signal } = options;
 		this.#recorder = new RunRecorder(log, clock);
-		this.#phase = { recorder: this.#recorder, grid, offlineSites, signal };
+		this.#phase = { recorder: this.#recorder, grid, clock, offlineSites, rules: options, signal };
 	}
 
 	async *events(): AsyncGenerator<RoundEvent, void> {
 		try {
 			if (this.#state.isCompleted) return;
 			yield* this.#begin();
-			yield* this.#rounds();
+			yield* this.#withNewestLate(this.#rounds());
 		} catch (error) {
 			if (isCancelled(error) && this.#options.signal?.aborted === true) {
 				yield* this.#recorder.record([{ kind: "run.stopped", round: this.#currentRound() }]);
@@ -79,25 +82,26 @@ class Run {
 
 	/** Attempts until enough updates are there, then aggregates them. */
 	async *#train(): AsyncGenerator<RoundEvent, void> {
-		const { minSites, minUpdates, maxAttempts } = this.#options;
+		const { maxAttempts } = this.#options;
+		const needed = this.#numNeeded;
 		const round = this.#state.round + 1;
 		for (let numTries = 0; ; numTries++) {
 			const earlier = this.#state.open;
 			if (earlier === null || earlier.isGivenUp) {
 				if (numTries >= maxAttempts) {
-					const message = `round ${round}: fewer than ${minUpdates} updates after ${numTries} attempts; see the log for the sites' failures`;
+					const message = `round ${round}: fewer than ${needed} updates after ${numTries} attempts; see the log for the sites' failures`;
 					throw new FederationError("too-few-updates", message, { ids: { round } });
 				}
-				yield* this.#waitForSites(minSites);
+				yield* this.#waitForSites(needed);
 				yield* this.#startAttempt(round, (earlier?.attempt ?? 0) + 1);
 			}
 			const open = this.#requireOpen();
-			if (open.accepted === null) yield* collect(this.#phase, await this.#trainTasks(open));
+			if (open.accepted === null && !open.isClosed) yield* collect(this.#phase, await this.#trainTasks(open));
 			const numReceived = this.#requireOpen().updates.size;
-			if (numReceived >= minUpdates) break;
+			if (numReceived >= needed) break;
 			const { attempt } = open;
 			yield* this.#recorder.record([
-				{ kind: "round.failed", round, attempt, numReceived, numNeeded: minUpdates },
+				{ kind: "round.failed", round, attempt, numReceived, numNeeded: needed },
 			]);
 		}
 		yield* aggregateRound(this.#options, this.#recorder, this.#requireOpen());
@@ -105,7 +109,7 @@ class Run {
 
 	async *#startAttempt(round: number, attempt: number): AsyncGenerator<RoundEvent, void> {
 		const { strategy, seed, grid } = this.#options;
-		const online = grid.sites().map(({ site }) => site);
+		const online = this.#readySites(grid.sites().map(({ site }) => site));
 		const state = this.#strategyState();
 		const { sites: sampled, proximalMu } = strategy.configure(state, { round, attempt, seed, sites: online });
 		const received = this.#state.open?.round === round ? this.#state.open.updates : new Map();
@@ -115,18 +119,55 @@ class Run {
 		yield* this.#recorder.record([{ kind: "round.started", round, attempt, sites, proximalMu }]);
 	}
 
-	/** Asks every site that is online and has not answered yet; writes the mean. */
+	/** Updates that a round needs, and sites before it starts. */
+	get #numNeeded(): number {
+		return this.#options.quorum ?? this.#options.minSites;
+	}
+
+	/** Without the sites that hang on a task of an earlier round, unless there are no others. */
+	#readySites(online: readonly string[]): readonly string[] {
+		const { grid, clock, stallAfterMs } = this.#options;
+		const ready = online.filter((site) => {
+			const activeAtMs = grid.activeAtMs(this.#released.get(site) ?? "");
+			return stallAfterMs === null || activeAtMs === null || clock.now() - activeAtMs < stallAfterMs;
+		});
+		return ready.length > 0 ? ready : online;
+	}
+
+	/** Remembers which tasks were released, and keeps only the newest late update of each site. */
+	async *#withNewestLate(events: AsyncGenerator<RoundEvent, void>): AsyncGenerator<RoundEvent, void> {
+		const { store } = this.#options;
+		const late = new Map(Array.from(this.#state.lateUpdates, ([site, { sha256 }]) => [site, sha256]));
+		for await (const event of events) {
+			const { open, weightsHistory } = this.#state;
+			if (event.kind === "round.closed" && event.phase === "train" && open !== null)
+				for (const site of event.without) this.#released.set(site, this.#taskId(site, "train", open));
+			if (event.kind === "update.late") {
+				const older = late.get(event.site);
+				late.set(event.site, event.sha256);
+				const used = [...weightsHistory, ...late.values()];
+				for (const { sha256 } of open?.updates.values() ?? []) used.push(sha256);
+				if (older !== undefined && !used.includes(older)) await store.delete(older);
+			}
+			yield event;
+		}
+	}
+
+	/** Asks every site that is online, not at work for this round still, and has not answered yet; writes the mean. */
 	async *#evaluate(): AsyncGenerator<RoundEvent, void> {
-		const { round, evaluations, evaluationFailures } = this.#state;
+		const { round, evaluations, evaluationFailures, stragglers } = this.#state;
 		const sites = this.#options.grid.sites().map(({ site }) => site);
-		const asked = sites.filter((site) => !evaluations.has(site) && !evaluationFailures.has(site));
+		const asked = sites.filter(
+			(site) => !evaluations.has(site) && !evaluationFailures.has(site) && !stragglers.has(site),
+		);
 		const at = this.#state.weightsAt ?? "";
 		const weights = await this.#sentWeights();
 		const about = { round, at, attempt: 1, proximalMu: 0 };
 		const tasks = asked.map((site) => this.#task(site, "evaluate", weights, about));
 		yield* collect(this.#phase, tasks);
 		const perSite: Record<string, number | null> = {};
-		const results = [...this.#state.evaluations.values()];
+		// In the order of names: a sum depends on the order of its terms.
+		const results = [...this.#state.evaluations.values()].sort((a, b) => (a.site < b.site ? -1 : 1));
 		const names = [...results.map(({ site }) => site), ...this.#state.evaluationFailures].sort();
 		for (const site of names) perSite[site] = this.#state.evaluations.get(site)?.loss ?? null;
 		const loss = weightedMean(results);
@@ -137,35 +178,25 @@ class Run {
 
 	/** Waits until `needed` sites are online, or until the time is up and the minimum is. */
 	async *#waitForSites(needed: number): AsyncGenerator<RoundEvent, void> {
-		const { grid, clock, joinTimeoutMs, minSites } = this.#options;
-		const ending = new AbortController();
-		const expiry = new AbortController();
-		const signals = [expiry.signal, ...(this.#options.signal === undefined ? [] : [this.#options.signal])];
-		const timer =
-			joinTimeoutMs === null
-				? null
-				: clock.sleep(joinTimeoutMs, { signal: ending.signal }).then(() => expiry.abort(), ignoreCancelled);
+		const { grid, clock, joinTimeoutMs, minSites, signal } = this.#options;
+		const fewest = Math.min(needed, minSites);
+		const untilMs = joinTimeoutMs === null ? null : clock.now() + joinTimeoutMs;
 		let numShown = -1;
-		try {
-			for (;;) {
-				for (let early = grid.poll(); early !== null; early = grid.poll()) yield* this.#recordStray(early);
-				const numOnline = grid.sites().length;
-				if (numOnline >= needed) return;
-				if (numOnline !== numShown) {
-					yield* this.#recorder.record([{ kind: "run.waiting", numOnline, numNeeded: needed }]);
-				}
-				numShown = numOnline;
-				yield* this.#recordStray(await grid.next({ signal: AbortSignal.any(signals) }));
-			}
-		} catch (error) {
-			if (!(isCancelled(error) && expiry.signal.aborted)) throw error;
+		for (;;) {
+			for (let early = grid.poll(); early !== null; early = grid.poll()) yield* this.#recordStray(early);
 			const numOnline = grid.sites().length;
-			if (numOnline >= minSites) return;
-			const message = `${numOnline} of ${minSites} sites joined within ${joinTimeoutMs} ms; start more clients and resume`;
-			throw new FederationError("too-few-sites", message);
-		} finally {
-			ending.abort();
-			await timer;
+			if (numOnline >= needed) return;
+			if (numOnline !== numShown) {
+				yield* this.#recorder.record([{ kind: "run.waiting", numOnline, numNeeded: needed }]);
+			}
+			numShown = numOnline;
+			const next = await nextOutcome(grid, { clock, untilMs, signal });
+			if (next !== null) yield* this.#recordStray(next);
+			else if (untilMs !== null && clock.now() >= untilMs) {
+				if (numOnline >= fewest) return;
+				const message = `${numOnline} of ${fewest} sites joined within ${joinTimeoutMs} ms; start more clients and resume`;
+				throw new FederationError("too-few-sites", message);
+			}
 		}
 	}
 
@@ -224,7 +255,7 @@ class Run {
 		const { runId, seed, numLocalSteps, numRounds, learning } = this.#options;
 		const globalStep = Math.max(0, phase === "train" ? round - 1 : round) * numLocalSteps;
 		const message = {
-			taskId: [runId, round, phase, site, attempt].join("/"),
+			taskId: this.#taskId(site, phase, { round, attempt }),
 			phase,
 			runId,
 			round,
@@ -240,6 +271,10 @@ class Run {
 		return { site, message, expects: phase === "train" ? this.#specs : null };
 	}
 
+	#taskId(site: string, phase: TaskPhase, { round, attempt }: Pick<OpenRound, "round" | "attempt">): string {
+		return [this.#options.runId, round, phase, site, attempt].join("/");
+	}
+
 	/** Bytes since the last call. */
 	#trafficDelta(): { bytesUp: number | null; bytesDown: number | null } {
 		const now = this.#options.grid.traffic();
@@ -253,10 +288,6 @@ class Run {
 /** Failures that are the run's outcome and not the caller's trouble. */
 function isRunFailure({ code }: FederationError): boolean {
 	return code === "too-few-sites" || code === "too-few-updates";
-}
-
-function ignoreCancelled(error: unknown): void {
-	if (!isCancelled(error)) throw error;
 }
 
 function weightedMean(

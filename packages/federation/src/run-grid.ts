@@ -40,7 +40,7 @@ export interface RunGrid extends Grid, AsyncDisposable {
 	/** Undefined: the reply is for another run, or for one that has not begun yet. */
 	announce(member: Member, message: Message, tree: ObjectTree): Promise<Announced | undefined>;
 	put(member: Member, id: ObjectId, bytes: Uint8Array, signal: AbortSignal): Promise<Taken | undefined>;
-	/** The open task of a message, or undefined. */
+	/** The task of a message, while its site should go on with it. */
 	taskOf(instructionId: string): TaskRef | undefined;
 	readonly app: RunApp | undefined;
 	/** False before the first task of the run in this process. */
@@ -73,10 +73,13 @@ export function createRunGrid(options: RunGridOptions): RunGrid {
 			}
 			const objects = await weights.objectsOf(task.message.weights);
 			const message = await taskMessage(task.message, nodeId, objects);
-			tasks.open(task, { message, id: message.id, metadata: message.metadata });
+			tasks.open(task, { message, id: message.id, metadata: message.metadata }, clock.now());
 			wake(task.site);
 		}
 		await intake.sweep();
+	};
+	const touch = (open: OpenTask): void => {
+		open.activeAtMs = clock.now();
 	};
 	const close = (open: OpenTask | undefined): void => {
 		if (open !== undefined) intake.forget(open).catch(intake.report);
@@ -97,6 +100,21 @@ export function createRunGrid(options: RunGridOptions): RunGrid {
 			}
 			preparing = preparing.then(() => withdrawn.clear());
 		},
+		release(taskIds) {
+			for (const taskId of taskIds) {
+				const open = tasks.get(taskId);
+				if (open === undefined) {
+					if (!parked.delete(taskId)) withdrawn.add(taskId);
+					continue;
+				}
+				// A site finishes at most its newest task without being waited for.
+				for (const older of tasks.ofSite(open.ref.site))
+					if (older.isReleased) close(tasks.close(older.ref.taskId, null));
+				open.isReleased = true;
+			}
+			preparing = preparing.then(() => withdrawn.clear());
+		},
+		activeAtMs: (taskId) => tasks.get(taskId)?.activeAtMs ?? null,
 		poll: () => outcomes.poll(),
 		next: ({ signal } = {}) => outcomes.next(signal),
 		traffic() {
@@ -108,21 +126,35 @@ export function createRunGrid(options: RunGridOptions): RunGrid {
 		},
 		async nextTask(site) {
 			await preparing;
-			return tasks.nextOf(site)?.instruction;
+			const next = tasks.nextOf(site);
+			// Whoever asks for work is not stuck, whatever became of its earlier task.
+			for (const open of tasks.ofSite(site)) if (open.isReleased || open === next) touch(open);
+			return next?.instruction;
 		},
 		async readObject(site, id, signal) {
 			const source = tasks.ofSite(site).find(({ instruction }) => instruction.message.objects.has(id));
+			if (source !== undefined) touch(source);
 			return await source?.instruction.message.objects.get(id)?.read({ signal });
 		},
 		async announce(member, message, tree) {
 			await preparing;
 			return tasks.hasBegun ? await intake.announce(member, message, tree) : undefined;
 		},
-		put: (member, id, bytes, signal) => intake.put(member, id, bytes, signal),
-		taskOf: (instructionId) => tasks.find(instructionId)?.ref,
+		put(member, id, bytes, signal) {
+			for (const open of tasks.ofSite(member.site)) if (open.reply !== null) touch(open);
+			return intake.put(member, id, bytes, signal);
+		},
+		taskOf(instructionId) {
+			const open = tasks.find(instructionId);
+			// The site has something better to do than to finish what nobody waits for, unless it is finished.
+			const isIdle = open?.isReleased === true && open.reply === null;
+			return isIdle && tasks.nextOf(open.ref.site) !== undefined ? undefined : open?.ref;
+		},
 		tell(outcome) {
 			if ((outcome.kind === "joined" || outcome.kind === "left") && !takes(outcome.site)) return;
 			outcomes.offer(outcome);
+			const open = outcome.kind === "progress" ? tasks.get(outcome.task.taskId) : undefined;
+			if (open !== undefined) touch(open);
 			if (outcome.kind !== "joined") return;
 			const waiting = [...parked.values()].filter(({ site }) => site === outcome.site);
 			for (const { message } of waiting) parked.delete(message.taskId);

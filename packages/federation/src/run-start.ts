@@ -74,6 +74,7 @@ export async function keepWholeObjects(state: RunState, store: ObjectStore): Pro
 		...state.weightsHistory,
 		...needed,
 		...updates.filter(({ site }) => !lostUpdates.includes(site)).map(({ sha256 }) => sha256),
+		...[...state.lateUpdates.values()].map(({ sha256 }) => sha256),
 	]);
 	for (const { sha256 } of store.list()) if (!referenced.has(sha256)) await store.delete(sha256);
 	return {

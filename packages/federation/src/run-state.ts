@@ -6,6 +6,7 @@ import type {
 	RoundStarted,
 	RunStarted,
 	SiteEvaluated,
+	UpdateLate,
 	UpdateReceived,
 } from "./events.ts";
 import type { JsonValue } from "./json.ts";
@@ -25,6 +26,8 @@ export interface OpenRound {
 	readonly failed: ReadonlySet<string>;
 	/** True once the attempt was given up. */
 	readonly isGivenUp: boolean;
+	/** True once the operator's rules decided that no further update is waited for. */
+	readonly isClosed: boolean;
 	readonly accepted: RoundAccepted | null;
 }
 
@@ -46,6 +49,10 @@ export interface RunState {
 	readonly evaluations: ReadonlyMap<string, SiteEvaluated>;
 	/** Sites that could not evaluate the weights of `round`. */
 	readonly evaluationFailures: ReadonlySet<string>;
+	/** Sites that the last training went on without and that have not delivered since. */
+	readonly stragglers: ReadonlySet<string>;
+	/** The newest update of each site that came too late. */
+	readonly lateUpdates: ReadonlyMap<string, UpdateLate>;
 	/** True once round.evaluated of `round` is written. */
 	readonly isEvaluated: boolean;
 	readonly open: OpenRound | null;
@@ -63,6 +70,8 @@ export const INITIAL_STATE: RunState = {
 	slotsSha256: null,
 	evaluations: new Map(),
 	evaluationFailures: new Set(),
+	stragglers: new Set(),
+	lateUpdates: new Map(),
 	isEvaluated: false,
 	open: null,
 	isCompleted: false,
@@ -80,7 +89,7 @@ export function reduceRun(state: RunState, event: RoundEvent): RunState {
 				weightsHistory: [event.weightsSha256],
 			};
 		case "round.started":
-			return { ...state, open: openRound(state, event.round, event) };
+			return { ...state, open: openRound(state, event.round, event), stragglers: new Set() };
 		case "update.received":
 			return withOpen(state, event.round, (open) => ({
 				...open,
@@ -92,6 +101,18 @@ export function reduceRun(state: RunState, event: RoundEvent): RunState {
 			return event.phase === "train"
 				? withFailure(state, event.round, event.site)
 				: { ...state, evaluationFailures: new Set([...state.evaluationFailures, event.site]) };
+		case "round.closed":
+			if (event.phase === "evaluate") break;
+			return withOpen({ ...state, stragglers: new Set(event.without) }, event.round, (open) => ({
+				...open,
+				isClosed: true,
+			}));
+		case "update.late":
+			return {
+				...state,
+				stragglers: new Set([...state.stragglers].filter((site) => site !== event.site)),
+				lateUpdates: new Map([...state.lateUpdates, [event.site, event]]),
+			};
 		case "round.failed":
 			return withOpen(state, event.round, (open) => ({ ...open, isGivenUp: true }));
 		case "round.accepted":
@@ -123,6 +144,7 @@ export function reduceRun(state: RunState, event: RoundEvent): RunState {
 		case "run.stopped":
 		case "site.joined":
 		case "site.left":
+		case "site.stalled":
 		case "task.sent":
 		case "task.progress":
 			break;
@@ -140,7 +162,7 @@ export function replayRun(events: Iterable<RoundEvent>): RunState {
 function openRound(state: RunState, round: number, event: RoundStarted): OpenRound {
 	const { at, attempt, sites, proximalMu } = event;
 	const updates = state.open?.round === round ? state.open.updates : new Map<string, UpdateReceived>();
-	const nothingYet = { failed: new Set<string>(), isGivenUp: false, accepted: null };
+	const nothingYet = { failed: new Set<string>(), isGivenUp: false, isClosed: false, accepted: null };
 	return { round, at, attempt, sites, proximalMu, updates, ...nothingYet };
 }
 
@@ -155,5 +177,5 @@ function withFailure(state: RunState, round: number, site: string): RunState {
 function withoutUpdates(open: OpenRound, lost: readonly string[]): OpenRound {
 	if (lost.length === 0) return open;
 	const updates = new Map([...open.updates].filter(([site]) => !lost.includes(site)));
-	return { ...open, updates, accepted: null };
+	return { ...open, updates, accepted: null, isClosed: false };
 }

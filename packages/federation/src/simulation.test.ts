@@ -223,7 +223,7 @@ describe("when sites fail", () => {
 			if (isBroken) throw new RangeError("out of memory");
 		};
 		const sites = SITES.map((site) => ({ site, app: toyApp(site, site < "c" ? { before } : {}) }));
-		const options: Changes = { sites, minUpdates: 3, maxAttempts: 2, numRounds: 1 };
+		const options: Changes = { sites, quorum: 3, maxAttempts: 2, numRounds: 1 };
 		const events: RoundEvent[] = [];
 		for await (const event of simulateToy(dir.path, options)) events.push(event);
 		expect(ofKind(events, "round.failed")).toMatchObject([
@@ -249,6 +249,7 @@ describe("when sites fail", () => {
 		const joinTimeoutMs = 123_456;
 		const clock = systemClock();
 		let numJoined = 0;
+		let isExpired = false;
 		let expire = (): void => undefined;
 		const expired = new Promise<void>((resolve) => {
 			expire = resolve;
@@ -257,13 +258,19 @@ describe("when sites fail", () => {
 			changes: {
 				joinTimeoutMs,
 				clock: {
-					now: () => clock.now(),
-					sleep: (ms, options) => (ms === joinTimeoutMs ? expired : clock.sleep(ms, options)),
+					now: () => clock.now() + (isExpired ? joinTimeoutMs : 0),
+					// What is left of the time to join is the only pause of that length.
+					sleep: (ms, options) =>
+						ms > 100_000 && ms <= joinTimeoutMs && !isExpired
+							? Promise.race([expired, clock.sleep(ms, options)])
+							: clock.sleep(ms, options),
 				},
 			},
 			onEvent: ({ kind }) => {
 				if (kind === "site.joined") numJoined++;
-				if (numJoined >= numSites) expire();
+				if (numJoined < numSites) return;
+				isExpired = true;
+				expire();
 			},
 		};
 	}

@@ -23,6 +23,10 @@ export interface OpenTask {
 	tail: Promise<unknown>;
 	/** True from the moment the reply is whole: the task is no longer handed out. */
 	isAnswered: boolean;
+	/** True when nobody waits for the task any more: it is no longer handed out, its reply is taken. */
+	isReleased: boolean;
+	/** When its site last showed progress on it. */
+	activeAtMs: number;
 }
 
 /** Why a result found no open task. */
@@ -34,10 +38,12 @@ export interface TaskDefect {
 /** Open and closed tasks. */
 export interface TaskTable {
 	/** Adds an open task. @throws TypeError when its id is open already. */
-	open(task: SiteTask, instruction: Instruction): void;
+	open(task: SiteTask, instruction: Instruction, nowMs: number): void;
+	/** The open task with this id. */
+	get(taskId: string): OpenTask | undefined;
 	/** The open task that this message asked for. */
 	find(instructionId: string): OpenTask | undefined;
-	/** The site's oldest open task that is not answered. */
+	/** The site's oldest open task that is neither answered nor released. */
 	nextOf(site: string): OpenTask | undefined;
 	ofSite(site: string): OpenTask[];
 	/** Closes a task; false when it is not open. `answer` is the id of the reply that was taken. */
@@ -65,18 +71,21 @@ export function createTaskTable(): TaskTable {
 		get hasBegun() {
 			return hasBegun;
 		},
-		open(task, instruction) {
+		open(task, instruction, nowMs) {
 			const { taskId, round, phase } = task.message;
 			if (tasks.has(taskId)) throw new TypeError(`task ${taskId} is already open`);
 			hasBegun = true;
 			const ref = { taskId, site: task.site, round, phase };
-			const open = { task, ref, instruction, reply: null, tail: Promise.resolve(), isAnswered: false };
+			const state = { isAnswered: false, isReleased: false, activeAtMs: nowMs };
+			const open = { task, ref, instruction, reply: null, tail: Promise.resolve(), ...state };
 			closed.delete(instruction.id);
 			tasks.set(taskId, open);
 			byMessage.set(instruction.id, open);
 		},
+		get: (taskId) => tasks.get(taskId),
 		find: (instructionId) => byMessage.get(instructionId),
-		nextOf: (site) => [...tasks.values()].find((open) => open.ref.site === site && !open.isAnswered),
+		nextOf: (site) =>
+			[...tasks.values()].find((open) => open.ref.site === site && !open.isAnswered && !open.isReleased),
 		ofSite: (site) => [...tasks.values()].filter((open) => open.ref.site === site),
 		close(taskId, answer) {
 			const open = tasks.get(taskId);

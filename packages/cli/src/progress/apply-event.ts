@@ -29,6 +29,15 @@ export function applyEvent(progress: RunProgress, event: RoundEvent, nowMs: numb
 			return updateSite(progress, event.site, { phase: "done", loss: event.loss, nowMs });
 		case "site.failed":
 			return updateSite(progress, event.site, { phase: "failed", reason: event.message, nowMs });
+		case "site.stalled":
+			return updateSite(progress, event.site, { phase: "failed", reason: "no progress", nowMs });
+		case "round.closed": {
+			const reason = event.reason === "deadline" ? "over the deadline" : "not waited for";
+			return event.without.reduce<RunProgress>(
+				(picture, site) => updateSite(picture, site, { phase: "failed", reason, nowMs }),
+				progress,
+			);
+		}
 		case "update.rejected":
 			if (!event.endsTask) return progress;
 			return updateSite(progress, event.site, { phase: "failed", reason: event.message, nowMs });
@@ -46,6 +55,7 @@ export function applyEvent(progress: RunProgress, event: RoundEvent, nowMs: numb
 		case "round.accepted":
 		case "round.aggregated":
 		case "round.failed":
+		case "update.late":
 			break;
 	}
 	return progress;

@@ -153,6 +153,9 @@ function foldRound(event: RoundEvent, rounds: Map<number, RoundDraft>): void {
 		case "site.failed":
 			siteOf(event.site).failure = `${event.code}: ${event.message}`;
 			break;
+		case "round.closed":
+			for (const site of event.without) siteOf(site).failure = `not waited for: ${event.reason}`;
+			break;
 		case "round.accepted":
 			for (const { site, weight } of event.updates) siteOf(site).weight = weight;
 			break;
@@ -172,8 +175,10 @@ function foldRound(event: RoundEvent, rounds: Map<number, RoundDraft>): void {
 		case "round.started":
 		case "run.resumed":
 		case "run.stopped":
+		case "site.stalled":
 		case "task.progress":
 		case "task.sent":
+		case "update.late":
 			break;
 	}
 }
@@ -213,6 +218,12 @@ export function incidentText(event: RoundEvent): string | null {
 			return event.reason === "offline" ? `${event.site} went offline` : null;
 		case "round.failed":
 			return `round ${event.round}: attempt ${event.attempt} brought ${event.numReceived} of ${event.numNeeded} updates`;
+		case "site.stalled":
+			return `round ${event.round}: ${event.site} shows no progress on its task (${event.phase}) for ${Math.round(event.seconds)} s`;
+		case "round.closed":
+			return `round ${event.round}: goes on with ${event.numReceived} results (${event.phase}) without ${event.without.join(", ")}: ${event.reason}`;
+		case "update.late":
+			return `round ${event.round}: update of ${event.site} came late; kept as ${event.sha256.slice(0, 12)}`;
 		case "run.failed":
 			return `run failed, ${event.code}: ${event.message}`;
 		case "run.stopped":
