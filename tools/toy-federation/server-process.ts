@@ -59,7 +59,7 @@ process.on("SIGTERM", () => stopping.abort());
 		store,
 		clock,
 		minSites: settings.minSites,
-		minUpdates: settings.minUpdates,
+		quorum: settings.minUpdates,
 		offlineSites: "wait",
 		signal: stopping.signal,
 	});

@@ -143,7 +143,7 @@ function expiringClock() {
 					? Promise.race([expired, clock.sleep(ms, options)])
 					: clock.sleep(ms, options),
 		},
-		expire() {
+		expire: (): void => {
 			skipped = 3_600_000;
 			wake();
 		},

@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
@@ -249,28 +250,22 @@ describe("when sites fail", () => {
 		const joinTimeoutMs = 123_456;
 		const clock = systemClock();
 		let numJoined = 0;
-		let isExpired = false;
-		let expire = (): void => undefined;
-		const expired = new Promise<void>((resolve) => {
-			expire = resolve;
-		});
+		const expired = new AbortController();
 		return {
 			changes: {
 				joinTimeoutMs,
 				clock: {
-					now: () => clock.now() + (isExpired ? joinTimeoutMs : 0),
+					now: () => clock.now() + (expired.signal.aborted ? joinTimeoutMs : 0),
 					// What is left of the time to join is the only pause of that length.
 					sleep: (ms, options) =>
-						ms > 100_000 && ms <= joinTimeoutMs && !isExpired
-							? Promise.race([expired, clock.sleep(ms, options)])
+						ms > 100_000 && ms <= joinTimeoutMs && !expired.signal.aborted
+							? Promise.race([once(expired.signal, "abort").then(() => undefined), clock.sleep(ms, options)])
 							: clock.sleep(ms, options),
 				},
 			},
 			onEvent: ({ kind }) => {
 				if (kind === "site.joined") numJoined++;
-				if (numJoined < numSites) return;
-				isExpired = true;
-				expire();
+				if (numJoined >= numSites) expired.abort();
 			},
 		};
 	}

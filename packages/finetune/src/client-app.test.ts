@@ -212,6 +212,13 @@ describe("the app alone", () => {
 		expect(await train(2)).toBe(second);
 		expect(await train(1)).toBe(first);
 		expect(await train(2)).toBe(second);
+		// Measuring shows that it moves, too.
+		const steps: string[] = [];
+		await app.evaluate(task({ round: 1 }), {
+			...context,
+			onProgress: ({ step, numSteps }) => steps.push(`${step}/${numSteps}`),
+		});
+		expect(steps.at(-1)).toBe(`${steps.length}/${steps.length}`);
 	});
 
 	test("aborted in the middle of a round it leaves nothing behind and the round can start again", async () => {

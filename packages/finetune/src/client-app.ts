@@ -77,13 +77,14 @@ export function createFinetuneApp(options: FinetuneAppOptions): ClientApp {
 				metrics: { ...trainMetrics(result), ...cacheMetrics(site, cacheBefore) },
 			};
 		},
-		async evaluate(task, { signal }) {
+		async evaluate(task, { signal, onProgress }) {
 			const result = await evaluateOnSite(site, pool, {
 				weights: readWeights(task.weightsPath),
 				learning: parseLearning(task.learning, data.name),
 				seed: task.seed,
 				microBatching,
 				signal,
+				onProgress: (step, numSteps) => onProgress({ step, numSteps, loss: null, samplesPerSecond: null }),
 			});
 			if (result === null) return { loss: null, numSamples: 0, metrics: {} };
 			return {

@@ -24,6 +24,8 @@ export interface EvaluationOptions {
 	/** Frames per call; the graphs' static batch size. */
 	readonly batchSize: number;
 	readonly signal?: AbortSignal | undefined;
+	/** Called after each batch. */
+	readonly onBatch?: (() => void) | undefined;
 }
 
 interface LossSample {
@@ -41,7 +43,7 @@ export async function heldOutLoss(
 	{ trainer, lossFeeds }: PolicyTrainer,
 	flow: FlowRows,
 	{ frames, observe }: { readonly frames: readonly EvaluationFrame[]; readonly observe: Observe },
-	{ batchSize, signal }: EvaluationOptions,
+	{ batchSize, signal, onBatch }: EvaluationOptions,
 ): Promise<number> {
 	const samples = frames.flatMap(({ chunk, draws }, frame) =>
 		draws.map((draw): LossSample => ({ frame, flow: flow.row(chunk, draw), numValid: numValidSteps(chunk) })),
@@ -59,6 +61,7 @@ export async function heldOutLoss(
 			sum += (losses[index] ?? Number.NaN) * numValid;
 			weight += numValid;
 		}
+		onBatch?.();
 	}
 	if (weight === 0) throw new RangeError("heldOutLoss: no frame with a valid action");
 	return sum / weight;
@@ -99,7 +102,7 @@ export async function sampleChunks(
 	{ graphs, run }: CompiledSampler,
 	{ flow, config }: { readonly flow: FlowRows; readonly config: SmolVLAConfig },
 	{ frames, observe }: { readonly frames: readonly SampledFrame[]; readonly observe: Observe },
-	{ batchSize, signal }: EvaluationOptions,
+	{ batchSize, signal, onBatch }: EvaluationOptions,
 ): Promise<Float32Array[]> {
 	const chunks: Float32Array[] = [];
 	const setup = { config, dims: flow.dims, graphs, run };
@@ -114,6 +117,7 @@ export async function sampleChunks(
 			const from = index * flow.noiseLength;
 			if (!isFiller) chunks.push(flow.toRaw(normalized.subarray(from, from + flow.noiseLength)));
 		}
+		onBatch?.();
 	}
 	return chunks;
 }

@@ -66,10 +66,17 @@ export interface Site extends AsyncDisposable {
 	evaluate(
 		engine: PolicyEngine,
 		compiled: PolicyTrainer,
-		options: { readonly seed: number } & ReadOptions,
+		options: SiteMeasurement,
 	): Promise<HeldOutResult | null>;
 	/** What was recorded at `items`, with their fixed noise and times. */
 	evaluationFrames(items: readonly number[], seed: number): EvaluationFrame[];
+}
+
+/** How a site measures its trainer's parameters. */
+export interface SiteMeasurement extends ReadOptions {
+	readonly seed: number;
+	/** Told after each batch how many of them are done. */
+	readonly onProgress?: ((done: number, total: number) => void) | undefined;
 }
 
 /** Frames per evaluation call: fixed, so that results do not depend on a run's batch size. */
@@ -119,12 +126,16 @@ function siteOn(data: SiteData, options: SiteOptions): Site {
 	async function evaluateItems(
 		engine: PolicyEngine,
 		compiled: PolicyTrainer,
-		{ seed, signal }: { readonly seed: number } & ReadOptions,
+		{ seed, signal, onProgress }: SiteMeasurement,
 		rowsOf: { readonly evalItems: readonly number[]; readonly sampledItems: readonly number[] },
 	): Promise<HeldOutResult | null> {
 		const { evalItems, sampledItems } = rowsOf;
 		if (evalItems.length === 0 || sampledItems.length === 0) return null;
-		const batch = { batchSize: EVAL_BATCH_SIZE, signal };
+		const batchesOf = (count: number): number => Math.ceil(count / EVAL_BATCH_SIZE);
+		const numBatches = batchesOf(evalItems.length * evalDraws) + batchesOf(sampledItems.length);
+		let numDone = 0;
+		const onBatch = (): void => onProgress?.(++numDone, numBatches);
+		const batch = { batchSize: EVAL_BATCH_SIZE, signal, onBatch };
 		const observe = (items: readonly number[]) => (numbers: readonly number[]) =>
 			observations.feedsFor(
 				numbers.map((number) => items[number] ?? 0),

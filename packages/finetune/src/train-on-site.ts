@@ -126,20 +126,22 @@ export interface SiteEvaluation {
 	/** As in the training whose compiled graphs it shares. @default in one piece */
 	readonly microBatching?: MicroBatching;
 	readonly signal?: AbortSignal | undefined;
+	/** Told after each batch how many of them are done. */
+	readonly onProgress?: (done: number, total: number) => void;
 }
 
 /** Held-out figures of the weights on a site; null when nothing is held out. */
 export async function evaluateOnSite(
 	site: Site,
 	pool: Pool<PolicyEngine>,
-	{ weights, learning, seed, microBatching = createMicroBatching(), signal }: SiteEvaluation,
+	{ weights, learning, seed, microBatching = createMicroBatching(), signal, onProgress }: SiteEvaluation,
 ): Promise<HeldOutResult | null> {
 	return await pool.use(
 		async (engine) => {
 			const microBatch = microBatching.sizeFor(learning.batchSize);
 			const compiled = await compiledFor(site, engine, learning, microBatch);
 			await compiled.trainer.loadParameters(weights);
-			return await site.evaluate(engine, compiled, { seed, signal });
+			return await site.evaluate(engine, compiled, { seed, signal, onProgress });
 		},
 		{ signal },
 	);

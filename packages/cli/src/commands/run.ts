@@ -32,8 +32,11 @@ const SETTINGS = {
 	seed: RUN_OPTIONS.seed,
 	minSites: {
 		...RUN_OPTIONS.minSites,
-		summary: "clients that must be online before a round starts, and updates that it needs",
+		summary: "clients that must be online before the run starts, and updates that a round needs",
 	},
+	quorum: RUN_OPTIONS.quorum,
+	roundDeadline: RUN_OPTIONS.roundDeadline,
+	stallAfter: RUN_OPTIONS.stallAfter,
 };
 
 const POLL_MS = 500;

@@ -10,7 +10,7 @@ type Given = Required<OptionValues<typeof RUN_OPTIONS>>;
 /**
  * Settings that may stay open (null): no data is made up by `sites`, cameras go by equal names, every checkpoint is
  * kept, learning rate and warm-up are the policy's own, whole weights are trained and no adapter (an adapter that the run
- * starts from is trained on), one site per core works at a time, with as many threads as
+ * starts from is trained on), everybody is waited for, one site per core works at a time, with as many threads as
  * cores are left for it.
  */
 export type OpenSetting =
@@ -20,6 +20,8 @@ export type OpenSetting =
 	| "keepCheckpoints"
 	| "learningRate"
 	| "warmupSteps"
+	| "quorum"
+	| "roundDeadline"
 	| "loraRank"
 	| "loraAlpha"
 	| "concurrency"
@@ -55,6 +57,9 @@ const SMALL: RunDefaults = {
 	proximalMu: 0.01,
 	siteFraction: 1,
 	minSites: 1,
+	quorum: null,
+	roundDeadline: null,
+	stallAfter: 600,
 	updateDtype: "float32",
 	keepOptimizerState: false,
 	heldOut: 0.2,

@@ -140,6 +140,12 @@ function checkAgreement(config: RunConfig, sources: ResolvedConfig["sources"]): 
 			`give --micro-batch a number that divides ${batchSize}, or auto`,
 		);
 	}
+	if (config.quorum !== null && config.quorum > minSites && sources.minSites !== "preset") {
+		complain(
+			`--quorum ${config.quorum} is more than --min-sites ${minSites}`,
+			"a round starts with --min-sites sites",
+		);
+	}
 	if (minSites > numSites) {
 		complain(`--min-sites ${minSites} is more than the ${numSites} sites`, "lower it");
 	}

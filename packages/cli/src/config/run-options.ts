@@ -12,6 +12,7 @@ const SITE_NAME = /^[a-z0-9][a-z0-9._-]{0,62}$/i;
 const MAX_SITES = 1000;
 const MAX_ROUNDS = 100_000;
 const MAX_STEPS = 10_000_000;
+const MAX_SECONDS = 30 * 24 * 3600;
 
 /** What the video encoders and the simulator's renderer take. */
 const MIN_SIDE = 64;
@@ -211,6 +212,28 @@ export const RUN_OPTIONS = {
 		schema: z.number().int().min(1).max(MAX_SITES),
 		value: "<n>",
 		summary: "updates that a round needs; with fewer the run stops",
+	},
+	quorum: {
+		kind: "number",
+		schema: z.number().int().min(1).max(MAX_SITES),
+		value: "<n>",
+		summary:
+			"with so many results a round waits no longer for sites that are offline or show no progress, and it starts " +
+			"with so many sites (default: --min-sites, and everybody who was asked is waited for)",
+	},
+	roundDeadline: {
+		kind: "number",
+		schema: z.number().positive().max(MAX_SECONDS),
+		value: "<seconds>",
+		summary:
+			"after this time training, or measuring, waits for nobody once it has its quorum; a later update is kept and " +
+			"named (default: no deadline)",
+	},
+	stallAfter: {
+		kind: "number",
+		schema: z.number().min(1).max(MAX_SECONDS),
+		value: "<seconds>",
+		summary: "a site that is online and moves neither a step nor a byte for so long is named as stalled",
 	},
 	updateDtype: {
 		kind: "text",

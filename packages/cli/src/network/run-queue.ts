@@ -13,7 +13,7 @@ import { readRun } from "../run-directory/read-run.ts";
 import { withRunLock } from "../run-directory/run-lock.ts";
 import { readRunRecord, writeRunRecord } from "../run-directory/run-record.ts";
 import { federate } from "../simulation/federate.ts";
-import { strategyOf } from "../simulation/federation-options.ts";
+import { strategyOf, waitingOf } from "../simulation/federation-options.ts";
 import { newRunId, recordedConfig, recordOf } from "../simulation/recorded-run.ts";
 import { writeStartCheckpoint } from "../simulation/start-model.ts";
 import { setupOf } from "./run-setup.ts";
@@ -177,7 +177,7 @@ async function runOne(
 					log,
 					store,
 					clock,
-					minSites: config.minSites,
+					...waitingOf(config),
 					offlineSites: "wait",
 					signal,
 				}),
@@ -193,6 +193,10 @@ function changeOf(event: RoundEvent): Partial<RunStatus> {
 	if (event.kind === "round.started")
 		return { round: event.round, message: `training on ${event.sites.join(", ")}` };
 	if (event.kind === "round.aggregated") return { round: event.round, message: "evaluating" };
+	if (event.kind === "site.stalled")
+		return { message: `waiting for ${event.site}: no progress for ${Math.round(event.seconds)} s` };
+	if (event.kind === "round.closed")
+		return { message: `goes on without ${event.without.join(", ")} (${event.reason})` };
 	if (event.kind === "site.left")
 		return { message: `${event.site} ${event.reason === "left" ? "left" : "is offline"}` };
 	return {};

@@ -20,7 +20,7 @@ import type { RunReporter } from "../progress/reporter.ts";
 import type { RunPaths } from "../run-directory/paths.ts";
 import type { RunRecord } from "../run-directory/run-record.ts";
 import type { RunSummary } from "../run-directory/run-summary.ts";
-import { strategyOf } from "./federation-options.ts";
+import { strategyOf, waitingOf } from "./federation-options.ts";
 import type { OpenedSite } from "./open-sites.ts";
 import { writePreviews } from "./previews.ts";
 import { type RoundCheckpoints, roundCheckpoints } from "./round-checkpoints.ts";
@@ -155,7 +155,7 @@ async function* startSimulation(federation: Federation, log: EventLog): AsyncGen
 			app: createFinetuneApp({ site, pool, stateDir: paths.siteState, microBatching }),
 		})),
 		concurrency: record.machine.concurrency,
-		minSites: config.minSites,
+		...waitingOf(config),
 		signal,
 	});
 }

@@ -1,7 +1,7 @@
 // From settings to what the federation and its sites take.
 import { availableParallelism } from "node:os";
 import { chooseDevice, type Device } from "@zk0/autodiff/node";
-import { fedAvg, fedProx, type Strategy } from "@zk0/federation";
+import { fedAvg, fedProx, type RoundsOptions, type Strategy } from "@zk0/federation";
 import { defaultLearning, type Learning } from "@zk0/finetune";
 import type { SmolVLAConfig } from "@zk0/policy";
 import type { RunConfig } from "../config/presets.ts";
@@ -12,6 +12,24 @@ export function strategyOf(
 ): Strategy {
 	const sampling = { fraction: config.siteFraction, minSites: config.minSites };
 	return config.strategy === "fedavg" ? fedAvg(sampling) : fedProx({ ...sampling, mu: config.proximalMu });
+}
+
+/** Whom a round waits for. */
+export function waitingOf({
+	minSites,
+	quorum,
+	roundDeadline,
+	stallAfter,
+}: Pick<RunConfig, "minSites" | "quorum" | "roundDeadline" | "stallAfter">): Pick<
+	RoundsOptions,
+	"minSites" | "quorum" | "roundDeadlineMs" | "stallAfterMs"
+> {
+	return {
+		minSites,
+		quorum,
+		roundDeadlineMs: roundDeadline === null ? null : Math.ceil(roundDeadline * 1000),
+		stallAfterMs: Math.ceil(stallAfter * 1000),
+	};
 }
 
 /** The settings behind the hyper-parameters of local training. */
