@@ -4,6 +4,7 @@ import type { NamedArrays, NdArray } from "@zk0/arrays";
 import { installedVersion } from "@zk0/arrays/node";
 import { AutodiffError } from "./errors.ts";
 import { feedsOf, type Graph, outputsOf, parametersOf } from "./graph.ts";
+import { END_OF_COPIES } from "./node/end-of-copies.ts";
 import { findWeightFiles } from "./node/external-weights.ts";
 import type { Device, SessionSettings } from "./node/ort-session.ts";
 import { buffersOf, copyArrays, type WireModel } from "./node/protocol.ts";
@@ -61,12 +62,14 @@ export async function createOrtRuntime(options: OrtRuntimeOptions = {}): Promise
 			return live.size;
 		},
 		compile: async (graph, { packWeights = false } = {}) => {
-			const model = await toWireModel(graph, device, packWeights);
+			const model = await toWireModel(graph, device, { packWeights });
 			const handle = await link.call("compile", { model });
 			return createSession(link, live, handle, graph);
 		},
 		createTrainer: (trainer) =>
-			createTrainerClient(link, live, trainer, (graph) => toWireModel(graph, device)),
+			createTrainerClient(link, live, trainer, (graph, role) =>
+				toWireModel(graph, device, { inPlace: role === "train" && device !== "webgpu" }),
+			),
 		[Symbol.asyncDispose]: async () => {
 			await link.close();
 			live.clear();
@@ -94,10 +97,21 @@ function createSession(link: WorkerLink, live: Set<number>, handle: number, grap
 	};
 }
 
-async function toWireModel(graph: Graph, device: Device, packWeights = false): Promise<WireModel> {
+interface ModelOptions {
+	readonly packWeights?: boolean;
+	/** Whether its runs write to buffers that they are given for all outputs. */
+	readonly inPlace?: boolean;
+}
+
+async function toWireModel(
+	graph: Graph,
+	device: Device,
+	{ packWeights = false, inPlace = false }: ModelOptions,
+): Promise<WireModel> {
 	const { folder, locate } = await findWeightFiles(graph);
+	const target = device === "cpu" ? "cpu" : "gpu";
 	return {
-		onnx: emitOnnx(graph, { locate, target: device === "cpu" ? "cpu" : "gpu" }),
+		onnx: emitOnnx(graph, { locate, target, ...(inPlace ? { sequenceOutput: END_OF_COPIES } : {}) }),
 		weightsFolder: folder,
 		packWeights,
 		outputs: outputsOf(graph),

@@ -136,6 +136,19 @@ export function describeTrainer(
 			await rm(dir, { recursive: true });
 		});
 
+		test("feeds that may be taken are, views of more are copied; the bits stay", async () => {
+			await using other = await make();
+			const [given, whole] = [batch("a"), batch("a")];
+			const x = given.get("x")?.data;
+			const more = Float32Array.of(...(x instanceof Float32Array ? x : []), 7);
+			given.set("x", { dtype: "float32", shape: [4, 3], data: more.subarray(0, 12) });
+			await trainer.step(given, { ...step, takeFeeds: true });
+			await other.step(whole, step);
+			expect(await trainer.readParameters()).toEqual(await other.readParameters());
+			expect([given.get("target")?.data.length, whole.get("target")?.data.length]).toEqual([0, 8]);
+			expect(more).toHaveLength(13);
+		});
+
 		test("micro-batches average gradients, losses and stack outputs", async () => {
 			const { loss, outputs } = await trainer.step([batch("a"), batch("b")], {
 				...step,

@@ -32,6 +32,8 @@ export interface StepOptions extends RunOptions {
 	readonly learningRate: number;
 	/** Weight of each micro-batch in loss and gradients; default 1 / their number. */
 	readonly microWeights?: readonly number[];
+	/** Whether the step may take the feeds' buffers, which leaves the caller's arrays empty, and saves a copy; default no. */
+	readonly takeFeeds?: boolean;
 }
 
 /** What one training step reports. */

@@ -245,6 +245,7 @@ async function oneStep(
 			batches.map(({ feeds }) => feeds),
 			{
 				learningRate: rate,
+				takeFeeds: true,
 				microWeights: batches.length === 1 ? [1] : microWeights(batches.map(({ numValid }) => numValid)),
 				...(signal === undefined ? {} : { signal }),
 			},

@@ -9,7 +9,7 @@ import { checkOptimizerState, checkParameterArrays } from "../optim/check-parame
 import type { UpdateResult } from "../optim/parameter-memory.ts";
 import type { OptimizerState } from "../trainer.ts";
 import { DeviceKernels } from "./device-kernels.ts";
-import { type RunOutputs, type SessionSettings, type Tensors, toTensor } from "./ort-session.ts";
+import { type OrtSession, type SessionSettings, type Tensors, toTensor, toTensors } from "./ort-session.ts";
 import type { ParameterHome } from "./parameter-home.ts";
 
 type Role = "w" | "m" | "v" | "g" | "sum" | "anchor";
@@ -48,12 +48,14 @@ export class DeviceParameters implements ParameterHome {
 		return Object.fromEntries([...this.#shapes.keys()].map((name) => [name, this.#get("w", name)]));
 	}
 
-	takeGradients({ resident: gradients }: RunOutputs): void {
+	async runTrain(session: OrtSession, batch: NamedArrays): Promise<Map<string, NdArray>> {
+		const { outputs, resident } = await session.run({ ...toTensors(batch), ...this.feeds() });
 		for (const name of this.#shapes.keys()) {
-			const gradient = gradients[`grad:${name}`];
+			const gradient = resident[`grad:${name}`];
 			if (gradient === undefined) throw new RangeError(`a run left no gradient of "${name}" on the device`);
 			this.#set("g", name, gradient);
 		}
+		return outputs;
 	}
 
 	async load(arrays: NamedArrays): Promise<void> {

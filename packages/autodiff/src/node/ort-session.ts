@@ -1,9 +1,9 @@
-// Worker side: one compiled graph on onnxruntime-node. It returns a copy of every output (1.30: also of those that it was
-// given buffers for, so none are given).
-import type { NamedArrays, NdArray } from "@zk0/arrays";
+// Worker side: one compiled graph on onnxruntime-node.
+import { arrayFromBytes, DTYPE_BYTES, type NamedArrays, type NdArray, numElements } from "@zk0/arrays";
 import * as ort from "onnxruntime-node";
 import { AutodiffError } from "../errors.ts";
 import { describeType, type TensorType } from "../graph.ts";
+import { END_OF_COPIES, isEndOfCopies } from "./end-of-copies.ts";
 import type { WireModel } from "./protocol.ts";
 
 /** Tensors by name, as onnxruntime takes them. */
@@ -93,6 +93,27 @@ export class OrtSession {
 			else outputs.set(name, { dtype, shape, data: tensor.data } as NdArray);
 		}
 		return { outputs, resident };
+	}
+
+	/** Runs a graph that has END_OF_COPIES. Outputs without a target get a buffer that belongs to the caller. */
+	async runInPlace(feeds: Tensors, targets: Tensors): Promise<Map<string, NdArray>> {
+		const outputs = new Map<string, NdArray>();
+		const fetches: Record<string, ort.Tensor | null> = { [END_OF_COPIES]: null };
+		for (const [name, { dtype, shape }] of this.outputs) {
+			const target = targets[name];
+			if (target !== undefined) fetches[name] = target;
+			else {
+				const array = arrayFromBytes(dtype, shape, new Uint8Array(DTYPE_BYTES[dtype] * numElements(shape)));
+				outputs.set(name, array);
+				fetches[name] = toTensor(array);
+			}
+		}
+		await this.#guard(
+			this.#session.run(feeds, fetches).catch((error: unknown) => {
+				if (!isEndOfCopies(error)) throw error;
+			}),
+		);
+		return outputs;
 	}
 
 	async #guard<T>(run: Promise<T>): Promise<T> {

@@ -69,10 +69,7 @@ export class OrtTrainer {
 		const isPlain = batches.length === 1 && weights[0] === 1;
 		for (const [index, batch] of batches.entries()) {
 			const weight = weights[index] ?? 1;
-			const feeds = { ...toTensors(batch), ...this.home.feeds() };
-			const run = await this.#train.run(feeds);
-			this.home.takeGradients(run);
-			const fetched = run.outputs;
+			const fetched = await this.home.runTrain(this.#train, batch);
 			const batchLoss = Number(fetched.get("loss")?.data[0]);
 			this.#demandFinite(batchLoss, batch);
 			loss = index === 0 ? weight * batchLoss : loss + weight * batchLoss;

@@ -5,8 +5,7 @@ import type { TensorType } from "../graph.ts";
 import type { AdamWOptions } from "../optim/adamw.ts";
 import { ParameterMemory, type UpdateResult } from "../optim/parameter-memory.ts";
 import type { OptimizerState } from "../trainer.ts";
-import { collectGarbage } from "./collect-garbage.ts";
-import { type RunOutputs, type Tensors, toTensor } from "./ort-session.ts";
+import { type OrtSession, type Tensors, toTensor, toTensors } from "./ort-session.ts";
 
 /** Parameters, gradients and moments of one trainer. Failures are those of ParameterMemory. */
 export interface ParameterHome {
@@ -14,8 +13,8 @@ export interface ParameterHome {
 	readonly step: number;
 	/** The parameters as feeds; they change with every update. */
 	feeds(): Tensors;
-	/** Takes the gradients ("grad:<name>") out of what a run gave. */
-	takeGradients(run: RunOutputs): void;
+	/** Runs the train graph on the parameters and keeps its gradients ("grad:<name>"). @returns the other outputs */
+	runTrain(session: OrtSession, batch: NamedArrays): Promise<Map<string, NdArray>>;
 	load(arrays: NamedArrays): Promise<void>;
 	read(): Promise<Map<string, NdArray<"float32">>>;
 	resetOptimizer(): Promise<void>;
@@ -34,18 +33,17 @@ export interface ParameterHome {
 	release(): Promise<void>;
 }
 
-/** From this size on, gradients are worth a collection of garbage (10 to 30 ms). */
-const MIN_BULKY_BYTES = 2 ** 26;
-
 /** Parameters on one WebAssembly memory that ONNX Runtime reads and writes without copying. */
 export class HostParameters implements ParameterHome {
 	readonly #memory: ParameterMemory;
 	readonly #feeds: Tensors = {};
+	readonly #gradients: Tensors = {};
 
 	constructor(types: ReadonlyMap<string, TensorType>) {
 		this.#memory = new ParameterMemory(types);
 		for (const name of this.#memory.names) {
 			this.#feeds[name] = toTensor(this.#memory.parameter(name));
+			this.#gradients[`grad:${name}`] = toTensor(this.#memory.gradient(name));
 		}
 	}
 
@@ -57,15 +55,8 @@ export class HostParameters implements ParameterHome {
 		return this.#feeds;
 	}
 
-	takeGradients({ outputs }: RunOutputs): void {
-		const gradients = new Map<string, NdArray>();
-		for (const name of this.#memory.names) {
-			const gradient = outputs.get(`grad:${name}`);
-			if (gradient === undefined) throw new RangeError(`a run left no gradient of "${name}"`);
-			gradients.set(name, gradient);
-			outputs.delete(`grad:${name}`);
-		}
-		this.#memory.takeGradients(gradients);
+	runTrain(session: OrtSession, batch: NamedArrays): Promise<Map<string, NdArray>> {
+		return session.runInPlace({ ...toTensors(batch), ...this.#feeds }, this.#gradients);
 	}
 
 	async load(arrays: NamedArrays): Promise<void> {
@@ -106,7 +97,6 @@ export class HostParameters implements ParameterHome {
 
 	async accumulate(weight: number, first: boolean): Promise<void> {
 		this.#memory.accumulate(weight, first);
-		this.#dropGradients();
 	}
 
 	async takeAccumulated(): Promise<void> {
@@ -114,14 +104,7 @@ export class HostParameters implements ParameterHome {
 	}
 
 	async update(learningRate: number, adamw: AdamWOptions, clipNorm: number | null): Promise<UpdateResult> {
-		const result = this.#memory.update(learningRate, adamw, clipNorm);
-		this.#dropGradients();
-		return result;
-	}
-
-	/** Large gradients are used up: makes room for those of the next run. */
-	#dropGradients(): void {
-		if (this.#memory.sizeBytes >= MIN_BULKY_BYTES) collectGarbage();
+		return this.#memory.update(learningRate, adamw, clipNorm);
 	}
 
 	/** The memory goes with the object. */

@@ -138,6 +138,17 @@ export function buffersOf(...collections: readonly NamedArrays[]): ArrayBuffer[]
 	return [...buffers];
 }
 
+/** Arrays fit for a transfer: those that have a buffer to themselves as they are, copies of others. */
+export function takeArrays(arrays: NamedArrays): Map<string, NdArray> {
+	const isWhole = ({ buffer, byteLength }: NdArray["data"]): boolean => buffer.byteLength === byteLength;
+	return new Map(
+		[...arrays].map(([name, array]) => [
+			name,
+			isWhole(array.data) ? array : { ...array, data: array.data.slice() },
+		]),
+	);
+}
+
 /** Arrays with buffers of their own, fit for a transfer. */
 export function copyArrays(arrays: NamedArrays): Map<string, NdArray> {
 	return new Map([...arrays].map(([name, array]) => [name, { ...array, data: array.data.slice() }]));

@@ -5,7 +5,7 @@ import { describeType, feedsOf, type Graph, outputsOf, parametersOf, type Tensor
 import { checkAdamWOptions } from "../optim/adamw.ts";
 import { checkFeeds } from "../runtime.ts";
 import type { Trainer, TrainerOptions } from "../trainer.ts";
-import { buffersOf, copyArrays, type WireModel } from "./protocol.ts";
+import { buffersOf, copyArrays, takeArrays, type WireModel } from "./protocol.ts";
 import type { WorkerLink } from "./worker-link.ts";
 
 /** Creates a trainer in the worker behind `link` and counts it in `live`. */
@@ -13,7 +13,7 @@ export async function createTrainerClient(
 	link: WorkerLink,
 	live: Set<number>,
 	options: TrainerOptions,
-	toWireModel: (graph: Graph) => Promise<WireModel>,
+	toWireModel: (graph: Graph, role: "train" | "eval") => Promise<WireModel>,
 ): Promise<Trainer> {
 	const { trainGraph, evalGraphs = {}, adamw, clipNorm } = options;
 	const parameters = parametersOf(trainGraph);
@@ -26,10 +26,10 @@ export async function createTrainerClient(
 	const evalInputs = new Map<string, ReadonlyMap<string, TensorType>>();
 	for (const [name, graph] of Object.entries(evalGraphs)) {
 		checkEvalGraph(name, graph, parameters);
-		evals.set(name, await toWireModel(graph));
+		evals.set(name, await toWireModel(graph, "eval"));
 		evalInputs.set(name, inputsOf(graph));
 	}
-	const train = await toWireModel(trainGraph);
+	const train = await toWireModel(trainGraph, "train");
 	const handle = await link.call("createTrainer", { train, evals, parameters, adamw, clipNorm });
 	live.add(handle);
 	return trainerOf({ link, live, handle, parameters, trainInputs: inputsOf(trainGraph), evalInputs });
@@ -88,13 +88,13 @@ function trainerOf({ link, live, handle, parameters, trainInputs, evalInputs }: 
 			demandLive("setProximal");
 			await link.call("setProximal", { handle, mu });
 		},
-		step: async (feeds, { learningRate, microWeights, signal }) => {
+		step: async (feeds, { learningRate, microWeights, takeFeeds = false, signal }) => {
 			demandLive("step");
 			const batches = feeds instanceof Map ? [feeds] : toBatches(feeds);
 			const weights = microWeights ?? batches.map(() => 1 / batches.length);
 			checkStep(batches.length, weights, learningRate);
 			for (const batch of batches) checkFeeds("step", trainInputs, batch);
-			const copies = batches.map(copyArrays);
+			const copies = batches.map(takeFeeds ? takeArrays : copyArrays);
 			const request = { handle, batches: copies, weights, learningRate };
 			return link.call("step", request, { signal, transfer: buffersOf(...copies) });
 		},

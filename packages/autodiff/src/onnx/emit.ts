@@ -6,7 +6,14 @@ import type { EmitTarget, Emitter } from "../op.ts";
 import { OPS } from "../ops/table.ts";
 import { operand } from "../shape.ts";
 import { opRow, verifyGraph } from "../spec.ts";
-import { attributeProto, externalTensorProto, ProtoMessage, tensorProto, valueInfoProto } from "./proto.ts";
+import {
+	attributeProto,
+	externalTensorProto,
+	ProtoMessage,
+	sequenceInfoProto,
+	tensorProto,
+	valueInfoProto,
+} from "./proto.ts";
 
 const IR_VERSION = 10;
 const OPSET_VERSION = 21;
@@ -19,6 +26,8 @@ export interface EmitOptions {
 	readonly locate?: (path: string) => string;
 	/** Whose kernels will run the model; default "cpu". */
 	readonly target?: EmitTarget;
+	/** Name of a further output before all others, an empty sequence of tensors; default none. */
+	readonly sequenceOutput?: string;
 }
 
 /**
@@ -27,7 +36,7 @@ export interface EmitOptions {
  */
 export function emitOnnx(
 	graph: Graph,
-	{ locate = (path) => path, target = "cpu" }: EmitOptions = {},
+	{ locate = (path) => path, target = "cpu", sequenceOutput }: EmitOptions = {},
 ): Uint8Array {
 	verifyGraph(graph, OPS);
 	const names = nameValues(graph);
@@ -38,6 +47,7 @@ export function emitOnnx(
 	for (const [name, id] of graph.outputs) {
 		if (names[id] !== name) onnx.node("Identity", [operand(names, id)], [name]);
 	}
+	if (sequenceOutput !== undefined) onnx.node("SequenceEmpty", [], [sequenceOutput]);
 	const body = new ProtoMessage();
 	for (const { message } of leavesLast(nodes)) body.bytes(1, message);
 	body.bytes(2, "zk0");
@@ -45,6 +55,7 @@ export function emitOnnx(
 	for (const node of graph.nodes) {
 		if (node.kind === "input" || node.kind === "parameter") body.bytes(11, valueInfoProto(node.name, node));
 	}
+	if (sequenceOutput !== undefined) body.bytes(12, sequenceInfoProto(sequenceOutput));
 	for (const [name, id] of graph.outputs) body.bytes(12, valueInfoProto(name, operand(graph.nodes, id)));
 	const opset = (domain: string, version: number): ProtoMessage =>
 		new ProtoMessage().bytes(1, domain).int(2, version);

@@ -113,6 +113,14 @@ export function valueInfoProto(name: string, type: TensorType): ProtoMessage {
 	return new ProtoMessage().bytes(1, name).bytes(2, new ProtoMessage().bytes(1, tensor));
 }
 
+/** ValueInfoProto of a sequence of float32 tensors. */
+export function sequenceInfoProto(name: string): ProtoMessage {
+	const element = new ProtoMessage().bytes(1, new ProtoMessage().int(1, ONNX_DTYPES.float32));
+	return new ProtoMessage()
+		.bytes(1, name)
+		.bytes(2, new ProtoMessage().bytes(4, new ProtoMessage().bytes(1, element)));
+}
+
 function tensorHeader(name: string, type: TensorType): ProtoMessage {
 	const message = new ProtoMessage();
 	for (const dim of type.shape) message.int(1, dim);

@@ -38,8 +38,6 @@ export class ParameterMemory {
 	readonly #regions: Regions;
 	readonly #sums: number;
 	readonly #anchor: number;
-	/** Gradients of a run that are not on the memory; null when its region holds them. */
-	#taken: NamedArrays | null = null;
 	#mu = 0;
 	#step = 0;
 
@@ -146,14 +144,8 @@ export class ParameterMemory {
 		this.#mu = mu;
 	}
 
-	/** Takes gradients by parameter, not copied; they are read until the next update or accumulation. */
-	takeGradients(gradients: NamedArrays): void {
-		this.#taken = gradients;
-	}
-
 	/** Adds the gradients, times `weight`, to the sum over micro-batches; the first one starts the sum. */
 	accumulate(weight: number, first: boolean): void {
-		this.#settleGradients();
 		this.#kernels.accumulate(this.#sums, this.#regions.gradients, this.#regionBytes, weight, first);
 	}
 
@@ -169,23 +161,21 @@ export class ParameterMemory {
 	update(learningRate: number, adamw: AdamWOptions, clipNorm: number | null): UpdateResult {
 		let proximalLoss = 0;
 		if (this.#mu > 0) {
-			this.#settleGradients();
 			const distance = this.#kernels.proximal(this.#regions, this.#anchor, this.#regionBytes, this.#mu);
 			proximalLoss = (this.#mu / 2) * distance;
 		}
 		const gradNorm = this.#gradientNorm();
 		const scalars = adamwScalars(this.#step + 1, learningRate, adamw);
 		const gradScale = clipScale(gradNorm, clipNorm);
-		for (const [name, { offsetBytes, paddedBytes }] of this.#slots) {
+		for (const { offsetBytes, paddedBytes } of this.#slots.values()) {
 			const regions = {
 				parameters: this.#regions.parameters + offsetBytes,
 				firstMoments: this.#regions.firstMoments + offsetBytes,
 				secondMoments: this.#regions.secondMoments + offsetBytes,
-				gradients: this.#stageGradient(name),
+				gradients: this.#regions.gradients + offsetBytes,
 			};
 			this.#kernels.adamw(regions, paddedBytes, { ...adamw, ...scalars, gradScale });
 		}
-		this.#taken = null;
 		this.#step++;
 		return { proximalLoss, gradNorm };
 	}
@@ -205,10 +195,9 @@ export class ParameterMemory {
 	/** L2 norm of all gradients. @throws AutodiffError "non-finite" that names the first bad one */
 	#gradientNorm(): number {
 		let sum = 0;
-		for (const [name, { paddedBytes }] of this.#slots) {
-			sum += this.#kernels.sumSquares(this.#stageGradient(name), paddedBytes);
+		for (const [name, { offsetBytes, paddedBytes }] of this.#slots) {
+			sum += this.#kernels.sumSquares(this.#regions.gradients + offsetBytes, paddedBytes);
 			if (Number.isFinite(sum)) continue;
-			this.#taken = null;
 			const tensor = `grad:${name}`;
 			throw new AutodiffError(
 				"non-finite",
@@ -217,31 +206,6 @@ export class ParameterMemory {
 			);
 		}
 		return Math.sqrt(sum);
-	}
-
-	/** Address of a gradient, padded with zeros: its place, or the start of the region when it was taken. */
-	#stageGradient(name: string): number {
-		const { gradients } = this.#regions;
-		const { offsetBytes, paddedBytes } = this.#slotOf(name);
-		const taken = this.#taken?.get(name)?.data;
-		if (!(taken instanceof Float32Array)) return gradients + offsetBytes;
-		const stage = new Float32Array(this.#buffer, gradients, paddedBytes / 4);
-		stage.set(taken);
-		stage.fill(0, taken.length);
-		return gradients;
-	}
-
-	/** Moves gradients that were taken to their places in the region. */
-	#settleGradients(): void {
-		if (this.#taken === null) return;
-		for (const [name, { offsetBytes, paddedBytes }] of this.#slots) {
-			const start = this.#regions.gradients + offsetBytes;
-			const place = new Float32Array(this.#buffer, start, paddedBytes / 4);
-			const taken = this.#taken.get(name)?.data;
-			if (taken instanceof Float32Array) place.set(taken);
-			place.fill(0, numElements(this.#slotOf(name).shape));
-		}
-		this.#taken = null;
 	}
 
 	#copyRegion(from: number, to: number): void {
