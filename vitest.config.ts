@@ -8,7 +8,13 @@ export default defineConfig({
 	resolve: { conditions },
 	ssr: { resolve: { conditions, externalConditions: conditions } },
 	test: {
-		include: ["packages/*/src/**/*.test.ts", "e2e/**/*.test.ts", "tools/**/*.test.ts"],
+		include: [
+			"packages/*/src/**/*.test.ts",
+			"e2e/**/*.test.ts",
+			"tools/**/*.test.ts",
+			// With real Flower processes, which ZK0_FLWR says where to find: see docs/flower.md.
+			...(process.env["ZK0_FLWR"] === undefined ? [] : ["e2e/interop/*.interop.ts"]),
+		],
 		setupFiles: ["tools/test-setup.ts"],
 		pool: "forks",
 		maxWorkers: 2,

@@ -28,14 +28,25 @@ export interface Running {
 	printed(text: string): Promise<void>;
 }
 
+/** Where a program runs. */
+export interface Surroundings {
+	readonly cwd: string;
+	readonly env?: Readonly<Record<string, string>>;
+}
+
 /** Starts `zk0` with the words of a command line. */
-export function startZk0(
-	words: readonly string[],
-	options: { readonly cwd: string; readonly env?: Readonly<Record<string, string>> },
-): Running {
-	const child = spawn(process.execPath, [MAIN, ...words], {
-		cwd: options.cwd,
-		env: { ...process.env, NO_COLOR: "1", ZK0_CACHE_DIR: CACHE_DIR, ...options.env },
+export function startZk0(words: readonly string[], { cwd, env }: Surroundings): Running {
+	return startProgram(process.execPath, [MAIN, ...words], {
+		cwd,
+		env: { NO_COLOR: "1", ZK0_CACHE_DIR: CACHE_DIR, ...env },
+	});
+}
+
+/** Starts any program and collects what it prints. */
+export function startProgram(program: string, words: readonly string[], { cwd, env }: Surroundings): Running {
+	const child = spawn(program, words, {
+		cwd,
+		env: { ...process.env, ...env },
 		stdio: ["ignore", "pipe", "pipe"],
 	});
 	const text = { stdout: "", stderr: "" };

@@ -23,6 +23,8 @@ const resultsSchema = z.object({
 rmSync(COVERAGE_DIR, { recursive: true, force: true });
 mkdirSync(CHILDREN_DIR, { recursive: true });
 const filters = process.argv.slice(2);
+if (process.env["ZK0_FLWR"] === undefined)
+	console.log("Left out: e2e/interop, which needs real Flower (set ZK0_FLWR; see docs/flower.md).");
 const { status } = spawnSync(
 	process.execPath,
 	[

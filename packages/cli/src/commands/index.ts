@@ -50,6 +50,7 @@ export const COMMANDS: readonly CommandEntry[] = [
 		serverStatus: ["server status", "Show sites, runs and what the server waits for."],
 		serverLogs: ["server logs", "Show the end of the server's log."],
 		serverInvite: ["server invite", "Print a line with which one site can join, within seven days."],
+		serverAdd: ["server add", "Let one of Flower's own nodes in, by its public key."],
 		serverApprove: ["server approve", "Let a site in that joined without an invitation."],
 		serverRevoke: ["server revoke", "Shut a site's key out for good."],
 		serverCheck: [

@@ -1,11 +1,12 @@
 // `zk0 run`: hands a run to the server of this machine and watches it.
+import { join, resolve } from "node:path";
 import { z } from "zod";
 import { CliError } from "../cli-error.ts";
 import { defineCommand } from "../command.ts";
 import { pickRunOptions } from "../config/resolve.ts";
 import { RUN_OPTIONS } from "../config/run-options.ts";
 import { callAdmin } from "../network/admin-client.ts";
-import { STATE_OPTION, serverHome } from "../network/home.ts";
+import { makePrivateFolder, type ServerHome, STATE_OPTION, serverHome } from "../network/home.ts";
 import { type ServerStatus, serverStatusSchema } from "../network/server-status.ts";
 
 /** The settings of a run that are the federation's, and not those of a site or of a simulation. */
@@ -45,15 +46,24 @@ const POLL_MS = 500;
 export const run = defineCommand({
 	options: {
 		...SETTINGS,
+		fab: {
+			kind: "text",
+			schema: z.string().min(1),
+			value: "<file|dir>",
+			summary:
+				"app that Flower's own nodes run: a bundle (`flwr build`) or the app's folder; without it they take no part",
+		},
 		state: STATE_OPTION,
 		detach: { kind: "switch", schema: z.boolean(), summary: "do not wait for the run's end" },
 	},
-	examples: ["zk0 run --rounds 10 --strategy fedprox --min-sites 3"],
+	examples: ["zk0 run --rounds 10 --strategy fedprox --min-sites 3", "zk0 run --min-sites 2 --fab apps/mine"],
 	async run({ values, host, output }) {
 		const home = serverHome(host, values.state);
 		const settings = pickRunOptions(values);
 		// The number of sites is not known here; the settings are complete with the fewest that will do.
-		const body = { ...settings, sites: values.minSites ?? 1 };
+		const app =
+			values.fab === undefined ? {} : { app: await depositApp(home, resolve(host.cwd, values.fab)) };
+		const body = { ...settings, sites: values.minSites ?? 1, ...app };
 		const { runId } = await callAdmin(
 			home,
 			{ method: "POST", path: "/runs", body },
@@ -88,6 +98,16 @@ export const run = defineCommand({
 		}
 	},
 });
+
+/** Puts an app's bundle where the server finds it. @returns its hash @throws FlowerError when nodes would refuse it */
+async function depositApp({ apps }: ServerHome, path: string): Promise<string> {
+	const { loadAppBundle } = await import("@zk0/flower/node");
+	const { writeFileAtomic } = await import("@zk0/arrays/node");
+	const { hash, content } = await loadAppBundle(path);
+	await makePrivateFolder(apps);
+	await writeFileAtomic(join(apps, `${hash}.fab`), content);
+	return hash;
+}
 
 function describe(found: ServerStatus["runs"][number] | undefined): string {
 	if (found === undefined) return "the server does not know the run";

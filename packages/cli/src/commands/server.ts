@@ -1,4 +1,6 @@
 // `zk0 server …`: a federation's server and what its operator does with it.
+import { readFile } from "node:fs/promises";
+import { resolve } from "node:path";
 import { z } from "zod";
 import { CliError } from "../cli-error.ts";
 import { defineCommand } from "../command.ts";
@@ -45,6 +47,11 @@ export const serverStart = defineCommand({
 			schema: z.boolean(),
 			summary: "no TLS; only with --listen on a loopback address",
 		},
+		allowFlowerNodes: {
+			kind: "switch",
+			schema: z.boolean(),
+			summary: "let Flower's own nodes in, by keys that you add; their updates are not signed",
+		},
 		adminPort: {
 			kind: "number",
 			schema: z.number().int().min(0).max(65_535),
@@ -73,6 +80,7 @@ export const serverStart = defineCommand({
 			...(values.listen === undefined ? {} : { listen: values.listen }),
 			...(values.port === undefined ? {} : { port: values.port }),
 			...(values.address === undefined ? {} : { address: values.address }),
+			...(values.allowFlowerNodes === undefined ? {} : { allowFlowerNodes: values.allowFlowerNodes }),
 			...(values.adminPort === undefined ? {} : { adminPort: values.adminPort }),
 			...(values.dashboard === undefined ? {} : { dashboard: parseDashboard(values.dashboard) }),
 			...(values.plaintext === undefined ? {} : { security: values.plaintext ? "plaintext" : "tls" }),
@@ -89,11 +97,13 @@ export const serverStart = defineCommand({
 			"admin-port": values.adminPort,
 			dashboard: values.dashboard,
 		}).flatMap(([flag, value]) => (value === undefined ? [] : [`--${flag}`, String(value)]));
-		const security =
-			values.plaintext === undefined ? [] : [values.plaintext ? "--plaintext" : "--no-plaintext"];
+		const switches = Object.entries({
+			plaintext: values.plaintext,
+			"allow-flower-nodes": values.allowFlowerNodes,
+		}).flatMap(([flag, value]) => (value === undefined ? [] : [value ? `--${flag}` : `--no-${flag}`]));
 		const pid = await startDaemon(
 			daemonOf(home),
-			["server", "start", "--foreground", "--state", home.dir, ...words, ...security],
+			["server", "start", "--foreground", "--state", home.dir, ...words, ...switches],
 			host.signal,
 		);
 		const status = await statusOf(home, host);
@@ -145,6 +155,28 @@ export const serverInvite = defineCommand({
 			host.signal,
 		);
 		output.result({ invitation }, () => invitation);
+	},
+});
+
+/** `zk0 server add`. */
+export const serverAdd = defineCommand({
+	positionals: [
+		{ name: "site", summary: "the name that the node gets" },
+		{ name: "key", summary: "its public key: the .pub file of ssh-keygen -t ecdsa -b 384, or PEM" },
+	],
+	options: STATE,
+	notes: [
+		"A zk0 site joins by invitation and signs its updates. A Flower SuperNode cannot sign; it is marked everywhere.",
+		"The node runs: flower-supernode --superlink <address> --root-certificates <authority.pem of the server's state> " +
+			"--auth-supernode-private-key <key>",
+	],
+	examples: ["zk0 server add hall hall.pub"],
+	async run({ values, named, host, output }) {
+		const site = named["site"] ?? "";
+		const publicKey = await readFile(resolve(host.cwd, named["key"] ?? ""), "utf8");
+		const request = { method: "POST", path: "/members/add", body: { site, publicKey } } as const;
+		await callAdmin(serverHome(host, values.state), request, nothing, host.signal);
+		output.result({ site, signs: false }, () => `${site} is added; its updates will not be signed`);
 	},
 });
 

@@ -2,8 +2,10 @@
 // dashboard's buttons.
 import { randomBytes } from "node:crypto";
 import { type FederationServer, keyFingerprint, type MemberLog } from "@zk0/federation";
+import { readPublicKeyFile } from "@zk0/flower";
 import type { GrpcServer } from "@zk0/flower/node";
 import { z } from "zod";
+import { CliError } from "../cli-error.ts";
 import { json, type Route, route } from "../http/route.ts";
 import type { ServerTrust } from "./authority.ts";
 import { formatInvitation } from "./invitation.ts";
@@ -28,6 +30,7 @@ export interface ServerParts {
 }
 
 const siteBody = z.object({ site: z.string() });
+const addBody = z.object({ site: z.string(), publicKey: z.string() });
 const inviteBody = z.object({ site: z.string().nullable() });
 
 /** The routes. */
@@ -56,6 +59,15 @@ export function adminRoutes(parts: ServerParts): readonly Route[] {
 			const fingerprint = trust?.fingerprint ?? null;
 			const { port } = listener;
 			return json({ invitation: formatInvitation({ host: address, port, site, secret, fingerprint }) });
+		}),
+		route("POST", "/api/members/add", "operator", async ({ body }) => {
+			const { site, publicKey } = addBody.parse(body);
+			if (!settings.allowFlowerNodes)
+				throw new CliError("server-refused", "this server takes zk0 nodes only", {
+					cure: "start it with --allow-flower-nodes; their updates are not signed",
+				});
+			await members.addFlowerNode(site, readPublicKeyFile(publicKey));
+			return json({});
 		}),
 		route("POST", "/api/members/approve", "operator", async ({ body }) => {
 			await members.approve(siteBody.parse(body).site);

@@ -22,6 +22,8 @@ export interface ServerHome {
 	/** People who may use the dashboard, and what they did. */
 	readonly access: string;
 	readonly runs: string;
+	/** App bundles for Flower's nodes, by their hash, from `zk0 run` to the run's own folder. */
+	readonly apps: string;
 	readonly lock: string;
 	readonly log: string;
 }
@@ -65,6 +67,7 @@ export function serverHome(host: Host, state: string | undefined): ServerHome {
 		members: at("members.jsonl"),
 		access: at("access.jsonl"),
 		runs: at("runs"),
+		apps: at("apps"),
 		lock: at("server.lock"),
 		log: at("server.log"),
 	};

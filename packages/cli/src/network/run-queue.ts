@@ -1,9 +1,14 @@
 // The server's runs, one after another: taken from `zk0 run`, or found unfinished on disk when the server starts. A run's
 // own directory is all there is to know about it.
-import { mkdir } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { copyFile, mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { type Clock, type FederationServer, openObjectStore, type RoundEvent, rounds } from "@zk0/federation";
+import { loadAppBundle } from "@zk0/flower/node";
 import { openCheckpoint } from "@zk0/policy";
+import { z } from "zod";
+import { CliError } from "../cli-error.ts";
+import type { RunConfig } from "../config/presets.ts";
 import { parseConfig, resolveConfig } from "../config/resolve.ts";
 import type { Host } from "../host.ts";
 import type { RunReporter } from "../progress/reporter.ts";
@@ -33,7 +38,10 @@ export interface RunStatus {
 
 /** The runs of a server. */
 export interface RunQueue extends AsyncDisposable {
-	/** Takes a run with these settings, by the names of zk0.json. @returns its id @throws CliError "bad-config" … */
+	/**
+	 * Takes a run with these settings, by the names of zk0.json, and `app`: the hash of an app bundle for Flower's nodes.
+	 * @returns its id @throws CliError "bad-config" …
+	 */
 	submit(settings: unknown): Promise<string>;
 	/** Oldest first. */
 	list(): readonly RunStatus[];
@@ -43,6 +51,8 @@ export interface RunQueue extends AsyncDisposable {
 export interface RunQueueOptions {
 	/** Folder of the runs. */
 	readonly dir: string;
+	/** Folder of app bundles, by their hash. */
+	readonly apps: string;
 	readonly server: FederationServer;
 	readonly clock: Clock;
 	readonly host: Host;
@@ -52,6 +62,13 @@ export interface RunQueueOptions {
 	/** Is told of failures that no caller waits for. */
 	readonly onFault: (error: unknown) => void;
 }
+
+const submissionSchema = z.looseObject({
+	app: z
+		.string()
+		.regex(/^[0-9a-f]{64}$/)
+		.optional(),
+});
 
 /** Opens the queue and goes on with the runs that are not finished. */
 export async function openRunQueue(options: RunQueueOptions): Promise<RunQueue> {
@@ -97,10 +114,13 @@ export async function openRunQueue(options: RunQueueOptions): Promise<RunQueue> 
 	signal.addEventListener("abort", () => wake(), { once: true });
 	const working = work();
 	return {
-		async submit(settings) {
+		async submit(submission) {
+			const { app, ...settings } = submissionSchema.parse(submission);
 			const config = resolveConfig(parseConfig(settings, "the run's settings"), {});
+			if (app !== undefined) requireFloat32(config.config);
 			const paths = runPaths(dir, newRunId(host));
 			await mkdir(paths.root, { recursive: true });
+			if (app !== undefined) await copyFile(join(options.apps, `${app}.fab`), paths.app);
 			await writeStartCheckpoint(paths.globalCheckpoint(0), config.config, host);
 			using base = await openCheckpoint(paths.globalCheckpoint(0), { hub: host });
 			const parts = {
@@ -125,6 +145,14 @@ export async function openRunQueue(options: RunQueueOptions): Promise<RunQueue> 
 	};
 }
 
+/** @throws CliError "bad-config" */
+function requireFloat32({ updateDtype }: RunConfig): void {
+	if (updateDtype === "float32") return;
+	throw new CliError("bad-config", "Flower's nodes cannot read bfloat16", {
+		cure: "leave --update-dtype out of a run with --fab",
+	});
+}
+
 async function statusOnDisk(paths: RunPaths): Promise<RunStatus> {
 	const { record, summary } = await readRun(paths);
 	const rounds = recordedConfig(record, paths).rounds;
@@ -146,7 +174,8 @@ async function runOne(
 	await withRunLock(paths.lock, async () => {
 		using base = await openCheckpoint(paths.globalCheckpoint(0), { hub: host });
 		const store = await openObjectStore(join(paths.federation, "server"));
-		await using grid = server.openGrid(store);
+		const bundle = existsSync(paths.app) ? await loadAppBundle(paths.app) : undefined;
+		await using grid = server.openGrid(store, bundle && { runId: paths.id, bundle });
 		const watching: RunReporter = {
 			...reporter,
 			event(event) {

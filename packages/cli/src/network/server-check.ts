@@ -58,7 +58,7 @@ export async function checkServer(home: ServerHome, host: Host): Promise<Check[]
 		found: `${listen}:${port} for sites${isLoopback(listen) ? " (this machine only)" : ""}; admin on 127.0.0.1`,
 		cure: "",
 	});
-	checks.push(...(await checkMembers(home)));
+	checks.push(...(await checkMembers(home, settings.allowFlowerNodes)));
 	return checks;
 }
 
@@ -106,14 +106,22 @@ async function checkServed(home: ServerHome, host: string, port: number): Promis
 	}
 }
 
-async function checkMembers(home: ServerHome): Promise<Check[]> {
+async function checkMembers(home: ServerHome, allowsFlowerNodes: boolean): Promise<Check[]> {
 	const { members, events, head } = await readMembers(home.members);
+	const unsigned = members.filter(({ signs, state }) => !signs && state !== "revoked");
+	const flower = `Flower nodes are ${allowsFlowerNodes ? "let in" : "refused"}`;
 	const pending = members.filter(({ state }) => state === "pending");
 	return [
 		{
 			name: "audit log",
 			isGood: true,
 			found: `whole, ${events.length} lines, head ${head.slice(0, 16)}`,
+			cure: "",
+		},
+		{
+			name: "signatures",
+			isGood: true,
+			found: `${unsigned.length === 0 ? "every site signs" : `not signed: ${unsigned.map(({ site }) => site).join(", ")}`}; ${flower}`,
 			cure: "",
 		},
 		{

@@ -41,13 +41,19 @@ export async function serveFederation(
 		const signal = AbortSignal.any([host.signal, stopping.signal]);
 		const onFault = (error: unknown): void =>
 			output.line(`fault: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
-		const { listen, address } = settings;
+		const { listen, address, allowFlowerNodes } = settings;
 		const trust =
 			settings.security === "plaintext"
 				? null
 				: await serverTrust(home, [address, "localhost", "127.0.0.1"], clock.now());
 		await using members = await openMemberLog(home.members, clock);
-		await using server = createServer({ members, clock, offlineAfterMs: OFFLINE_AFTER_MS, onFault });
+		await using server = createServer({
+			members,
+			clock,
+			offlineAfterMs: OFFLINE_AFTER_MS,
+			allowFlowerNodes,
+			onFault,
+		});
 		await using listener = await serveGrpc(server.routes, {
 			host: listen,
 			port: settings.port,
@@ -56,6 +62,7 @@ export async function serveFederation(
 		using reporter = createReporter({ stream: output.people, host, sites: [], rounds: 0 });
 		await using queue = await openRunQueue({
 			dir: home.runs,
+			apps: home.apps,
 			server,
 			clock,
 			host,

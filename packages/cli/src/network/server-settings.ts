@@ -12,6 +12,8 @@ export const serverSettingsSchema = z.object({
 	/** Name or address that sites use; in the certificate. */
 	address: z.string(),
 	security: z.enum(["tls", "plaintext"]),
+	/** Whether Flower's own nodes, whose replies are not signed, are let in. */
+	allowFlowerNodes: z.boolean().default(false),
 	/** Loopback port of dashboard and admin API. */
 	adminPort: z.int().default(0),
 	/** Where the dashboard is served over TLS beyond this machine; null: nowhere. */
@@ -26,6 +28,7 @@ const DEFAULTS: ServerSettings = {
 	port: 9092,
 	address: "localhost",
 	security: "tls",
+	allowFlowerNodes: false,
 	adminPort: 0,
 	dashboard: null,
 };

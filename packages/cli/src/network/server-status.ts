@@ -13,6 +13,8 @@ export const serverStatusSchema = z.object({
 			site: z.string(),
 			key: z.string(),
 			state: z.enum(["pending", "approved", "revoked"]),
+			/** False: a node of Flower's, whose updates are not signed. */
+			signs: z.boolean(),
 			isOnline: z.boolean(),
 			secondsSilent: z.number().nullable(),
 			numSamples: z.int().nullable(),
@@ -46,12 +48,13 @@ export function statusOf(parts: {
 }): ServerStatus {
 	const { address, security, members, server, queue, nowMs, fingerprintOf } = parts;
 	const online = new Map(server.sites().map(({ site, info }) => [site, info]));
-	const sites = members.list().map(({ site, publicKeyPem, state }) => {
+	const sites = members.list().map(({ site, publicKeyPem, state, signs }) => {
 		const lastSeenMs = server.lastSeenMs(site);
 		return {
 			site,
 			key: fingerprintOf(publicKeyPem),
 			state,
+			signs,
 			isOnline: online.has(site),
 			secondsSilent: lastSeenMs === undefined ? null : Math.round((nowMs - lastSeenMs) / 1000),
 			numSamples: online.get(site)?.numSamples ?? null,
@@ -75,11 +78,11 @@ function waitingFor(sites: ServerStatus["sites"], runs: ServerStatus["runs"]): s
 /** The status for people. */
 export function renderStatus({ address, security, waitingFor: what, sites, runs }: ServerStatus): string {
 	const lines = [`server    ${address} (${security === "tls" ? "TLS 1.3" : "plaintext, this machine only"})`];
-	for (const { site, state, isOnline, secondsSilent, numSamples } of sites) {
-		const seen = isOnline
-			? `online, seen ${secondsSilent ?? 0} s ago, ${numSamples ?? 0} samples`
-			: "offline";
-		lines.push(`site      ${site.padEnd(20)} ${state === "approved" ? seen : state}`);
+	for (const { site, state, signs, isOnline, secondsSilent, numSamples } of sites) {
+		const samples = numSamples === null ? "" : `, ${numSamples} samples`;
+		const seen = isOnline ? `online, seen ${secondsSilent ?? 0} s ago${samples}` : "offline";
+		const kind = signs ? "" : " (Flower node, not signed)";
+		lines.push(`site      ${site.padEnd(20)} ${state === "approved" ? seen : state}${kind}`);
 	}
 	for (const { runId, state, round, rounds, message } of runs)
 		lines.push(

@@ -15,6 +15,8 @@ export interface RunPaths {
 	readonly previews: string;
 	/** Names the process that works on the run. */
 	readonly lock: string;
+	/** The app bundle that Flower's nodes run; there only when the run has one. */
+	readonly app: string;
 	/** The federation's own files: weights, updates and tasks in progress. */
 	readonly federation: string;
 	/** What sites keep between rounds. */
@@ -48,6 +50,7 @@ export function runPaths(out: string, id: string): RunPaths {
 		lossChart: join(root, "loss.svg"),
 		previews: join(root, "previews.json"),
 		lock: join(root, "run.lock"),
+		app: join(root, "app.fab"),
 		federation: join(root, "federation"),
 		siteState: join(root, "site-state"),
 		trainingLog: join(root, "training.jsonl"),
