@@ -25,6 +25,7 @@ export type CliErrorCode =
 	| "not-running"
 	| "start-failed"
 	| "check-failed"
+	| "target-exists"
 	| "interrupted";
 
 /** A failure the user can act on; `message` says what happened and `cure` what to do. */

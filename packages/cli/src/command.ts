@@ -2,7 +2,7 @@
 // is loaded when the command is used: its options as a table, and the function that does the work.
 import { type OptionTable, type OptionValues } from "./arguments/option.ts";
 import { OUTPUT_OPTIONS } from "./arguments/output-options.ts";
-import { parseArguments } from "./arguments/parse.ts";
+import { parseArguments, readVariables } from "./arguments/parse.ts";
 import { CliError } from "./cli-error.ts";
 import type { ExitName } from "./exit-codes.ts";
 import type { Host } from "./host.ts";
@@ -21,7 +21,12 @@ export interface Positional {
 
 /** What a command's function is given. */
 export interface Invocation<O extends OptionTable> {
+	/** What was given: flags win over variables. */
 	readonly values: OptionValues<O>;
+	/** What the environment gave, whether or not a flag wins over it. */
+	readonly variables: OptionValues<O>;
+	/** What the command line gave. */
+	readonly flags: OptionValues<O>;
 	/** The positional arguments by the names of the command's table. */
 	readonly named: Readonly<Record<string, string>>;
 	/** The words of the positional that takes several. */
@@ -75,11 +80,15 @@ export function defineCommand<O extends OptionTable>(spec: CommandSpec<O>): Comm
 		examples: spec.examples ?? [],
 		async execute(words, host, path) {
 			const parsed = parseArguments<OptionTable>(words, options);
+			// Each table's values were checked by its own rows.
+			const flags = parsed.values as OptionValues<O>;
+			const variables = readVariables(host.env, spec.options);
 			const { named, several } = namePositionals(parsed.positionals, positionals, path);
 			// `options` holds the rows of both tables, and each value was checked by its own row.
-			const values = parsed.values as OptionValues<O> & OptionValues<typeof OUTPUT_OPTIONS>;
+			const values = { ...variables, ...parsed.values } as OptionValues<O> &
+				OptionValues<typeof OUTPUT_OPTIONS>;
 			const output = createOutput(host, { json: values.json === true, quiet: values.quiet === true });
-			return await spec.run({ values, named, several, host, output });
+			return await spec.run({ values, variables, flags, named, several, host, output });
 		},
 	};
 }

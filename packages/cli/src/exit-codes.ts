@@ -152,6 +152,7 @@ const CLI_ERRORS: Readonly<Record<CliErrorCode, ExitName>> = {
 	"not-running": "network",
 	"start-failed": "network",
 	"check-failed": "network",
+	"target-exists": "storage",
 	interrupted: "interrupted",
 };
 

@@ -1,5 +1,5 @@
 // Help text, generated from the tables of commands, options and exit codes, so that it cannot disagree with them.
-import { flagOf, type OptionTable } from "./arguments/option.ts";
+import { flagOf, type OptionTable, variableOf } from "./arguments/option.ts";
 import type { Command, CommandEntry } from "./command.ts";
 import { EXIT_CODES } from "./exit-codes.ts";
 
@@ -117,6 +117,50 @@ export const HELP_TOPICS: readonly HelpTopic[] = [
 					renderRows([[`${String(code).padStart(3)} ${name}`.padEnd(16), `${meaning} ${help}`]]),
 				),
 			].join("\n"),
+	},
+	{
+		name: "configuration",
+		summary: "where settings come from, and which source wins",
+		async render() {
+			const { RUN_OPTIONS } = await import("./config/run-options.ts");
+			return [
+				...wrap(
+					"Every setting of a run has a default in its preset and three names: a key in a configuration file, a " +
+						"variable of the environment, and a flag. The later wins:",
+					WIDTH,
+				),
+				"",
+				...renderRows([
+					["1. preset", "--preset tiny, small or full"],
+					["2. file", "JSON with comments, named by --config or ZK0_CONFIG; `zk0 config init` writes one"],
+					[
+						"3. variables",
+						"ZK0_LOCAL_STEPS=20; pairs are separated by semicolons: ZK0_DATA='a=dir; b=sim:x'",
+					],
+					["4. flags", "--local-steps 20"],
+				]),
+				"",
+				...wrap(
+					"`zk0 config show` says what is set and by which source, `zk0 config explain <key>` what a setting means, " +
+						"`zk0 config validate <file>` what is wrong with a file.",
+					WIDTH,
+				),
+				"",
+				"Settings:",
+				...renderRows(Object.keys(RUN_OPTIONS).map((key) => [key, `${variableOf(key)}, ${flagOf(key)}`])),
+			].join("\n");
+		},
+	},
+	{
+		name: "environment",
+		summary: "the variables of the environment that zk0 reads",
+		async render() {
+			const { ENVIRONMENT } = await import("./config/environment.ts");
+			return [
+				"Variables, besides those of the settings (`zk0 help configuration`):",
+				...renderRows(ENVIRONMENT.map(({ name, summary }) => [name, summary])),
+			].join("\n");
+		},
 	},
 	{
 		name: "data",

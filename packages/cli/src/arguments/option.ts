@@ -1,5 +1,5 @@
 // One row per option: how its flag is written, what values it takes, what it means. The same row checks the flag
-// on the command line and the key in a configuration file, and prints the help.
+// on the command line, the variable of the environment and the key in a configuration file, and prints the help.
 import type { z } from "zod";
 
 /** How the text after a flag becomes a value. */
@@ -21,6 +21,8 @@ export interface OptionSpec<T = unknown> {
 	/** What stands for the value in the help, e.g. `<n>`; absent for switches. */
 	readonly value?: string;
 	readonly summary: string;
+	/** May also come from the environment, as `variableOf` names it. */
+	readonly isSetting?: true;
 }
 
 /** Options by camelCase name, in the order of the help. */
@@ -34,4 +36,9 @@ export type OptionValues<O extends OptionTable> = {
 /** The flag of an option: `localSteps` is `--local-steps`. */
 export function flagOf(key: string): string {
 	return `--${key.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+}
+
+/** The environment variable of a setting: `localSteps` is `ZK0_LOCAL_STEPS`. */
+export function variableOf(key: string): string {
+	return `ZK0_${key.replaceAll(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`;
 }

@@ -1,9 +1,9 @@
-// Command-line words to checked option values. Splitting is node:util's parseArgs; the messages are ours, because
+// Command-line words, and variables of the environment, to checked option values. Splitting is node:util's parseArgs; the messages are ours, because
 // they suggest the nearest known flag and quote the value that was refused.
 import { parseArgs } from "node:util";
 import { CliError } from "../cli-error.ts";
 import { nearest } from "../suggest.ts";
-import { flagOf, type OptionSpec, type OptionTable, type OptionValues } from "./option.ts";
+import { flagOf, type OptionSpec, type OptionTable, type OptionValues, variableOf } from "./option.ts";
 
 /** What the command line said. */
 export interface ParsedArguments<O extends OptionTable> {
@@ -47,7 +47,7 @@ export function parseArguments<O extends OptionTable>(
 	}
 	const values: Record<string, unknown> = {};
 	for (const [key, value] of raw) {
-		values[key] = checkOption(key, value, table[key]);
+		values[key] = checkOption(flagOf(key), value, table[key]);
 	}
 	// Each value was checked by the schema of its own row just above.
 	return { values: values as OptionValues<O>, positionals };
@@ -85,34 +85,70 @@ function readToken(
 			`${rawName} needs a value${spec.value === undefined ? "" : ` ${spec.value}`}`,
 		);
 	}
-	if (spec.kind === "number") {
-		const number = Number(value);
-		if (value.trim() === "" || Number.isNaN(number)) {
-			throw new CliError("bad-flag", `${rawName} needs a number, got "${value}"`);
-		}
-		return number;
-	}
-	if (spec.kind === "pairs") {
-		const split = value.indexOf("=");
-		if (split <= 0 || split === value.length - 1) {
-			throw new CliError("bad-flag", `${rawName} needs ${spec.value ?? "<name>=<value>"}, got "${value}"`);
-		}
-		const name = value.slice(0, split);
-		const earlier = isRecord(context.earlier) ? context.earlier : {};
-		if (Object.hasOwn(earlier, name)) throw new CliError("bad-flag", `${rawName} names "${name}" twice`);
-		return { ...earlier, [name]: value.slice(split + 1) };
-	}
+	if (spec.kind === "number") return readNumber(rawName, value);
+	if (spec.kind === "pairs") return readPair(rawName, value, spec, context.earlier);
 	return value;
+}
+
+function readNumber(who: string, value: string): number {
+	const number = Number(value);
+	if (value.trim() !== "" && !Number.isNaN(number)) return number;
+	throw new CliError("bad-flag", `${who} needs a number, got "${value}"`);
+}
+
+/** The pairs so far with one more. */
+function readPair(who: string, value: string, spec: OptionSpec, earlier: unknown): Record<string, unknown> {
+	const split = value.indexOf("=");
+	if (split <= 0 || split === value.length - 1) {
+		throw new CliError("bad-flag", `${who} needs ${spec.value ?? "<name>=<value>"}, got "${value}"`);
+	}
+	const name = value.slice(0, split);
+	const known = isRecord(earlier) ? earlier : {};
+	if (Object.hasOwn(known, name)) throw new CliError("bad-flag", `${who} names "${name}" twice`);
+	return { ...known, [name]: value.slice(split + 1) };
+}
+
+/** Separates the pairs of a variable: `kitchen=data/kitchen; lab=sim:push-blue-left`. */
+const PAIR_SEPARATOR = /\s*;\s*/;
+
+/**
+ * The settings of a table that the environment gives; a variable that is empty gives nothing.
+ * @throws CliError "bad-flag", naming the variable
+ */
+export function readVariables<O extends OptionTable>(
+	env: Readonly<Record<string, string | undefined>>,
+	table: O,
+): OptionValues<O> {
+	const values: Record<string, unknown> = {};
+	for (const [key, spec] of Object.entries<OptionSpec>(table)) {
+		const variable = variableOf(key);
+		const text = spec.isSetting === true ? (env[variable] ?? "") : "";
+		if (text !== "") values[key] = checkOption(variable, readVariable(variable, text, spec), spec);
+	}
+	// Each value was checked by the schema of its own row just above.
+	return values as OptionValues<O>;
+}
+
+function readVariable(who: string, text: string, spec: OptionSpec): unknown {
+	if (spec.kind === "number") return readNumber(who, text);
+	if (spec.kind === "text") return text;
+	if (spec.kind === "pairs") {
+		const parts = text.split(PAIR_SEPARATOR).filter((part) => part !== "");
+		return parts.reduce<Record<string, unknown>>((pairs, part) => readPair(who, part, spec, pairs), {});
+	}
+	const isOn = /^(1|true|yes|on)$/i.test(text);
+	if (isOn || /^(0|false|no|off)$/i.test(text)) return isOn;
+	throw new CliError("bad-flag", `${who} is a switch: set it to 1 or 0, got "${text}"`);
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {
 	return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-function checkOption(key: string, value: unknown, spec: OptionSpec | undefined): unknown {
-	if (spec === undefined) throw new RangeError(`checkOption: no row for "${key}"`);
+function checkOption(who: string, value: unknown, spec: OptionSpec | undefined): unknown {
+	if (spec === undefined) throw new RangeError(`checkOption: no row for "${who}"`);
 	const checked = spec.schema.safeParse(value);
 	if (checked.success) return checked.data;
 	const issue = checked.error.issues[0]?.message ?? "not accepted";
-	throw new CliError("bad-flag", `${flagOf(key)} ${JSON.stringify(value)}: ${issue}`);
+	throw new CliError("bad-flag", `${who} ${JSON.stringify(value)}: ${issue}`);
 }

@@ -167,6 +167,17 @@ export const COMMANDS: readonly CommandEntry[] = [
 			"Go on with a run that was stopped or killed, to the same weights as without the break.",
 		],
 	}),
+	...commandsOf(() => import("./config.ts"), {
+		configInit: [
+			"config init",
+			"Write a configuration file with every setting, its meaning and its default.",
+		],
+		configValidate: ["config validate", "Find everything that is wrong with a configuration file."],
+		configShow: ["config show", "Show the value of every setting and where it comes from."],
+		configExplain: ["config explain", "Explain one setting: its names, values, defaults and what it is now."],
+		configDiff: ["config diff", "Show the settings in which two files, runs or presets differ."],
+		configSchema: ["config schema", "Print the JSON Schema of configuration files, for editors."],
+	}),
 	...commandsOf(() => import("./cache.ts"), {
 		cacheShow: ["cache show", "Show how much the prefix cache of this machine holds."],
 		cacheVerify: [

@@ -5,7 +5,8 @@ import type { OptionTable } from "../arguments/option.ts";
 import { defineCommand } from "../command.ts";
 import { RUN_OPTIONS } from "../config/run-options.ts";
 import { formatChange, formatDuration, formatLoss } from "../progress/format.ts";
-import { createPaint, padVisible, visibleWidth, wantsColour } from "../progress/paint.ts";
+import { createPaint, wantsColour } from "../progress/paint.ts";
+import { renderTable } from "../progress/table.ts";
 import { listRunIds } from "../run-directory/find-run.ts";
 import { type RunPaths, runPaths } from "../run-directory/paths.ts";
 import { readRun } from "../run-directory/read-run.ts";
@@ -21,6 +22,9 @@ const OPTIONS = {
 		summary: "show only the newest (default: 20)",
 	},
 } satisfies OptionTable;
+
+const LEFT = ["run", "status"];
+const RIGHT = ["rounds", "sites", "round 0", "last", "change", "time"];
 
 /** One line of the list. */
 interface RunLine {
@@ -46,7 +50,7 @@ export const runsList = defineCommand({
 		const lines: RunLine[] = [];
 		for (const id of ids) lines.push(await readLine(out, id));
 		const paint = createPaint(wantsColour(host.stdout.isTTY, host.env));
-		output.result({ out, runs: lines }, () => renderTable(lines, out, paint));
+		output.result({ out, runs: lines }, () => renderRuns(lines, out, paint));
 	},
 });
 
@@ -96,7 +100,7 @@ async function trainingLine(
 	return { status, sites: 1, steps, numSteps, initialLoss, finalLoss, seconds };
 }
 
-function renderTable(lines: readonly RunLine[], out: string, paint: ReturnType<typeof createPaint>): string {
+function renderRuns(lines: readonly RunLine[], out: string, paint: ReturnType<typeof createPaint>): string {
 	if (lines.length === 0) return `no runs in ${out}; start one with \`zk0 simulate\``;
 	const rows = lines.map((line) => [
 		line.runId,
@@ -110,13 +114,5 @@ function renderTable(lines: readonly RunLine[], out: string, paint: ReturnType<t
 		formatChange(line.initialLoss, line.finalLoss),
 		formatDuration(line.seconds === null ? null : line.seconds * 1000),
 	]);
-	const header = ["run", "status", "rounds", "sites", "round 0", "last", "change", "time"];
-	const widths = header.map((name, column) => {
-		return Math.max(name.length, ...rows.map((row) => visibleWidth(row[column] ?? "")));
-	});
-	const render = (row: readonly string[]): string =>
-		row
-			.map((cell, column) => padVisible(cell, widths[column] ?? 0, column < 2 ? "left" : "right"))
-			.join("  ");
-	return [paint.dim(render(header)), ...rows.map(render)].join("\n");
+	return renderTable([...LEFT, ...RIGHT], rows, { paint, right: RIGHT });
 }

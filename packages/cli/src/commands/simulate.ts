@@ -3,7 +3,8 @@ import { relative, resolve } from "node:path";
 import { z } from "zod";
 import type { OptionTable } from "../arguments/option.ts";
 import { defineCommand } from "../command.ts";
-import { pickRunOptions, readConfigFile, resolveConfig } from "../config/resolve.ts";
+import { readConfigFile } from "../config/config-file.ts";
+import { pickRunOptions, resolveConfig } from "../config/resolve.ts";
 import { RUN_OPTIONS } from "../config/run-options.ts";
 import type { Host } from "../host.ts";
 import { createPaint, wantsColour } from "../progress/paint.ts";
@@ -17,7 +18,8 @@ const OPTIONS = {
 		schema: z.string().min(1),
 		value: "<file>",
 		summary:
-			"JSON file with any of the settings below, by name (--local-steps is localSteps); flags win over it",
+			"JSON file with any of the settings below, by name (--local-steps is localSteps); `zk0 help configuration`",
+		isSetting: true,
 	},
 	...RUN_OPTIONS,
 } satisfies OptionTable;
@@ -34,11 +36,14 @@ export const simulate = defineCommand({
 		"zk0 simulate --rounds 10 --strategy fedavg --seed 7",
 		"zk0 simulate --data kitchen=data/kitchen --data lab=sim:push-blue-left --json",
 	],
-	async run({ values, host, output }) {
+	async run({ values, flags, variables, host, output }) {
 		const startedMs = host.now();
 		const path = values.config === undefined ? undefined : resolve(host.cwd, values.config);
 		const fromFile = path === undefined ? {} : await readConfigFile(path, { signal: host.signal });
-		const finished = await startRun(resolveConfig(pickRunOptions(values), fromFile), { host, output });
+		const finished = await startRun(
+			resolveConfig(pickRunOptions(flags), fromFile, pickRunOptions(variables)),
+			{ host, output },
+		);
 		const seconds = (host.now() - startedMs) / 1000;
 		output.result(simulationResult(finished.summary, { ...finished, seconds }), () =>
 			renderFinished(finished, host),

@@ -3,8 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { CliError } from "../cli-error.ts";
+import { parseConfig, readConfigFile } from "./config-file.ts";
 import { PRESETS } from "./presets.ts";
-import { parseConfig, readConfigFile, resolveConfig } from "./resolve.ts";
+import { resolveConfig } from "./resolve.ts";
 import { RUN_OPTIONS } from "./run-options.ts";
 
 function failure(act: () => unknown): CliError {

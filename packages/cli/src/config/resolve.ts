@@ -1,73 +1,22 @@
-// One configuration from three sources: flags win over the file, the file over the preset. The result is complete,
+// One configuration from four sources: flags win over variables of the environment, those over the file, the file over
+// the preset. The result is complete,
 // remembers where each value came from, and is what a run writes to its config.json.
-import { readFile } from "node:fs/promises";
-import { z } from "zod";
-import type { OptionTable, OptionValues } from "../arguments/option.ts";
+import type { OptionValues } from "../arguments/option.ts";
 import { CliError } from "../cli-error.ts";
 import { parsePartition } from "../simulation/partition-scheme.ts";
-import { nearest } from "../suggest.ts";
 import { PRESETS, type PresetName, type RunConfig, type RunDefaults } from "./presets.ts";
 import { RUN_OPTIONS, type RunOptionName } from "./run-options.ts";
 
-type Given = OptionValues<typeof RUN_OPTIONS>;
+/** Settings that one source gives. */
+export type Given = OptionValues<typeof RUN_OPTIONS>;
 
 /** Where a value came from. */
-export type ConfigSource = "flag" | "file" | "preset";
+export type ConfigSource = "flag" | "variable" | "file" | "preset";
 
 /** A configuration and the source of each of its values. */
 export interface ResolvedConfig {
 	readonly config: RunConfig;
 	readonly sources: Readonly<Record<RunOptionName, ConfigSource>>;
-}
-
-/** The shape of zk0.json: the rows of the option table, each optional, nothing else. */
-const fileSchema = z.strictObject(
-	Object.fromEntries(
-		Object.entries<OptionTable[string]>(RUN_OPTIONS).map(([key, { schema }]) => [key, schema.optional()]),
-	),
-);
-
-/**
- * Reads a configuration file.
- * @throws CliError "bad-config" when it is not readable JSON or a value is out of range, "unknown-config-key" (with
- * the nearest known key) for a key that nothing would read.
- */
-export async function readConfigFile(path: string, options: { signal?: AbortSignal } = {}): Promise<Given> {
-	const text = await readFile(path, { encoding: "utf8", ...options }).catch((cause: unknown) => {
-		throw new CliError("bad-config", `cannot read configuration ${path}`, {
-			cure: "give --config the path of a JSON file",
-			cause,
-		});
-	});
-	let json: unknown;
-	try {
-		json = JSON.parse(text);
-	} catch (cause) {
-		throw new CliError("bad-config", `${path} is not JSON: ${cause instanceof Error ? cause.message : "?"}`, {
-			cause,
-		});
-	}
-	return parseConfig(json, path);
-}
-
-/** Checks the JSON of a configuration file; `where` names it in messages. */
-export function parseConfig(json: unknown, where: string): Given {
-	const checked = fileSchema.safeParse(json);
-	if (checked.success) return checked.data;
-	const [issue] = checked.error.issues;
-	const unknownKey = issue?.code === "unrecognized_keys" ? issue.keys[0] : undefined;
-	if (unknownKey !== undefined) {
-		const known = Object.keys(RUN_OPTIONS);
-		const suggestion = nearest(unknownKey, known);
-		const cure =
-			suggestion === undefined ? `the keys are: ${known.join(", ")}` : `did you mean "${suggestion}"?`;
-		throw new CliError("unknown-config-key", `${where}: unknown key "${unknownKey}"`, { cure });
-	}
-	const key = issue?.path.join(".") ?? "";
-	throw new CliError(
-		"bad-config",
-		`${where}: ${key === "" ? "" : `"${key}" `}${issue?.message ?? "not accepted"}`,
-	);
 }
 
 /** The settings of a run among the values of a command. */
@@ -79,17 +28,18 @@ export function pickRunOptions(values: Given): Given {
  * Combines the sources.
  * @throws CliError "bad-config" where values contradict each other.
  */
-export function resolveConfig(flags: Given, file: Given): ResolvedConfig {
-	const preset: PresetName = flags.preset ?? file.preset ?? "small";
+export function resolveConfig(flags: Given, file: Given, variables: Given = {}): ResolvedConfig {
+	const preset: PresetName = flags.preset ?? variables.preset ?? file.preset ?? "small";
 	const defaults: RunDefaults & { preset: PresetName } = { preset, ...PRESETS[preset] };
-	const merged = { ...defaults, ...file, ...flags };
+	const merged = { ...defaults, ...file, ...variables, ...flags };
 	const { init } = merged;
 	if (init === null) {
 		throw new CliError("bad-config", `the preset "${preset}" has no start of its own`, {
 			cure: "give --init <dir> with a SmolVLA checkpoint",
 		});
 	}
-	const sourceOf = (key: string): ConfigSource => (key in flags ? "flag" : key in file ? "file" : "preset");
+	const sourceOf = (key: string): ConfigSource =>
+		key in flags ? "flag" : key in variables ? "variable" : key in file ? "file" : "preset";
 	// Every row of the table is a key of `defaults`, so every key gets a source.
 	const sources = Object.fromEntries(Object.keys(RUN_OPTIONS).map((key) => [key, sourceOf(key)])) as Record<
 		RunOptionName,

@@ -63,8 +63,17 @@ const heldOut = z
 		return z.NEVER;
 	});
 
+/** Marks every row as one that the environment may give. */
+function settings<O extends OptionTable>(
+	table: O,
+): { readonly [Key in keyof O]: O[Key] & { readonly isSetting: true } } {
+	const rows = Object.entries(table).map(([key, row]) => [key, { ...row, isSetting: true }]);
+	// The same keys and rows, each with the mark.
+	return Object.fromEntries(rows) as { readonly [Key in keyof O]: O[Key] & { readonly isSetting: true } };
+}
+
 /** The settings of a federated run. */
-export const RUN_OPTIONS = {
+export const RUN_OPTIONS = settings({
 	preset: {
 		kind: "text",
 		schema: z.enum(["tiny", "small", "full"]),
@@ -327,7 +336,7 @@ export const RUN_OPTIONS = {
 		value: "<dir>",
 		summary: "directory that holds the runs, one folder each",
 	},
-} satisfies OptionTable;
+});
 
 /** The rows' names. */
 export type RunOptionName = keyof typeof RUN_OPTIONS;

@@ -25,7 +25,7 @@ export const runRecordSchema = z.strictObject({
 	/** Settings, as `zk0 simulate` resolved them; keys that were left open are null. */
 	config: z.record(z.string(), z.json()),
 	/** flag, file or preset for each setting. */
-	sources: z.record(z.string(), z.enum(["flag", "file", "preset"])),
+	sources: z.record(z.string(), z.enum(["flag", "variable", "file", "preset"])),
 	sites: z.array(site),
 	/** One site's training without a federation (`zk0 train`); absent for a federated run. */
 	training: z
