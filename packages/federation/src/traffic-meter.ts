@@ -16,13 +16,14 @@ export function createTrafficMeter(): TrafficMeter {
 	return {
 		counted: (route) => ({
 			open: async (info) => {
-				const handle: BodyHandler = await route.open(info);
-				return async (request, signal) => {
-					const answer = await handle(request, signal);
+				const admitted = await route.open(info);
+				const handle: BodyHandler = async (request, signal) => {
+					const answer = await admitted.handle(request, signal);
 					const { bytesUp, bytesDown } = total;
 					total = { bytesUp: bytesUp + request.length, bytesDown: bytesDown + answer.length };
 					return answer;
 				};
+				return { ...admitted, handle };
 			},
 		}),
 		read: () => total,

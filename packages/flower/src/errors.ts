@@ -20,11 +20,38 @@ export type FlowerErrorCode =
 	| "data-loss"
 	| "unauthenticated";
 
+/** Why a caller was turned away. Only for the side that did it, where it decides what the audit says. */
+export type RefusalReason =
+	| "unsigned"
+	| "bad-signature"
+	| "expired"
+	| "unknown-key"
+	| "other-node"
+	| "revoked"
+	| "bad-invitation"
+	| "name-taken"
+	| "over-limit";
+
+/** Why a server could not be trusted or spoken to, on the side that called it. */
+export type ConnectionProblem =
+	| "unreachable"
+	| "certificate-expired"
+	| "wrong-authority"
+	| "wrong-name"
+	| "plaintext-port"
+	| "tls-port";
+
 /** Ids that say what an error is about. */
 export interface FlowerErrorDetails extends ErrorOptions {
 	readonly objectId?: string | undefined;
 	/** RPC path, e.g. `/flwr.proto.Fleet/PullMessages`. */
 	readonly method?: string | undefined;
+	/** When the same call may succeed; travels as gRPC's `grpc-retry-pushback-ms`. */
+	readonly retryAfterMs?: number | undefined;
+	/** Never travels. */
+	readonly reason?: RefusalReason | undefined;
+	/** Never travels. */
+	readonly problem?: ConnectionProblem | undefined;
 }
 
 /**
@@ -38,12 +65,19 @@ export class FlowerError extends Error {
 	readonly code: FlowerErrorCode;
 	readonly objectId: string | undefined;
 	readonly method: string | undefined;
+	/** When the same call may succeed; undefined: the peer does not say. */
+	readonly retryAfterMs: number | undefined;
+	readonly reason: RefusalReason | undefined;
+	readonly problem: ConnectionProblem | undefined;
 
 	constructor(code: FlowerErrorCode, message: string, details: FlowerErrorDetails = {}) {
 		super(message, details);
 		this.code = code;
 		this.objectId = details.objectId;
 		this.method = details.method;
+		this.retryAfterMs = details.retryAfterMs;
+		this.reason = details.reason;
+		this.problem = details.problem;
 	}
 }
 

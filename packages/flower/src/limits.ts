@@ -49,3 +49,15 @@ export const MAX_BUNDLE_BYTES: number = 10 * 1024 * 1024;
 export const MAX_UNPACKED_BUNDLE_BYTES: number = 50 * 1024 * 1024;
 /** See MAX_UNPACKED_BUNDLE_BYTES. */
 export const MAX_BUNDLE_FILES = 10_000;
+
+/**
+ * Bound on the request that announces a reply: 70 bytes for each object of its tree, so some 30,000 objects; a model
+ * of 500 tensors and 2 GB has 1,500.
+ */
+export const MAX_ANNOUNCEMENT_BYTES: number = 2 * 1024 * 1024;
+
+/** Bound on every other request: a key, a node's details (64 KiB), a hundred ids. */
+export const MAX_SMALL_REQUEST_BYTES: number = 128 * 1024;
+
+/** Bound on the messages inside one request: an empty one costs 2 bytes on the wire and a hundred in memory. */
+export const MAX_PROTOBUF_MESSAGES = 65_536;

@@ -3,7 +3,7 @@ import { type Deadline, startDeadline } from "./deadline.ts";
 import { FlowerError, toFlowerError } from "./errors.ts";
 import { MAX_RPC_MESSAGE_BYTES } from "./limits.ts";
 import { decodeProtobuf, encodeProtobuf } from "./protobuf.ts";
-import { findRoute, type Routes } from "./service.ts";
+import { checkBodySize, findRoute, type Routes } from "./service.ts";
 import { type CallOptions, methodPath, type Traffic, type Transport } from "./transport.ts";
 
 /** Settings of a memory transport. */
@@ -27,11 +27,11 @@ export function memoryTransport(routes: Routes, options: MemoryTransportOptions 
 		calls.add(deadline);
 		const serve = async (): Promise<Uint8Array> => {
 			const headers = callOptions.headers ?? new Map();
-			const handle = await findRoute(routes, path).open({ method: path, headers, peer });
+			const admitted = await findRoute(routes, path).open({ method: path, headers, peer });
 			deadline.signal.throwIfAborted();
-			checkSize(body, maxMessageBytes, path);
-			const answer = await handle(body, deadline.signal);
-			checkSize(answer, maxMessageBytes, path);
+			checkBodySize(body.length, maxMessageBytes, path);
+			const answer = await admitted.handle(body, deadline.signal);
+			checkBodySize(answer.length, maxMessageBytes, path);
 			return answer;
 		};
 		try {
@@ -49,10 +49,11 @@ export function memoryTransport(routes: Routes, options: MemoryTransportOptions 
 				onTraffic?.({ method: path, requestBytes: body.length, responseBytes: answer.length });
 				return decodeProtobuf(method.output, answer);
 			} catch (caught) {
-				const { code, message, cause } = toFlowerError(caught, path);
+				const { code, message, cause, retryAfterMs } = toFlowerError(caught, path);
 				// A network carries the code and the text, so this transport carries no more.
 				throw new FlowerError(code, message, {
 					method: path,
+					retryAfterMs,
 					cause: code === "cancelled" ? cause : undefined,
 				});
 			}
@@ -62,17 +63,6 @@ export function memoryTransport(routes: Routes, options: MemoryTransportOptions 
 			for (const deadline of calls) deadline.abort(closedError());
 		},
 	};
-}
-
-function checkSize(bytes: Uint8Array, maxBytes: number, method: string): void {
-	if (bytes.length > maxBytes)
-		throw new FlowerError(
-			"resource-exhausted",
-			`A message of ${bytes.length} bytes; at most ${maxBytes} pass.`,
-			{
-				method,
-			},
-		);
 }
 
 function closedError(method?: string): FlowerError {

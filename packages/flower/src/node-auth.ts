@@ -86,6 +86,13 @@ export function signCall(identity: NodeIdentity, nowMs: number): CallHeaders {
 	]);
 }
 
+/** The public key (PEM) that a call's headers name, whoever made it. */
+export function claimedKey(headers: CallHeaders): string | undefined {
+	const publicKey = headers.get(PUBLIC_KEY_HEADER);
+	if (!(publicKey instanceof Uint8Array) || publicKey.length > MAX_PUBLIC_KEY_BYTES) return undefined;
+	return Buffer.from(publicKey).toString("latin1");
+}
+
 /**
  * `signCall` that signs again only after SIGNATURE_REUSE_MS: a signature proves the key, not the call, and one on P-384
  * takes longer than a small call otherwise.
@@ -117,12 +124,14 @@ export function verifyCall(
 		typeof timestamp !== "string" ||
 		!(signature instanceof Uint8Array)
 	)
-		throw new FlowerError("unauthenticated", "Missing authentication metadata");
+		throw new FlowerError("unauthenticated", "Missing authentication metadata", {
+			reason: "unsigned",
+		});
 	const ageMs = nowMs - parseTimestamp(timestamp);
 	if (!(ageMs > -MAX_AHEAD_MS && ageMs < MAX_AGE_MS))
-		throw new FlowerError("unauthenticated", "Invalid timestamp");
+		throw new FlowerError("unauthenticated", "Invalid timestamp", { reason: "expired" });
 	if (!isProof(publicKey, timestamp, signature))
-		throw new FlowerError("unauthenticated", "Invalid signature");
+		throw new FlowerError("unauthenticated", "Invalid signature", { reason: "bad-signature" });
 	return Buffer.from(publicKey).toString("latin1");
 }
 

@@ -14,6 +14,7 @@ import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import { allocateBytes } from "./chunk-source.ts";
 import { FlowerError } from "./errors.ts";
 import { MAX_PROTOBUF_DEPTH } from "./limits.ts";
+import { checkMessageCount } from "./protobuf-count.ts";
 
 /** Contents from this size on skip the encoder, which would clear and copy them once more. */
 const MIN_APPENDED_BYTES = 65_536;
@@ -39,12 +40,14 @@ export function encodeProtobuf<S extends DescMessage>(
 
 /**
  * The message in `bytes`; bytes fields are views of it. Unknown fields are dropped.
- * @throws FlowerError invalid-argument when the bytes are not that message.
+ * @throws FlowerError invalid-argument when the bytes are not that message, resource-exhausted for too many parts.
  */
 export function decodeProtobuf<S extends DescMessage>(schema: S, bytes: Uint8Array): MessageShape<S> {
 	try {
+		checkMessageCount(schema, bytes);
 		return fromBinary(schema, bytes, { readUnknownFields: false, recursionLimit: MAX_PROTOBUF_DEPTH });
 	} catch (cause) {
+		if (cause instanceof FlowerError) throw cause;
 		throw new FlowerError("invalid-argument", `${bytes.length} bytes are not a valid ${schema.typeName}.`, {
 			cause,
 		});

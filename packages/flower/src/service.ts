@@ -9,6 +9,8 @@ import type {
 	MessageShape,
 } from "@bufbuild/protobuf";
 import { FlowerError, toFlowerError } from "./errors.ts";
+import { MAX_RPC_MESSAGE_BYTES } from "./limits.ts";
+import { addressOf } from "./peer-address.ts";
 import { decodeProtobuf, encodeProtobuf } from "./protobuf.ts";
 import { type CallHeaders, methodPath } from "./transport.ts";
 
@@ -41,10 +43,23 @@ type MethodHandler<M extends DescMethod, C> =
 /** Handles the body of an admitted call. */
 export type BodyHandler = (request: Uint8Array, signal: AbortSignal) => Promise<Uint8Array>;
 
+/** A call whose headers were accepted. */
+export interface AdmittedCall {
+	/** Whom the call counts against: what one account may hold and do at once is bounded. */
+	readonly account: string;
+	/** False for a caller that nobody vouches for yet; it gets less room and less time. */
+	readonly isTrusted: boolean;
+	/** Largest body that is taken. */
+	readonly maxRequestBytes: number;
+	/** Size that the answer can have, where it is not small. */
+	readonly answerBytes: number;
+	readonly handle: BodyHandler;
+}
+
 /** One method: first the headers, so that strangers are turned away before their body is held in memory. */
 export interface Route {
 	/** @throws FlowerError when the call is not admitted. */
-	open(info: CallInfo): Promise<BodyHandler>;
+	open(info: CallInfo): Promise<AdmittedCall>;
 }
 
 /** Routes by method path. */
@@ -56,6 +71,10 @@ export interface ServiceOptions<C> {
 	readonly admit: (info: CallInfo) => Promise<C> | C;
 	/** Checks what a request claims against its caller. @throws FlowerError to refuse */
 	readonly check?: (request: object, caller: C) => void;
+	/** How a call of this method is bounded; absent: trusted, MAX_RPC_MESSAGE_BYTES, counted by address. */
+	readonly bounds?: (caller: C, info: CallInfo) => Omit<AdmittedCall, "handle">;
+	/** Is told of every call that ends with a FlowerError. */
+	readonly onRefused?: (error: FlowerError, info: CallInfo) => void;
 	/** Is told of every error that is not a FlowerError: a fault of this side, whose text callers never see. */
 	readonly onFault: (cause: unknown, info: CallInfo) => void;
 }
@@ -86,12 +105,30 @@ export function findRoute(routes: Routes, method: string): Route {
 	throw new FlowerError("unimplemented", `${method} is not served here.`, { method });
 }
 
+/** @throws FlowerError resource-exhausted for a body of more than `maxBytes` */
+export function checkBodySize(numBytes: number, maxBytes: number, method: string): void {
+	if (numBytes > maxBytes)
+		throw new FlowerError("resource-exhausted", `A message of ${numBytes} bytes; at most ${maxBytes} pass.`, {
+			method,
+		});
+}
+
+function defaultBounds({ peer }: CallInfo): Omit<AdmittedCall, "handle"> {
+	return {
+		account: addressOf(peer),
+		isTrusted: true,
+		maxRequestBytes: MAX_RPC_MESSAGE_BYTES,
+		answerBytes: 0,
+	};
+}
+
 function unaryRoute<C>(method: DescMethod, handler: AnyHandler<C>, options: ServiceOptions<C>): Route {
 	const guard = async <T>(info: CallInfo, work: () => Promise<T>): Promise<T> => {
 		try {
 			return await work();
 		} catch (caught) {
-			if (!(caught instanceof FlowerError)) options.onFault(caught, info);
+			if (caught instanceof FlowerError) options.onRefused?.(caught, info);
+			else options.onFault(caught, info);
 			throw toFlowerError(caught, info.method);
 		}
 	};
@@ -99,13 +136,16 @@ function unaryRoute<C>(method: DescMethod, handler: AnyHandler<C>, options: Serv
 		open: (info) =>
 			guard(info, async () => {
 				const caller = await options.admit(info);
-				return (bytes, signal) =>
+				const bounds = options.bounds?.(caller, info) ?? defaultBounds(info);
+				const handle: BodyHandler = (bytes, signal) =>
 					guard(info, async () => {
+						checkBodySize(bytes.length, bounds.maxRequestBytes, info.method);
 						const request = decodeProtobuf(method.input, bytes);
 						options.check?.(request, caller);
 						const response = await handler(request, { ...info, caller, signal });
 						return encodeProtobuf(method.output, response);
 					});
+				return { ...bounds, handle };
 			}),
 	};
 }

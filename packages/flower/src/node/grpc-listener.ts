@@ -1,8 +1,15 @@
-// Accepts connections, with TLS 1.3 unless on loopback, bounded in number and in handshake time.
+// Accepts connections, with TLS 1.3 unless on loopback, bounded in number and in time.
 import { createServer as createTcpServer, type Socket, type Server as TcpServer } from "node:net";
 import { createServer as createTlsServer, type Server as TlsServer } from "node:tls";
 import { FlowerError } from "../errors.ts";
 import { checkPlaintextHost, TLS_MIN_VERSION } from "./connection.ts";
+import {
+	type Connection,
+	type ConnectionLimits,
+	type ConnectionTable,
+	createConnectionTable,
+	peerOf,
+} from "./connection-table.ts";
 
 /** A server's certificate and key. */
 export interface ServerCertificate {
@@ -13,15 +20,13 @@ export interface ServerCertificate {
 }
 
 /** Where and how to listen. */
-export interface ListenOptions {
+export interface ListenOptions extends Partial<ConnectionLimits> {
 	/** Address to bind, e.g. `127.0.0.1` or `::`. */
 	readonly host: string;
 	/** 0 lets the system choose. */
 	readonly port: number;
 	/** "plaintext" is for loopback addresses only. */
 	readonly security: ServerCertificate | "plaintext";
-	/** Connections beyond this number are closed at once. @default 4096 */
-	readonly maxConnections?: number;
 	/** Connections that have not finished their handshake by then are closed. @default 10000 */
 	readonly handshakeTimeoutMs?: number;
 	/** Is told of every connection that failed before it carried a call. */
@@ -38,19 +43,47 @@ export interface Listener extends AsyncDisposable {
 }
 
 /**
+ * A thousand sites behind one address can connect at once, and again while the server still counts their old
+ * connections; a stranger has that much from each address, for 15 seconds a connection.
+ */
+const DEFAULT_LIMITS: ConnectionLimits = {
+	maxConnections: 4096,
+	maxConnectionsPerAddress: 2048,
+	newConnectionsPerAddress: { burst: 2048, perSecond: 50 },
+	admissionTimeoutMs: 15_000,
+};
+
+/**
  * Listens, and gives every connection that is ready for HTTP/2 to `onConnection`.
  * @throws TypeError for plaintext beyond loopback, FlowerError unavailable when the port cannot be bound.
  */
 export async function listen(
 	options: ListenOptions,
-	onConnection: (socket: Socket) => void,
-): Promise<Listener> {
-	const { host, port, security, maxConnections = 4096, handshakeTimeoutMs = 10_000, onRefused } = options;
+	onConnection: (socket: Socket, connection: Connection) => void,
+): Promise<{ readonly listener: Listener; readonly connections: ConnectionTable }> {
+	const { host, port, security, handshakeTimeoutMs = 10_000, onRefused } = options;
 	if (security === "plaintext") checkPlaintextHost(host);
-	const sockets = new Set<Socket>();
+	const limits: ConnectionLimits = { ...DEFAULT_LIMITS, ...options };
+	const connections = createConnectionTable(limits);
+	const enter = (socket: Socket): void => {
+		const peer = peerOf(socket);
+		const entered = connections.enter(socket);
+		if (typeof entered === "string") onRefused?.(refused(entered), peer);
+	};
+	const ready = (socket: Socket): void => {
+		const connection = connections.find(peerOf(socket));
+		if (connection === undefined) socket.destroy();
+		else onConnection(socket, connection);
+	};
 	let server: TcpServer | TlsServer;
 	if (security === "plaintext") {
-		server = createTcpServer({ noDelay: true }, onConnection);
+		server = createTcpServer({ noDelay: true });
+		server.on("connection", (socket: Socket) => {
+			// Errors end in `close`, which is what is acted on.
+			socket.on("error", () => undefined);
+			enter(socket);
+			ready(socket);
+		});
 	} else {
 		const tls = createTlsServer({
 			...secureContext(security),
@@ -58,23 +91,19 @@ export async function listen(
 			handshakeTimeout: handshakeTimeoutMs,
 			noDelay: true,
 		});
-		tls.on("secureConnection", onConnection);
+		tls.prependListener("connection", enter);
+		tls.on("secureConnection", ready);
 		tls.on("tlsClientError", (cause, socket) => {
 			onRefused?.(cause, peerOf(socket));
 			socket.destroy();
 		});
 		server = tls;
 	}
-	server.maxConnections = maxConnections;
-	server.on("connection", (socket: Socket) => {
-		sockets.add(socket);
-		socket.once("close", () => sockets.delete(socket));
-	});
 	const boundPort = await bind(server, host, port);
-	return {
+	const listener: Listener = {
 		port: boundPort,
 		get numConnections() {
-			return sockets.size;
+			return connections.size;
 		},
 		replaceCertificate: (certificate) => {
 			if (!("setSecureContext" in server))
@@ -83,15 +112,15 @@ export async function listen(
 		},
 		[Symbol.asyncDispose]: async () => {
 			const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-			for (const socket of sockets) socket.destroy();
+			connections.clear();
 			await closed;
 		},
 	};
+	return { listener, connections };
 }
 
-/** `address:port` of the other side, for people. */
-export function peerOf(socket: Socket): string {
-	return `${socket.remoteAddress ?? "unknown"}:${socket.remotePort ?? 0}`;
+function refused(why: string): FlowerError {
+	return new FlowerError("resource-exhausted", why, { reason: "over-limit" });
 }
 
 function secureContext({ certificateChain, privateKey }: ServerCertificate) {

@@ -1,6 +1,9 @@
 // The one table between error codes and gRPC status numbers.
-import { Metadata, type ServiceError, type StatusObject, status } from "@grpc/grpc-js";
+import { type ServiceError, status } from "@grpc/grpc-js";
 import { FlowerError, type FlowerErrorCode } from "../errors.ts";
+
+/** The standard trailer by which a server says when to try again. */
+export const PUSHBACK_TRAILER = "grpc-retry-pushback-ms";
 
 const STATUS_OF_CODE: Readonly<Record<FlowerErrorCode, status>> = {
 	cancelled: status.CANCELLED,
@@ -34,12 +37,17 @@ export function codeOfStatus(number: number): FlowerErrorCode {
 	return CODE_OF_STATUS.get(number) ?? "unknown";
 }
 
-/** The error of a failed call, on the side that made it. */
-export function fromServiceError(error: ServiceError, method: string): FlowerError {
-	return new FlowerError(codeOfStatus(error.code), error.details, { method, cause: error });
+/** The gRPC status number of a code. */
+export function statusOfCode(code: FlowerErrorCode): number {
+	return STATUS_OF_CODE[code];
 }
 
-/** The status that carries an error to the side that made the call. */
-export function toStatus(error: FlowerError): StatusObject {
-	return { code: STATUS_OF_CODE[error.code], details: error.message, metadata: new Metadata() };
+/** The error of a failed call, on the side that made it. */
+export function fromServiceError(error: ServiceError, method: string): FlowerError {
+	const pushback = Number(error.metadata?.get(PUSHBACK_TRAILER)[0] ?? Number.NaN);
+	return new FlowerError(codeOfStatus(error.code), error.details, {
+		method,
+		cause: error,
+		retryAfterMs: Number.isFinite(pushback) && pushback >= 0 ? pushback : undefined,
+	});
 }
