@@ -1,5 +1,6 @@
 // Flower's Fleet API over the parts of a server: who may, who is online, which runs are open.
 import type { FleetHandlers } from "@zk0/flower";
+import type { Offence } from "./audit.ts";
 import { appCalls } from "./flower-nodes.ts";
 import type { HeldPulls } from "./held-pulls.ts";
 import type { Members } from "./members.ts";
@@ -17,6 +18,8 @@ export interface FleetParts {
 	readonly standing: Standing;
 	/** Whether Flower's nodes, which cannot sign, are let in. */
 	readonly allowsFlowerNodes: boolean;
+	/** Is told of members' replies that were refused for who sent what when. */
+	readonly onOffence: (offence: Offence) => void;
 	/** Takes a site online and tells the runs. */
 	readonly arrive: (site: string, arrival: Arrival) => void;
 	/** Takes a site offline and tells the runs. */

@@ -2,6 +2,8 @@
 
 // For other packages: the parts a run is made of.
 export { type AggregateOptions, aggregateFiles, type UpdateFile } from "./aggregate.ts";
+export type { Offence, OffenceKind } from "./audit.ts";
+export { type CallLimits, DEFAULT_CALL_LIMITS } from "./call-guard.ts";
 export { type ClientEvent, type ClientOptions, runClient } from "./client.ts";
 // For users: a site's work, ways of federating, a run.
 export type {
@@ -25,7 +27,8 @@ export type { RunApp } from "./flower-nodes.ts";
 export type { Grid, OnlineSite, Outcome, PendingOutcome, SiteTask, TaskRef, Traffic } from "./grid.ts";
 export { type HashLog, type LogContent, type LogKind, openHashLog } from "./hash-log.ts";
 export { canonicalJson, type JsonValue } from "./json.ts";
-export { type MemberEvent, type MemberLog, openMemberLog, readMembers } from "./member-log.ts";
+export type { MemberEvent } from "./member-events.ts";
+export { type MemberLog, openMemberLog, readMembers } from "./member-log.ts";
 export { type Member, type Members, newMember, openMembers, type Registration } from "./members.ts";
 export { keyFingerprint, nodeIdOf } from "./node-id.ts";
 export { type ObjectStore, type ObjectUpload, openObjectStore, type StoredObject } from "./object-store.ts";

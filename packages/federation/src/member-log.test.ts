@@ -2,6 +2,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createNodeIdentity } from "@zk0/flower";
 import { expect, test } from "vitest";
+import type { Offence } from "./audit.ts";
 import { type ManualClock, manualClock } from "./clock.ts";
 import { type MemberLog, openMemberLog } from "./member-log.ts";
 import { temporaryDir } from "./testing/toy-app.ts";
@@ -65,17 +66,48 @@ test("an invitation admits one key, in time, under its name", async () => {
 	await expect(ask(members, "ann")).rejects.toMatchObject({ code: "already-exists" });
 	const text = await readFile(harness.path, "utf8");
 	expect(text).not.toContain(SECRET);
-	expect(members.events.filter(({ kind }) => kind === "registration.refused")).toHaveLength(5);
+});
+
+const guess = (address: string, why: Offence["why"] = "bad-invitation"): Offence => ({
+	why,
+	site: null,
+	key: "0123456789abcdef",
+	address,
+	detail: "the invitation is not known\u001b[2J",
+});
+
+test("who is turned away is in the log; repeated offences are counted and summed up", async () => {
+	await using harness = await open();
+	const { members, clock } = harness;
+	for (let index = 0; index < 1000; index++) await members.audit(guess("192.0.2.1"));
+	await members.audit(guess("192.0.2.2"));
+	expect(members.events.map((event) => ("address" in event ? event.address : ""))).toEqual([
+		"192.0.2.1",
+		"192.0.2.2",
+	]);
+	expect(members.events[0]).toMatchObject({
+		why: "bad-invitation",
+		detail: "the invitation is not known?[2J",
+	});
+	clock.advance(3_700_000);
+	await members.audit(guess("192.0.2.1"));
+	expect(members.events.slice(2)).toMatchObject([
+		{ kind: "calls.refused", why: "bad-invitation", count: 999, from: ["192.0.2.1"] },
+		{ kind: "call.refused", address: "192.0.2.1" },
+	]);
+	await members.audit(guess("192.0.2.1"));
+	await members.summarise();
+	expect(members.events.at(-1)).toMatchObject({ kind: "calls.refused", count: 1 });
 });
 
 test("strangers cannot fill the log, and a changed log is noticed", async () => {
 	await using harness = await open();
 	const { members, clock, path } = harness;
-	for (let index = 0; index < 30; index++)
-		await expect(ask(members, "../up")).rejects.toMatchObject({ code: "invalid-argument" });
-	expect(members.events).toHaveLength(20);
+	for (let index = 0; index < 500; index++) await members.audit(guess(`192.0.${index}`, "unknown-key"));
+	expect(members.events).toHaveLength(100);
 	await members[Symbol.asyncDispose]();
+	expect(members.events.at(-1)).toMatchObject({ kind: "calls.refused", count: 400 });
 	const text = await readFile(path, "utf8");
-	await writeFile(path, text.replace("../up", "../uq"));
+	await writeFile(path, text.replace("192.0.7", "192.0.8"));
 	await expect(openMemberLog(path, clock)).rejects.toMatchObject({ code: "log-tampered" });
 });

@@ -2,64 +2,14 @@
 // same hash-chained form as a run's events. The log is the registry: opening it replays it, and it is the audit, too.
 import { createHash, timingSafeEqual } from "node:crypto";
 import { FlowerError } from "@zk0/flower";
-import { z } from "zod";
+import { type AuditTrail, createAuditTrail, type Offence } from "./audit.ts";
 import type { Clock } from "./clock.ts";
 import { FederationError } from "./errors.ts";
-import { type HashLog, type LogKind, openHashLog, verifyHashLog } from "./hash-log.ts";
+import { type HashLog, openHashLog, verifyHashLog } from "./hash-log.ts";
+import { MEMBER_LOG, type MemberEvent, replayMembers } from "./member-events.ts";
 import { type Member, type Members, newMember, type Registration } from "./members.ts";
-import { keyFingerprint, nodeIdOf } from "./node-id.ts";
 import { isSiteName } from "./protocol.ts";
 
-const at = z.iso.datetime();
-const site = z.string();
-const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
-
-const memberEventSchema = z.discriminatedUnion("kind", [
-	/** Only the hash of the secret is kept: who reads the log cannot join with it. */
-	z.object({
-		kind: z.literal("invitation.made"),
-		at,
-		secretSha256: sha256,
-		site: site.nullable(),
-		expiresAt: at,
-	}),
-	z.object({
-		kind: z.literal("member.registered"),
-		at,
-		site,
-		publicKeyPem: z.string(),
-		state: z.enum(["pending", "approved"]),
-		/** Hash of the invitation's secret; null: it came without one. */
-		invitation: sha256.nullable(),
-		peer: z.string(),
-	}),
-	/** The operator bound the key of a Flower node, whose replies will not be signed. */
-	z.object({
-		kind: z.literal("member.added"),
-		at,
-		site,
-		publicKeyPem: z.string(),
-		signs: z.literal(false),
-	}),
-	z.object({ kind: z.literal("member.approved"), at, site }),
-	z.object({ kind: z.literal("member.revoked"), at, site }),
-	z.object({
-		kind: z.literal("registration.refused"),
-		at,
-		site,
-		key: z.string(),
-		peer: z.string(),
-		reason: z.string(),
-	}),
-]);
-
-/** What happened to the membership. */
-export type MemberEvent = z.infer<typeof memberEventSchema>;
-
-const MEMBER_LOG: LogKind<MemberEvent> = { schema: memberEventSchema, isKept: () => true };
-
-/** Refusals written per minute: a stranger who tries for ever must not fill the disk. */
-const MAX_REFUSALS_PER_MINUTE = 20;
 /** Members that wait for approval: strangers cannot grow the log beyond. */
 const MAX_PENDING = 100;
 
@@ -78,6 +28,10 @@ export interface MemberLog extends Members, AsyncDisposable {
 	approve(site: string): Promise<void>;
 	/** Shuts a key out for good; its name stays taken. @throws FederationError unknown-member */
 	revoke(site: string): Promise<void>;
+	/** Notes that somebody was turned away; repeated offences are counted. */
+	audit(offence: Offence): Promise<void>;
+	/** Writes what was counted so far. */
+	summarise(): Promise<void>;
 	readonly events: readonly MemberEvent[];
 	/** Hash of the last line. */
 	readonly head: string;
@@ -108,13 +62,15 @@ class LoggedMembers implements MemberLog {
 	readonly #members = new Map<string, Member>();
 	readonly #bySite = new Map<string, Member>();
 	readonly #invitations = new Map<string, Invitation>();
-	#refusals = { sinceMs: 0, count: 0 };
+	readonly #audit: AuditTrail;
+	#isClosed = false;
 	/** Changes one after another, each on the state that the one before left. */
 	#tail: Promise<unknown> = Promise.resolve();
 
 	constructor(log: HashLog<MemberEvent>, clock: Clock) {
 		this.#log = log;
 		this.#clock = clock;
+		this.#audit = createAuditTrail((event) => this.#log.append([event]), clock);
 		for (const event of log.events) this.#apply(event);
 		for (const member of replayMembers(log.events)) this.#set(member);
 	}
@@ -143,12 +99,7 @@ class LoggedMembers implements MemberLog {
 		return this.#inOrder(async () => {
 			const known = this.#members.get(registration.publicKeyPem);
 			if (known !== undefined) return known;
-			try {
-				return await this.#admit(registration);
-			} catch (caught) {
-				if (caught instanceof FlowerError) await this.#refuse(registration, caught.message);
-				throw caught;
-			}
+			return await this.#admit(registration);
 		});
 	}
 
@@ -181,8 +132,18 @@ class LoggedMembers implements MemberLog {
 		return this.#change(name, "member.revoked");
 	}
 
+	audit(offence: Offence): Promise<void> {
+		return this.#inOrder(() => this.#audit.note(offence));
+	}
+
+	summarise(): Promise<void> {
+		return this.#inOrder(() => this.#audit.summarise());
+	}
+
 	async [Symbol.asyncDispose](): Promise<void> {
 		await this.#tail;
+		if (!this.#isClosed) await this.#audit.summarise();
+		this.#isClosed = true;
 		await this.#log[Symbol.asyncDispose]();
 	}
 
@@ -193,10 +154,13 @@ class LoggedMembers implements MemberLog {
 			throw new FlowerError(
 				"permission-denied",
 				`the invitation is for ${invitation.site}, not for ${wanted}`,
+				{ reason: "bad-invitation" },
 			);
 		const pending = this.list().filter(({ state }) => state === "pending");
 		if (invitation === undefined && pending.length >= MAX_PENDING)
-			throw new FlowerError("resource-exhausted", "too many sites wait for approval; ask for an invitation");
+			throw new FlowerError("resource-exhausted", "too many sites wait for approval; ask for an invitation", {
+				reason: "over-limit",
+			});
 		const state = invitation === undefined ? "pending" : "approved";
 		const name = invitation?.site ?? wanted;
 		const member = newMember({ publicKeyPem, site: name, state, signs: true }, [...this.#bySite.values()]);
@@ -228,6 +192,7 @@ class LoggedMembers implements MemberLog {
 		throw new FlowerError(
 			"unauthenticated",
 			`the invitation ${problem ?? ""}; ask the operator for a new one`,
+			{ reason: "bad-invitation" },
 		);
 	}
 
@@ -243,20 +208,10 @@ class LoggedMembers implements MemberLog {
 		});
 	}
 
-	async #refuse({ site: wanted, publicKeyPem, peer }: Registration, reason: string): Promise<void> {
-		const nowMs = this.#clock.now();
-		if (nowMs - this.#refusals.sinceMs > 60_000) this.#refusals = { sinceMs: nowMs, count: 0 };
-		this.#refusals.count++;
-		if (this.#refusals.count > MAX_REFUSALS_PER_MINUTE) return;
-		const key = keyFingerprint(publicKeyPem);
-		const shortened = wanted.slice(0, 80);
-		await this.#record({ kind: "registration.refused", at: this.#now(), site: shortened, key, peer, reason });
-	}
-
 	async #record(event: MemberEvent): Promise<void> {
 		await this.#log.append([event]);
 		this.#apply(event);
-		if (event.kind === "invitation.made" || event.kind === "registration.refused") return;
+		if (!("site" in event) || event.kind === "invitation.made") return;
 		const related = this.#log.events.filter((other) => "site" in other && other.site === event.site);
 		for (const member of replayMembers(related)) this.#set(member);
 	}
@@ -286,25 +241,6 @@ class LoggedMembers implements MemberLog {
 		this.#tail = done.catch(() => undefined);
 		return done;
 	}
-}
-
-function replayMembers(events: readonly MemberEvent[]): Member[] {
-	const members = new Map<string, Member>();
-	for (const event of events) {
-		if (event.kind === "member.registered") {
-			const { site: name, publicKeyPem, state } = event;
-			members.set(name, { site: name, publicKeyPem, nodeId: nodeIdOf(publicKeyPem), state, signs: true });
-		} else if (event.kind === "member.added") {
-			const { site: name, publicKeyPem, signs } = event;
-			const nodeId = nodeIdOf(publicKeyPem);
-			members.set(name, { site: name, publicKeyPem, nodeId, state: "approved", signs });
-		} else if (event.kind === "member.approved" || event.kind === "member.revoked") {
-			const member = members.get(event.site);
-			const state = event.kind === "member.approved" ? "approved" : "revoked";
-			if (member !== undefined) members.set(event.site, { ...member, state });
-		}
-	}
-	return [...members.values()].sort((a, b) => (a.site < b.site ? -1 : 1));
 }
 
 function hashOf(secret: string): string {

@@ -63,8 +63,11 @@ export function newMember(wanted: Omit<Member, "nodeId">, others: readonly Membe
 		throw new FlowerError(
 			"invalid-argument",
 			`"${site.slice(0, 80)}" is no site name: 1-63 letters, digits, '.', '_' or '-'`,
+			{ reason: "bad-name" },
 		);
 	if (others.some((other) => other.site === site))
-		throw new FlowerError("already-exists", `${site} is bound to another key; choose another name`);
+		throw new FlowerError("already-exists", `${site} is bound to another key; choose another name`, {
+			reason: "name-taken",
+		});
 	return { ...wanted, nodeId: nodeIdOf(publicKeyPem) };
 }

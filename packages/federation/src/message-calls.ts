@@ -1,6 +1,8 @@
 // The calls of the Fleet API that move messages and their objects.
-import { type FleetHandlers, FlowerError, parseObjectId } from "@zk0/flower";
+import { type FleetHandlers, FlowerError, parseObjectId, type ReplyRefusal } from "@zk0/flower";
+import { offenceOfRefusal } from "./audit.ts";
 import type { FleetParts } from "./fleet-handlers.ts";
+import type { Member } from "./members.ts";
 
 /** Longest time that a pull is held. */
 const MAX_WAIT_MS = 60_000;
@@ -11,7 +13,11 @@ type MessageCalls = Pick<
 >;
 
 /** Handlers over the parts of a server. */
-export function messageCalls({ grids, pulls, standing }: FleetParts): MessageCalls {
+export function messageCalls({ grids, pulls, standing, onOffence }: FleetParts): MessageCalls {
+	const note = (refusal: ReplyRefusal, member: Member, peer: string): void => {
+		const offence = offenceOfRefusal(refusal, member, peer);
+		if (offence !== undefined) onOffence(offence);
+	};
 	return {
 		pullMessages: async ({ session, waitMs }, { caller, signal }) => {
 			const { site } = standing.online(caller, session);
@@ -29,7 +35,7 @@ export function messageCalls({ grids, pulls, standing }: FleetParts): MessageCal
 			if (objectContent === undefined) return { objectFound: false };
 			return { objectFound: true, objectAvailable: true, objectContent };
 		},
-		pushMessages: async ({ messagesList, messageObjectTrees }, { caller }) => {
+		pushMessages: async ({ messagesList, messageObjectTrees }, { caller, peer }) => {
 			const member = standing.approved(caller);
 			const [message] = messagesList;
 			const [tree] = messageObjectTrees;
@@ -39,13 +45,15 @@ export function messageCalls({ grids, pulls, standing }: FleetParts): MessageCal
 			if (answer === undefined) throw new FlowerError("unavailable", "no run is under way; try again");
 			if (answer.kind === "wanted")
 				return { results: { [tree.objectId]: 0 }, objectsToPush: [...answer.missing] };
+			note(answer.refusal, member, peer);
 			return { refusals: [{ messageId: tree.objectId, ...answer.refusal }] };
 		},
-		pushObject: async ({ objectId, objectContent }, { caller, signal }) => {
+		pushObject: async ({ objectId, objectContent }, { caller, peer, signal }) => {
 			const member = standing.approved(caller);
 			const taken = await grids.put(member, parseObjectId(objectId), objectContent, signal);
 			if (taken === undefined || taken.kind === "not-stored") return { stored: false };
 			if (taken.refusal === undefined) return { stored: true };
+			note(taken.refusal, member, peer);
 			return { stored: true, refusal: { messageId: "", ...taken.refusal } };
 		},
 	};

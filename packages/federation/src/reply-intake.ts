@@ -22,7 +22,8 @@ import type { Member } from "./members.ts";
 import type { ObjectStore } from "./object-store.ts";
 import type { OutcomeQueue } from "./outcome-queue.ts";
 import { checkSignature, type ReadReply, readReply } from "./reply-message.ts";
-import { collectObjects, forgetObjects, type ReplyObjects } from "./reply-objects.ts";
+import { collectObjects, forgetObjects, type ReplyBounds, type ReplyObjects } from "./reply-objects.ts";
+import { MIN_FILE_BYTES } from "./spilling-objects.ts";
 import { inOrder, type OpenTask, type TaskDefect, type TaskTable } from "./task-table.ts";
 import { compareTensors, inspectUpdate, type TensorSpecs } from "./update-check.ts";
 import { fileBytes, fileSizeBytes, wireTensors } from "./wire-arrays.ts";
@@ -60,6 +61,10 @@ export interface ReplyIntake {
 
 /** Replies without an update are small: names and numbers. */
 const MAX_SMALL_REPLY_BYTES: number = 1 << 20;
+/** A message, its records, and Flower's own beside ours. */
+const MAX_SMALL_REPLY_OBJECTS = 100;
+/** Stray replies of one site that a run's log takes; the audit counts the others. */
+const MAX_STRAYS_RECORDED = 100;
 /** Heads and indexes of an update, per tensor, beside its data. */
 const MAX_INDEX_BYTES_PER_TENSOR = 20_000;
 
@@ -83,9 +88,13 @@ export function createReplyIntake({ store, tasks, outcomes, clock }: ReplyIntake
 		return { code, reason: message };
 	};
 
+	const numStrays = new Map<string, number>();
 	/** A stray reply: nobody's task ends. */
 	const refuseStray = async (member: Member, round: number, defect: TaskDefect): Promise<Announced> => {
 		const { code, message } = defect;
+		const numBefore = numStrays.get(member.site) ?? 0;
+		numStrays.set(member.site, numBefore + 1);
+		if (numBefore >= MAX_STRAYS_RECORDED) return { kind: "refused", refusal: { code, reason: message } };
 		await outcomes.push({ kind: "rejected", site: member.site, round, code, message, endsTask: false });
 		return { kind: "refused", refusal: { code, reason: message } };
 	};
@@ -195,7 +204,11 @@ export function createReplyIntake({ store, tasks, outcomes, clock }: ReplyIntake
 				if (defect !== null) return await refuseStray(member, open.ref.round, defect);
 				const reply = await inOrder(open, async () => {
 					if (open.reply?.id !== tree.objectId) {
-						open.reply = await collectObjects(tree, directoryOf(open), maxReplyBytes(open.task.expects));
+						const bounds = replyBounds(open.task.expects);
+						const reply = await collectObjects(tree, directoryOf(open), bounds);
+						// One reply's worth of disk for each task, however often a site changes its mind.
+						await open.reply?.leaveTo(reply);
+						open.reply = reply;
 					}
 					return open.reply;
 				});
@@ -249,11 +262,19 @@ function isSitesFault({ code }: FlowerError): boolean {
 	return code === "invalid-argument" || code === "unimplemented" || code === "failed-precondition";
 }
 
-function maxReplyBytes(specs: TensorSpecs | null): number {
-	let total = MAX_SMALL_REPLY_BYTES;
-	for (const { shape } of specs?.values() ?? [])
-		total += MAX_INDEX_BYTES_PER_TENSOR + shape.reduce((product, dim) => product * dim, 4);
-	return total;
+/** What a reply to a task may be. */
+function replyBounds(specs: TensorSpecs | null): ReplyBounds {
+	const tensors = [...(specs?.values() ?? [])];
+	const dataBytes = tensors.reduce(
+		(sum, { shape }) => sum + shape.reduce((product, dim) => product * dim, 4),
+		0,
+	);
+	const indexBytes = MAX_SMALL_REPLY_BYTES + tensors.length * MAX_INDEX_BYTES_PER_TENSOR;
+	return {
+		maxBytes: indexBytes + dataBytes,
+		maxSmallBytes: indexBytes + tensors.length * MIN_FILE_BYTES,
+		maxObjects: MAX_SMALL_REPLY_OBJECTS + 2 * tensors.length + Math.ceil(dataBytes / MIN_FILE_BYTES),
+	};
 }
 
 async function foldersIn(directory: string): Promise<string[]> {

@@ -12,7 +12,16 @@ import {
 	type TreeNode,
 	treeNodes,
 } from "@zk0/flower";
-import { openSpillingObjects } from "./spilling-objects.ts";
+import { MIN_FILE_BYTES, openSpillingObjects } from "./spilling-objects.ts";
+
+/** What a reply may be, by what was asked for. */
+export interface ReplyBounds {
+	/** Of all objects together. */
+	readonly maxBytes: number;
+	/** Of those that are kept in memory: names, ids, and chunks under 64 KiB. */
+	readonly maxSmallBytes: number;
+	readonly maxObjects: number;
+}
 
 /** A reply whose objects are being collected. */
 export interface ReplyObjects {
@@ -24,9 +33,11 @@ export interface ReplyObjects {
 	expects(id: ObjectId): boolean;
 	/**
 	 * Takes an object. @returns false when the bytes are not the object's
-	 * @throws FlowerError resource-exhausted beyond `maxBytes`; failed-precondition for malformed ones
+	 * @throws FlowerError resource-exhausted beyond its bounds; failed-precondition for malformed ones
 	 */
 	put(id: ObjectId, bytes: Uint8Array, signal: AbortSignal): Promise<boolean>;
+	/** Removes the objects that are not of `successor`, which takes this reply's place. */
+	leaveTo(successor: ReplyObjects): Promise<void>;
 	/** Where the objects are read from. */
 	readonly objects: FlowerObjects;
 }
@@ -35,30 +46,35 @@ export interface ReplyObjects {
 export async function collectObjects(
 	tree: ObjectTree,
 	directory: string,
-	maxBytes: number,
+	{ maxBytes, maxSmallBytes, maxObjects }: ReplyBounds,
 ): Promise<ReplyObjects> {
 	const nodes = new Map<ObjectId, TreeNode>(treeNodes(tree).map((node) => [node.id, node]));
+	if (nodes.size > maxObjects)
+		throw tooLarge(`${nodes.size} objects, at most ${maxObjects} fit what was asked for; cut larger chunks`);
 	const chunks = chunkIds(tree);
 	const objects = await openSpillingObjects(directory);
 	const missing = new Set<ObjectId>([...nodes.keys()].filter((id) => !chunks.has(id)).reverse());
 	for (const id of chunks) if (!(await objects.has(id))) missing.add(id);
 	let numBytes = 0;
+	let numSmallBytes = 0;
 	return {
 		id: parseObjectId(tree.objectId),
 		tree,
 		objects,
 		missing: () => [...missing],
 		expects: (id) => nodes.has(id),
+		async leaveTo(successor) {
+			for (const id of nodes.keys()) if (!successor.expects(id)) await objects.remove(id);
+		},
 		async put(id, bytes, signal) {
 			const node = nodes.get(id);
 			if (node === undefined) return false;
 			if (!missing.has(id)) return true;
 			numBytes += bytes.length;
-			if (numBytes > maxBytes)
-				throw new FlowerError(
-					"resource-exhausted",
-					`the reply is larger than the ${maxBytes} bytes asked for`,
-				);
+			if (bytes.length < MIN_FILE_BYTES) numSmallBytes += bytes.length;
+			if (numBytes > maxBytes) throw tooLarge(`more than the ${maxBytes} bytes asked for`);
+			if (numSmallBytes > maxSmallBytes)
+				throw tooLarge(`more than ${maxSmallBytes} bytes in small objects; cut larger chunks`);
 			if (parseObject(bytes, id).children.join() !== node.children.join())
 				throw new FlowerError("failed-precondition", "an object's children are not those of its tree", {
 					objectId: id,
@@ -73,6 +89,10 @@ export async function collectObjects(
 			return true;
 		},
 	};
+}
+
+function tooLarge(what: string): FlowerError {
+	return new FlowerError("resource-exhausted", `the reply has ${what}`, { reason: "over-limit" });
 }
 
 /** Removes what a reply left on disk. */

@@ -13,6 +13,9 @@ export interface RetryOptions {
 	readonly maxDelayMs?: number;
 }
 
+/** Longest pause that a server can ask for. */
+const MAX_WANTED_MS = 60_000;
+
 /** Waits before repeating a failed call. */
 export interface Backoff {
 	/** Waits after a failure. @throws the failure itself when it cannot be repeated or was too often. */
@@ -21,11 +24,11 @@ export interface Backoff {
 	reset(): void;
 }
 
-/** True for failures of the way to the server, which may pass. */
+/** True for failures of the way to the server, which may pass, and for refusals that say when to try again. */
 export function isTransient(failure: unknown): boolean {
-	return (
-		failure instanceof FlowerError && (failure.code === "unavailable" || failure.code === "deadline-exceeded")
-	);
+	if (!(failure instanceof FlowerError)) return false;
+	const { code, retryAfterMs } = failure;
+	return code === "unavailable" || code === "deadline-exceeded" || retryAfterMs !== undefined;
 }
 
 /** Backoff with up to 25 % jitter from the stream of `name`, so that sites do not come back all at once. */
@@ -37,7 +40,9 @@ export function createBackoff(name: string, clock: Clock, options: RetryOptions 
 		async pause(failure, signal) {
 			numFailures++;
 			if (!isTransient(failure) || numFailures >= attempts) throw failure;
-			const delayMs = Math.min(maxDelayMs, firstDelayMs * 2 ** Math.min(numFailures - 1, 30));
+			const wantedMs = failure instanceof FlowerError ? (failure.retryAfterMs ?? 0) : 0;
+			const grownMs = Math.min(maxDelayMs, firstDelayMs * 2 ** Math.min(numFailures - 1, 30));
+			const delayMs = Math.max(grownMs, Math.min(wantedMs, MAX_WANTED_MS));
 			await clock.sleep(delayMs * (1 + jitter.uniform() / 4), { signal });
 		},
 		reset() {

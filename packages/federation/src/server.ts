@@ -1,6 +1,8 @@
 // The federation's server without a network: Flower's Fleet API over members, who is online, and the runs' grids. It runs
 // behind every transport, in simulations and in production. This file puts the parts together.
-import { type CallInfo, fleetRoutes, type Routes } from "@zk0/flower";
+import { type CallInfo, claimedKey, fleetRoutes, type Routes } from "@zk0/flower";
+import { type Offence, offenceOf } from "./audit.ts";
+import { type CallLimits, createCallGuard } from "./call-guard.ts";
 import type { Clock } from "./clock.ts";
 import { fleetHandlers } from "./fleet-handlers.ts";
 import type { RunApp } from "./flower-nodes.ts";
@@ -23,6 +25,10 @@ export interface ServerOptions {
 	readonly offlineAfterMs?: number;
 	/** Lets Flower's own nodes in, whose replies are not signed; default false. */
 	readonly allowFlowerNodes?: boolean;
+	/** How often callers may call; absent: as often as they like (simulations). */
+	readonly limits?: CallLimits;
+	/** Is told of everybody who is turned away, and why. */
+	readonly onOffence?: (offence: Offence) => void;
 	/** Is told of faults of this side, whose text callers never see. */
 	readonly onFault: (cause: unknown, info: CallInfo) => void;
 }
@@ -48,6 +54,8 @@ export function createServer(options: ServerOptions): FederationServer {
 		clock,
 		offlineAfterMs = 15_000,
 		allowFlowerNodes: allowsFlowerNodes = false,
+		limits,
+		onOffence = ignore,
 		onFault,
 	} = options;
 	/** Ends held calls and the watch over silent nodes. */
@@ -67,9 +75,26 @@ export function createServer(options: ServerOptions): FederationServer {
 		if (registry.remove(site)) grids.tell({ kind: "left", site, reason, message });
 		pulls.wake(site);
 	};
-	const handlers = fleetHandlers({ members, grids, pulls, standing, allowsFlowerNodes, arrive, drop });
+	const guard = limits === undefined ? undefined : createCallGuard(limits, members, clock);
+	const handlers = fleetHandlers({
+		members,
+		grids,
+		pulls,
+		standing,
+		allowsFlowerNodes,
+		onOffence,
+		arrive,
+		drop,
+	});
 	const routes = fleetRoutes(handlers, {
 		onFault,
+		onRefused: (error, info) => {
+			const offence = offenceOf(error, info, members);
+			if (offence === undefined) return;
+			guard?.failed(info.peer, claimedKey(info.headers), error);
+			onOffence(offence);
+		},
+		...(guard === undefined ? {} : { guard }),
 		now: () => clock.now(),
 		nodeIdOf: (publicKeyPem) => {
 			const member = members.find(publicKeyPem);
@@ -109,3 +134,5 @@ export function createServer(options: ServerOptions): FederationServer {
 		},
 	};
 }
+
+function ignore(): void {}

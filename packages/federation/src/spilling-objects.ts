@@ -3,7 +3,7 @@ import { memoryObjects, type ObjectStore } from "@zk0/flower";
 import { openObjectDirectory } from "@zk0/flower/node";
 
 /** Objects below this size stay in memory: asking for them again costs less than a file. */
-const MIN_FILE_BYTES = 65_536;
+export const MIN_FILE_BYTES = 65_536;
 
 /** A store over `directory`; what an earlier process left there counts as received. */
 export async function openSpillingObjects(directory: string): Promise<ObjectStore> {

@@ -45,7 +45,9 @@ export function createStanding(options: StandingOptions): Standing {
 		if (!member.signs && !allowsFlowerNodes) throw flowerNodesRefused();
 		if (member.state === "approved") return member;
 		if (member.state === "revoked")
-			throw new FlowerError("unauthenticated", `the key of ${member.site} was revoked; ask the operator`);
+			throw new FlowerError("unauthenticated", `the key of ${member.site} was revoked; ask the operator`, {
+				reason: "revoked",
+			});
 		throw new FlowerError("permission-denied", `${member.site} waits for the operator's approval`);
 	};
 	return {

@@ -29,6 +29,7 @@ export type RefusalReason =
 	| "other-node"
 	| "revoked"
 	| "bad-invitation"
+	| "bad-name"
 	| "name-taken"
 	| "over-limit";
 

@@ -11,10 +11,11 @@ export {
 	deflateRecord,
 	joinRecords,
 } from "./deflate.ts";
-export { FlowerError, type FlowerErrorCode } from "./errors.ts";
+export { FlowerError, type FlowerErrorCode, type RefusalReason } from "./errors.ts";
 export {
 	authenticated,
 	type FleetCaller,
+	type FleetGuard,
 	type FleetHandlers,
 	type FleetOptions,
 	fleetRoutes,
@@ -46,6 +47,7 @@ export {
 	replyMetadata,
 } from "./message.ts";
 export {
+	claimedKey,
 	createNodeIdentity,
 	isSignedBy,
 	loadNodeIdentity,
@@ -58,7 +60,9 @@ export { createObjectRegistry, type ObjectRegistry, type StoredObject } from "./
 export { memoryObjects, type ObjectStore } from "./object-store.ts";
 export { type ObjectLink, pullObjects, pushObjects, type TransferOptions } from "./object-transfer.ts";
 export { chunkIds, type TreeNode, treeNodes } from "./object-tree.ts";
+export { addressOf } from "./peer-address.ts";
 export { openSshPublicKey, readPublicKeyFile } from "./public-key-file.ts";
+export { createRateLimit, type Rate } from "./rate-limit.ts";
 export type {
 	ArrayRecord,
 	ConfigRecord,

@@ -8,6 +8,7 @@ import type { Host } from "../host.ts";
 import { callAdmin } from "../network/admin-client.ts";
 import { type Daemon, startDaemon, stopDaemon } from "../network/daemon.ts";
 import { type ServerHome, STATE_OPTION, serverHome } from "../network/home.ts";
+import { LIMIT_NAMES, parseLimits } from "../network/server-limits.ts";
 import { parseDashboard, resolveSettings, type ServerSettings } from "../network/server-settings.ts";
 import { renderStatus, serverStatusSchema } from "../network/server-status.ts";
 import { logsCommand } from "./logs.ts";
@@ -65,6 +66,12 @@ export const serverStart = defineCommand({
 			summary:
 				"serve the dashboard beyond this machine, too, over TLS with the server's certificate; off: no longer",
 		},
+		limit: {
+			kind: "pairs",
+			schema: z.record(z.string().min(1), z.string().min(1)),
+			value: "<name>=<number>",
+			summary: `bound on sites and strangers, repeatable and kept: ${LIMIT_NAMES.join(", ")}`,
+		},
 		foreground: { kind: "switch", schema: z.boolean(), summary: "stay in this terminal instead" },
 	},
 	notes: [
@@ -84,6 +91,7 @@ export const serverStart = defineCommand({
 			...(values.adminPort === undefined ? {} : { adminPort: values.adminPort }),
 			...(values.dashboard === undefined ? {} : { dashboard: parseDashboard(values.dashboard) }),
 			...(values.plaintext === undefined ? {} : { security: values.plaintext ? "plaintext" : "tls" }),
+			...(values.limit === undefined ? {} : { limits: parseLimits(values.limit) }),
 		};
 		if (values.foreground === true) {
 			const { serveFederation } = await import("../network/server-process.ts");
@@ -97,13 +105,17 @@ export const serverStart = defineCommand({
 			"admin-port": values.adminPort,
 			dashboard: values.dashboard,
 		}).flatMap(([flag, value]) => (value === undefined ? [] : [`--${flag}`, String(value)]));
+		const limits = Object.entries(values.limit ?? {}).flatMap(([name, value]) => [
+			"--limit",
+			`${name}=${value}`,
+		]);
 		const switches = Object.entries({
 			plaintext: values.plaintext,
 			"allow-flower-nodes": values.allowFlowerNodes,
 		}).flatMap(([flag, value]) => (value === undefined ? [] : [value ? `--${flag}` : `--no-${flag}`]));
 		const pid = await startDaemon(
 			daemonOf(home),
-			["server", "start", "--foreground", "--state", home.dir, ...words, ...switches],
+			["server", "start", "--foreground", "--state", home.dir, ...words, ...limits, ...switches],
 			host.signal,
 		);
 		const status = await statusOf(home, host);

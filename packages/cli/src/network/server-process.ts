@@ -19,6 +19,7 @@ import { type ServerTrust, serverTrust } from "./authority.ts";
 import { makePrivateFolder, type ServerHome } from "./home.ts";
 import { writePrivateJson } from "./private-file.ts";
 import { openRunQueue } from "./run-queue.ts";
+import { callLimits, listenerLimits } from "./server-limits.ts";
 import { resolveSettings, type ServerSettings } from "./server-settings.ts";
 
 /** Silence after which a site is offline; clients say something every 3 s. */
@@ -52,12 +53,17 @@ export async function serveFederation(
 			clock,
 			offlineAfterMs: OFFLINE_AFTER_MS,
 			allowFlowerNodes,
+			limits: callLimits(settings.limits),
+			onOffence: (offence) => {
+				members.audit(offence).catch(onFault);
+			},
 			onFault,
 		});
 		await using listener = await serveGrpc(server.routes, {
 			host: listen,
 			port: settings.port,
 			security: trust?.certificate ?? "plaintext",
+			...listenerLimits(settings.limits),
 		});
 		using reporter = createReporter({ stream: output.people, host, sites: [], rounds: 0 });
 		await using queue = await openRunQueue({

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { CliError } from "../cli-error.ts";
 import type { ServerHome } from "./home.ts";
 import { readJsonFile } from "./private-file.ts";
+import { serverLimitsSchema } from "./server-limits.ts";
 
 /** Schema of {@link ServerSettings}. */
 export const serverSettingsSchema = z.object({
@@ -18,6 +19,7 @@ export const serverSettingsSchema = z.object({
 	adminPort: z.int().default(0),
 	/** Where the dashboard is served over TLS beyond this machine; null: nowhere. */
 	dashboard: z.object({ host: z.string(), port: z.int() }).nullable().default(null),
+	limits: serverLimitsSchema.default({}),
 });
 
 /** How a server is reached. */
@@ -31,6 +33,7 @@ const DEFAULTS: ServerSettings = {
 	allowFlowerNodes: false,
 	adminPort: 0,
 	dashboard: null,
+	limits: {},
 };
 
 /** The settings of an earlier start with changes. @throws CliError "bad-config" for plaintext beyond this machine */
@@ -38,7 +41,9 @@ export async function resolveSettings(
 	home: ServerHome,
 	changes: Partial<ServerSettings>,
 ): Promise<ServerSettings> {
-	const settings = { ...DEFAULTS, ...(await readJsonFile(home.settings, serverSettingsSchema)), ...changes };
+	const kept = await readJsonFile(home.settings, serverSettingsSchema);
+	const limits = { ...kept?.limits, ...changes.limits };
+	const settings = { ...DEFAULTS, ...kept, ...changes, limits };
 	const { security, listen, dashboard } = settings;
 	if (security === "tls") return settings;
 	const { isLoopback } = await import("@zk0/flower/node");

@@ -1,6 +1,7 @@
 // A server with one run's grid and nodes that make single calls, for tests.
 import { encodeSafetensors } from "@zk0/arrays";
 import { expect } from "vitest";
+import type { Offence } from "../audit.ts";
 import { type ManualClock, manualClock } from "../clock.ts";
 import type { Outcome } from "../grid.ts";
 import { openMembers } from "../members.ts";
@@ -29,6 +30,8 @@ export interface Harness extends AsyncDisposable {
 	readonly store: ObjectStore;
 	/** Every outcome seen, settled at once. */
 	readonly outcomes: Outcome[];
+	/** Everybody who was turned away. */
+	readonly offences: Offence[];
 	join(site: string, identity?: TestNode["identity"]): Promise<TestNode>;
 	/** Queues a task and lets the node take it. */
 	task(node: TestNode, site: string, round?: number, phase?: "train" | "evaluate"): Promise<ReceivedTask>;
@@ -43,7 +46,14 @@ export async function startServer(): Promise<Harness> {
 	const onFault = (cause: unknown): void => {
 		throw cause;
 	};
-	const server = createServer({ members: openMembers(), clock, offlineAfterMs: 300, onFault });
+	const offences: Offence[] = [];
+	const server = createServer({
+		members: openMembers(),
+		clock,
+		offlineAfterMs: 300,
+		onOffence: (offence) => offences.push(offence),
+		onFault,
+	});
 	const grid = server.openGrid(store);
 	const weights = await store.put([encodeSafetensors(toyWeights())]);
 	const outcomes: Outcome[] = [];
@@ -60,6 +70,7 @@ export async function startServer(): Promise<Harness> {
 		clock,
 		store,
 		outcomes,
+		offences,
 		join: (site, identity) =>
 			joinAs({ routes: server.routes, site, clock, dir: dir.path, ...(identity && { identity }) }),
 		send(site, round = 1, phase = "train") {

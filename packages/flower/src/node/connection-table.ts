@@ -16,6 +16,17 @@ export interface ConnectionLimits {
 	readonly admissionTimeoutMs: number;
 }
 
+/**
+ * A thousand sites behind one address can connect at once, and again while the server still counts their old
+ * connections; a stranger has that much from each address, for 15 seconds a connection.
+ */
+const DEFAULT_LIMITS: ConnectionLimits = {
+	maxConnections: 4096,
+	maxConnectionsPerAddress: 2048,
+	newConnectionsPerAddress: { burst: 2048, perSecond: 50 },
+	admissionTimeoutMs: 15_000,
+};
+
 /** A connection. */
 export interface Connection {
 	readonly socket: Socket;
@@ -41,8 +52,9 @@ export interface ConnectionTable {
 	clear(): void;
 }
 
-/** An empty table. */
-export function createConnectionTable(limits: ConnectionLimits): ConnectionTable {
+/** An empty table; limits that are not given have their defaults. */
+export function createConnectionTable(given: Partial<ConnectionLimits>): ConnectionTable {
+	const limits: ConnectionLimits = { ...DEFAULT_LIMITS, ...given };
 	const { maxConnections, maxConnectionsPerAddress, admissionTimeoutMs } = limits;
 	const byPeer = new Map<string, Connection>();
 	const numOfAddress = new Map<string, number>();

@@ -3,13 +3,7 @@ import { createServer as createTcpServer, type Socket, type Server as TcpServer 
 import { createServer as createTlsServer, type Server as TlsServer } from "node:tls";
 import { FlowerError } from "../errors.ts";
 import { checkPlaintextHost, TLS_MIN_VERSION } from "./connection.ts";
-import {
-	type Connection,
-	type ConnectionLimits,
-	type ConnectionTable,
-	createConnectionTable,
-	peerOf,
-} from "./connection-table.ts";
+import { type Connection, type ConnectionLimits, type ConnectionTable, peerOf } from "./connection-table.ts";
 
 /** A server's certificate and key. */
 export interface ServerCertificate {
@@ -43,28 +37,16 @@ export interface Listener extends AsyncDisposable {
 }
 
 /**
- * A thousand sites behind one address can connect at once, and again while the server still counts their old
- * connections; a stranger has that much from each address, for 15 seconds a connection.
- */
-const DEFAULT_LIMITS: ConnectionLimits = {
-	maxConnections: 4096,
-	maxConnectionsPerAddress: 2048,
-	newConnectionsPerAddress: { burst: 2048, perSecond: 50 },
-	admissionTimeoutMs: 15_000,
-};
-
-/**
  * Listens, and gives every connection that is ready for HTTP/2 to `onConnection`.
  * @throws TypeError for plaintext beyond loopback, FlowerError unavailable when the port cannot be bound.
  */
 export async function listen(
 	options: ListenOptions,
+	connections: ConnectionTable,
 	onConnection: (socket: Socket, connection: Connection) => void,
-): Promise<{ readonly listener: Listener; readonly connections: ConnectionTable }> {
+): Promise<Listener> {
 	const { host, port, security, handshakeTimeoutMs = 10_000, onRefused } = options;
 	if (security === "plaintext") checkPlaintextHost(host);
-	const limits: ConnectionLimits = { ...DEFAULT_LIMITS, ...options };
-	const connections = createConnectionTable(limits);
 	const enter = (socket: Socket): void => {
 		const peer = peerOf(socket);
 		const entered = connections.enter(socket);
@@ -100,7 +82,7 @@ export async function listen(
 		server = tls;
 	}
 	const boundPort = await bind(server, host, port);
-	const listener: Listener = {
+	return {
 		port: boundPort,
 		get numConnections() {
 			return connections.size;
@@ -116,7 +98,6 @@ export async function listen(
 			await closed;
 		},
 	};
-	return { listener, connections };
 }
 
 function refused(why: string): FlowerError {

@@ -8,7 +8,7 @@ import { MAX_RPC_MESSAGE_BYTES } from "../limits.ts";
 import type { Routes } from "../service.ts";
 import { createByteBudget } from "./byte-budget.ts";
 import { FLOW_CONTROL_WINDOW_BYTES } from "./connection.ts";
-import type { Connection } from "./connection-table.ts";
+import { type Connection, createConnectionTable } from "./connection-table.ts";
 import { type CallSettings, type RunningCall, serveCall } from "./grpc-call.ts";
 import { type Listener, type ListenOptions, listen } from "./grpc-listener.ts";
 import { createSessionWatch } from "./session-watch.ts";
@@ -61,6 +61,7 @@ export async function serveGrpc(routes: Routes, options: GrpcServerOptions): Pro
 		strangerTimeoutMs: STRANGER_TIMEOUT_MS,
 	};
 	const calls = new Set<RunningCall>();
+	const connections = createConnectionTable(options);
 	const watch = createSessionWatch({
 		idleTimeoutMs: options.idleTimeoutMs ?? 300_000,
 		keepaliveMs: options.keepaliveMs ?? 30_000,
@@ -69,7 +70,7 @@ export async function serveGrpc(routes: Routes, options: GrpcServerOptions): Pro
 				options.onRefused?.(new FlowerError("deadline-exceeded", "no admitted call in time"), peer);
 		},
 	});
-	const { listener, connections } = await listen(options, (socket, connection) => {
+	const accept = (socket: Socket, connection: Connection): void => {
 		const session = startSession(socket, options.maxCallsPerConnection ?? 16);
 		watch.add(session);
 		session.on("stream", (stream, headers) => {
@@ -78,6 +79,10 @@ export async function serveGrpc(routes: Routes, options: GrpcServerOptions): Pro
 			calls.add(call);
 			void call.finished.then(() => calls.delete(call));
 		});
+	};
+	const listener = await listen(options, connections, accept).catch(async (error: unknown) => {
+		await watch.close(0);
+		throw error;
 	});
 	return {
 		get port() {

@@ -1,5 +1,5 @@
 // What a scrape shows: numbers of the events and of the moment, nothing for what is not known, and bounded labels.
-import { FlowerError, type Route } from "@zk0/flower";
+import { type BodyHandler, FlowerError, type Route } from "@zk0/flower";
 import { expect, test } from "vitest";
 import { observation, script } from "../testing/sample-run.ts";
 import { applyToRun, type RunView } from "../view/run-view.ts";
@@ -81,22 +81,21 @@ test("sites beyond the bound share a label", () => {
 test("calls are counted by method and status, with their bytes and time", async () => {
 	let nowMs = 0;
 	const metrics = createMetrics({ nowMs: () => nowMs, process: false });
-	const answering: Route = {
-		open: async () => async () => {
-			nowMs += 300;
-			return new Uint8Array(7);
-		},
-	};
+	const served = (handle: BodyHandler): Route => ({
+		open: async () => ({ account: "a", isTrusted: true, maxRequestBytes: 9, answerBytes: 0, handle }),
+	});
+	const answering = served(async () => {
+		nowMs += 300;
+		return new Uint8Array(7);
+	});
 	const refusing: Route = {
 		open: async () => {
 			throw new FlowerError("unauthenticated", "no");
 		},
 	};
-	const failing: Route = {
-		open: async () => async () => {
-			throw new RangeError("a fault");
-		},
-	};
+	const failing = served(async () => {
+		throw new RangeError("a fault");
+	});
 	const routes = metrics.observeRoutes(
 		new Map([
 			["/flwr.proto.Fleet/PullObject", answering],
@@ -107,7 +106,7 @@ test("calls are counted by method and status, with their bytes and time", async 
 	const info = { method: "", headers: new Map(), peer: "" };
 	const { signal } = new AbortController();
 	const call = async (name: string) =>
-		(await routes.get(`/flwr.proto.Fleet/${name}`)?.open(info))?.(new Uint8Array(5), signal);
+		(await routes.get(`/flwr.proto.Fleet/${name}`)?.open(info))?.handle(new Uint8Array(5), signal);
 	expect(await call("PullObject")).toHaveLength(7);
 	await expect(call("PushObject")).rejects.toThrow("no");
 	await expect(call("GetRun")).rejects.toThrow("a fault");

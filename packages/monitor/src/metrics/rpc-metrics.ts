@@ -1,6 +1,6 @@
 // Calls of sites as a server sees them: how many, how they ended, how long and how large. Wraps routes, so every transport
 // is measured alike.
-import { type CallInfo, FlowerError, type Route, type Routes } from "@zk0/flower";
+import { type BodyHandler, type CallInfo, FlowerError, type Route, type Routes } from "@zk0/flower";
 import { Counter, Gauge, Histogram, type Registry } from "prom-client";
 
 /** Seconds: from small calls on a local network to held pulls (20 s) and large objects on slow lines. */
@@ -44,12 +44,12 @@ export function rpcMetrics(registry: Registry, nowMs: () => number): (routes: Ro
 	const measured = (method: string, route: Route): Route => ({
 		open: (info: CallInfo) =>
 			observed(method, async () => {
-				const handle = await route.open(info);
-				return async (request, signal) => {
+				const admitted = await route.open(info);
+				const handle: BodyHandler = async (request, signal) => {
 					const startMs = nowMs();
 					underWay.inc();
 					try {
-						const answer = await observed(method, () => handle(request, signal));
+						const answer = await observed(method, () => admitted.handle(request, signal));
 						handled.inc({ method, code: "ok" });
 						bytes.inc({ method, direction: "received" }, request.length);
 						bytes.inc({ method, direction: "sent" }, answer.length);
@@ -59,6 +59,7 @@ export function rpcMetrics(registry: Registry, nowMs: () => number): (routes: Ro
 						duration.observe({ method }, (nowMs() - startMs) / 1000);
 					}
 				};
+				return { ...admitted, handle };
 			}),
 	});
 	return (routes) =>
