@@ -15,11 +15,11 @@ import { withRunLock } from "../run-directory/run-lock.ts";
 import { COMMAND_LINE, openAccess } from "./access.ts";
 import { accessRoutes } from "./access-routes.ts";
 import { adminRoutes, type ServerParts } from "./admin-routes.ts";
+import { callLimits, listenerLimits } from "./apply-limits.ts";
 import { type ServerTrust, serverTrust } from "./authority.ts";
 import { makePrivateFolder, type ServerHome } from "./home.ts";
 import { writePrivateJson } from "./private-file.ts";
 import { openRunQueue } from "./run-queue.ts";
-import { callLimits, listenerLimits } from "./server-limits.ts";
 import { resolveSettings, type ServerSettings } from "./server-settings.ts";
 
 /** Silence after which a site is offline; clients say something every 3 s. */
