@@ -21,14 +21,18 @@ export interface UpdateFile {
 	readonly path: string;
 	/** Relative weight, finite and > 0 (samples consumed). */
 	readonly weight: number;
+	/** Share of its difference to the base that counts, in (0, 1]; default 1: clipping. */
+	readonly scale?: number;
 }
 
 /** Options of `aggregateFiles`. */
 export interface AggregateOptions {
 	/** At least one, any order, distinct site names, all with the same tensors. */
 	readonly updates: readonly UpdateFile[];
-	/** Float32 file that the updates are bfloat16 differences to: their mean is added to it. @default null: they are weights */
-	readonly differencesTo?: string | null;
+	/** Float32 file that the updates were made from; needed for bfloat16 and where a scale is below 1. */
+	readonly base?: string | null;
+	/** Float32: the updates are weights. Bfloat16: they are differences to the base. @default float32 */
+	readonly updateDtype?: UpdateDtype;
 	/** File to make (not atomic: write to a spool path and adopt it). Tensors are sorted by name. */
 	readonly out: string;
 	/** Worker threads; default 2. Less than 64 MiB of input is done in place. */
@@ -40,23 +44,24 @@ export interface AggregateOptions {
 const MIN_THREADED_BYTES = 64 << 20;
 
 /**
- * Writes the weighted mean of the updates to `out`.
+ * Writes the weighted mean of the updates to `out`. A scaled update u counts as base + scale * (u - base), which is
+ * never rounded by itself: the base is one more term of the sum.
  * @throws FederationError missing-tensor | extra-tensor | wrong-shape | wrong-dtype when the updates differ,
  * disk-full | storage, cancelled. RangeError on bad weights or names.
  */
 export async function aggregateFiles(options: AggregateOptions): Promise<void> {
 	throwIfCancelled(options.signal, "aggregation");
 	const updates = sortUpdates(options.updates);
-	const weights = normaliseWeights(updates.map(({ weight }) => weight));
-	const base = options.differencesTo ?? null;
-	const files: SummedFile[] = updates.map(({ path, site }) => ({
-		path,
-		name: site,
-		dtype: base === null ? "float32" : "bfloat16",
-	}));
-	if (base !== null) {
+	const { base = null, updateDtype: dtype = "float32" } = options;
+	const shares = normaliseWeights(updates.map(({ weight }) => weight));
+	const scales = updates.map(scaleOf);
+	const weights = shares.map((share, index) => share * (scales[index] ?? 1));
+	const files: SummedFile[] = updates.map(({ path, site }) => ({ path, name: site, dtype }));
+	if (dtype === "bfloat16" || scales.some((scale) => scale < 1)) {
+		if (base === null) throw new RangeError("aggregate: differences and scales need a base");
 		files.unshift({ path: base, name: "the global weights", dtype: "float32" });
-		weights.unshift(1);
+		const rest = shares.reduce((sum, share, index) => sum + share * (1 - (scales[index] ?? 1)), 0);
+		weights.unshift(dtype === "bfloat16" ? 1 : rest);
 	}
 	const { specs, tensors, header } = planTensors(files);
 	const inputs = files.map(({ path, dtype }) => ({ path, dtype }));
@@ -81,6 +86,11 @@ export function normaliseWeights(weights: readonly number[]): number[] {
 	}
 	const total = weights.reduce((sum, weight) => sum + weight);
 	return weights.map((weight) => weight / total);
+}
+
+function scaleOf({ site, scale = 1 }: UpdateFile): number {
+	if (scale > 0 && scale <= 1) return scale;
+	throw new RangeError(`aggregate: scale ${scale} of ${site} is not in (0, 1]`);
 }
 
 function sortUpdates(updates: readonly UpdateFile[]): UpdateFile[] {

@@ -140,6 +140,7 @@ async function start(
 				globalStep: 0,
 				totalSteps: 5,
 				proximalMu: 0,
+				clipNorm: null,
 				learning: null,
 				weights: weights.sha256,
 				createdAtMs: START_MS,

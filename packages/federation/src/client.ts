@@ -42,6 +42,8 @@ export interface ClientOptions {
 	/** Ends the loop: the task is cancelled and the site leaves. */
 	readonly signal: AbortSignal;
 	readonly onEvent?: (event: ClientEvent) => void;
+	/** Largest norm of what an update may change, whatever the server asks; default null: only the server's limit. */
+	readonly clipNorm?: number | null;
 	/** Longest silence towards the server; default 3000. */
 	readonly heartbeatMs?: number;
 	/** Shortest time between progress reports; default 200. */
@@ -98,7 +100,8 @@ export async function runClient(options: ClientOptions): Promise<void> {
 	const runTransfers = { store: objects, retry: policy, signal, timeoutMs, concurrency: PULL_CONCURRENCY };
 	await using heartbeat = startHeartbeat({ session, clock, heartbeatMs, progressMs });
 	const scratchDir = join(dir, "scratch");
-	const runner = { app, identity, session, clock, policy, retry, weights, objects, heartbeat, scratchDir };
+	const own = { clipNorm: options.clipNorm ?? null, scratchDir };
+	const runner = { app, identity, session, clock, policy, retry, weights, objects, heartbeat, ...own };
 	try {
 		const nodeId = await session.join(signal);
 		onEvent({ kind: "online" });

@@ -25,6 +25,7 @@ function update(site: string, taskId: string): Outcome {
 		sizeBytes: 8,
 		numSamples: 1,
 		metrics: {},
+		norm: null,
 		signed: null,
 	};
 }

@@ -5,6 +5,7 @@ import type { RoundClosed, RoundEvent } from "./events.ts";
 import type { Grid, Outcome, SiteTask } from "./grid.ts";
 import { nextOutcome } from "./next-outcome.ts";
 import { type WaitingRules, watchPhase } from "./phase-watch.ts";
+import { CLIPPED_TO, NORM_BEFORE_CLIPPING } from "./protocol.ts";
 import type { NewEvent, RunRecorder } from "./run-recorder.ts";
 import type { RunState } from "./run-state.ts";
 
@@ -138,7 +139,17 @@ export function interpret(
 	const isOpen = pending.has(taskId);
 	// Not waited for any more: an update is kept and named, anything else is no longer wanted.
 	if (!isOpen && outcome.kind !== "update") return { events: [], done: [], isLost: false };
-	return { events: [resultEvent(outcome, isOpen)], done: isOpen ? [taskId] : [], isLost: false };
+	const events = [resultEvent(outcome, isOpen), ...clippedBySite(outcome)];
+	return { events, done: isOpen ? [taskId] : [], isLost: false };
+}
+
+/** What a site says about having clipped its update. */
+function clippedBySite(outcome: Outcome): NewEvent[] {
+	if (outcome.kind !== "update") return [];
+	const { [NORM_BEFORE_CLIPPING]: norm, [CLIPPED_TO]: limit } = outcome.metrics;
+	if (norm === undefined || norm === null || limit === undefined || limit === null) return [];
+	const { round, site } = outcome.task;
+	return [{ kind: "update.clipped", round, site, by: "site", norm, limit }];
 }
 
 function resultEvent(
@@ -147,9 +158,9 @@ function resultEvent(
 ): NewEvent {
 	const { round, site, phase } = outcome.task;
 	if (outcome.kind === "update") {
-		const { sha256, sizeBytes, numSamples, metrics, signed } = outcome;
+		const { sha256, sizeBytes, numSamples, metrics, norm, signed } = outcome;
 		const kind = isInTime ? "update.received" : "update.late";
-		return { kind, round, site, sha256, sizeBytes, numSamples, metrics, signed };
+		return { kind, round, site, sha256, sizeBytes, numSamples, metrics, norm, signed };
 	}
 	if (outcome.kind === "evaluation") {
 		const { loss, numSamples, metrics } = outcome;

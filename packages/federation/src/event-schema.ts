@@ -39,6 +39,7 @@ const update = {
 	sizeBytes: count,
 	numSamples: count,
 	metrics,
+	norm: z.number().nonnegative().nullable(),
 	signed: signed.nullable(),
 };
 /** Codes are added over time; a log written by a newer version still opens. */
@@ -56,6 +57,8 @@ export const roundEventSchema: z.ZodType<RoundEvent> = z.discriminatedUnion("kin
 		strategy: z.object({ name: z.string(), options: z.json() }),
 		learning: z.json(),
 		updateDtype: z.enum(["float32", "bfloat16"]),
+		privacy: z.enum(["none", "clipped"]),
+		clipNorm: z.number().positive().nullable(),
 		weightsSha256: sha256,
 		weightsSizeBytes: count,
 	}),
@@ -93,6 +96,15 @@ export const roundEventSchema: z.ZodType<RoundEvent> = z.discriminatedUnion("kin
 	z.object({ kind: z.literal("update.received"), ...update }),
 	z.object({ kind: z.literal("update.late"), ...update }),
 	z.object({
+		kind: z.literal("update.clipped"),
+		at,
+		round: count,
+		site,
+		by: z.enum(["site", "server"]),
+		norm: z.number(),
+		limit: z.number(),
+	}),
+	z.object({
 		kind: z.literal("update.rejected"),
 		at,
 		round: count,
@@ -124,7 +136,9 @@ export const roundEventSchema: z.ZodType<RoundEvent> = z.discriminatedUnion("kin
 		kind: z.literal("round.accepted"),
 		at,
 		round: count,
-		updates: z.array(z.object({ site, sha256, numSamples: count, weight: z.number() })),
+		updates: z.array(
+			z.object({ site, sha256, numSamples: count, weight: z.number(), scale: z.number().positive().max(1) }),
+		),
 	}),
 	z.object({
 		kind: z.literal("round.aggregated"),

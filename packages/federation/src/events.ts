@@ -22,6 +22,10 @@ export interface RunStarted extends Timed {
 	readonly learning: JsonValue;
 	/** Element type of weights and updates on their way. */
 	readonly updateDtype: UpdateDtype;
+	/** What the run does so that single recordings leave less trace: nothing, or every update's norm is clipped. No more. */
+	readonly privacy: "none" | "clipped";
+	/** Largest L2 norm of a site's difference that counts; null: any. */
+	readonly clipNorm: number | null;
 	/** SHA-256 of the initial weights' file. */
 	readonly weightsSha256: string;
 	readonly weightsSizeBytes: number;
@@ -112,8 +116,21 @@ export interface UpdateReceived extends Timed {
 	readonly sizeBytes: number;
 	readonly numSamples: number;
 	readonly metrics: Metrics;
+	/** L2 norm of what the site changed, as it arrived; null: not measured. */
+	readonly norm: number | null;
 	/** Null: not signed. */
 	readonly signed: SignedReply | null;
+}
+
+/** An update was scaled back to a limit, by the site before it was sent, or by the server in the aggregate. */
+export interface UpdateClipped extends Timed {
+	readonly kind: "update.clipped";
+	readonly round: number;
+	readonly site: string;
+	readonly by: "site" | "server";
+	/** Norm before. */
+	readonly norm: number;
+	readonly limit: number;
 }
 
 /** A result was refused; when `endsTask`, the site is out of this attempt. */
@@ -173,6 +190,8 @@ export interface RoundAccepted extends Timed {
 		readonly sha256: string;
 		readonly numSamples: number;
 		readonly weight: number;
+		/** Share of the site's difference that counts: 1, or less where the server clipped it. */
+		readonly scale: number;
 	}[];
 }
 
@@ -253,6 +272,7 @@ export type RoundEvent =
 	| TaskSent
 	| TaskProgressed
 	| UpdateReceived
+	| UpdateClipped
 	| UpdateRejected
 	| SiteFailed
 	| SiteStalled

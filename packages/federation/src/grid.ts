@@ -46,6 +46,8 @@ export type Outcome =
 			readonly sizeBytes: number;
 			readonly numSamples: number;
 			readonly metrics: Metrics;
+			/** L2 norm of the site's difference; null: the task sets no limit. */
+			readonly norm: number | null;
 			readonly signed: SignedReply | null;
 	  }
 	| {

@@ -18,6 +18,8 @@ export interface TaskMessage {
 	readonly globalStep: number;
 	readonly totalSteps: number;
 	readonly proximalMu: number;
+	/** Largest L2 norm of the difference that a site may send; null: any. */
+	readonly clipNorm: number | null;
 	readonly learning: JsonValue;
 	readonly weights: string;
 	/** Unix milliseconds, from the run's log: a task that is sent again after a restart is the same message. */
@@ -26,6 +28,11 @@ export interface TaskMessage {
 
 /** The part of a task that travels. */
 export type SentTask = Omit<TaskMessage, "taskId" | "createdAtMs">;
+
+/** Metrics by which a site says that it clipped its update: the norm before, and the limit. */
+export const NORM_BEFORE_CLIPPING = "normBeforeClipping";
+/** See {@link NORM_BEFORE_CLIPPING}. */
+export const CLIPPED_TO = "clippedTo";
 
 /** A task's outcome; an update's tensors travel beside it. */
 export type TaskResult =

@@ -26,6 +26,8 @@ import { collectObjects, forgetObjects, type ReplyBounds, type ReplyObjects } fr
 import { MIN_FILE_BYTES } from "./spilling-objects.ts";
 import { inOrder, type OpenTask, type TaskDefect, type TaskTable } from "./task-table.ts";
 import { compareTensors, inspectUpdate, type TensorSpecs } from "./update-check.ts";
+import { dtypeOf } from "./update-dtype.ts";
+import { updateNorm } from "./update-norm.ts";
 import { fileBytes, fileSizeBytes, wireTensors } from "./wire-arrays.ts";
 
 /** What the intake works on. */
@@ -151,8 +153,18 @@ export function createReplyIntake({ store, tasks, outcomes, clock }: ReplyIntake
 		const found = inspector.finish();
 		if (found !== null) return await refuse(open, found);
 		const { sha256, sizeBytes } = await upload.commit();
-		await outcomes.push({ kind: "update", task: open.ref, sha256, sizeBytes, numSamples, metrics, signed });
+		const norm = await normOf(open, sha256);
+		const about = { task: open.ref, sha256, sizeBytes, numSamples };
+		await outcomes.push({ kind: "update", ...about, metrics, norm, signed });
 		return undefined;
+	};
+
+	/** How far a stored update is from the weights that its task sent; null when the task sets no limit. */
+	const normOf = async ({ task }: OpenTask, sha256: string): Promise<number | null> => {
+		if (task.message.clipNorm === null) return null;
+		const { path } = store.get(sha256);
+		// In bfloat16 the difference itself travels.
+		return await updateNorm(path, dtypeOf(path) === "bfloat16" ? null : store.get(task.message.weights).path);
 	};
 
 	/** Finishes the reply once nothing is missing of it; one call at a time, the others find it closed. */

@@ -2,7 +2,7 @@
 import { aggregateFiles, normaliseWeights } from "./aggregate.ts";
 import type { RoundEvent } from "./events.ts";
 import type { ResolvedRounds } from "./rounds-options.ts";
-import type { RunRecorder } from "./run-recorder.ts";
+import type { NewEvent, RunRecorder } from "./run-recorder.ts";
 import type { OpenRound } from "./run-state.ts";
 import { applyServerStep } from "./server-step.ts";
 
@@ -12,13 +12,14 @@ export async function* aggregateRound(
 	recorder: RunRecorder,
 	open: OpenRound,
 ): AsyncGenerator<RoundEvent, void> {
-	const { strategy, store, clock, threads, signal, keepUpdates, updateDtype } = options;
+	const { strategy, store, clock, threads, signal, keepUpdates, updateDtype, clipNorm } = options;
 	const { round } = open;
 	const { weightsSha256, slotsSha256, strategyState, weightsHistory, lateUpdates } = recorder.state;
 	const updates = [...open.updates.values()].sort((a, b) => (a.site < b.site ? -1 : 1));
 	const summaries = updates.map(({ site, numSamples }) => ({ site, numSamples }));
 	const previous = strategyState === undefined ? strategy.init() : strategyState;
 	const { state, weights, serverStep } = strategy.aggregate(previous, summaries);
+	const scales = updates.map(({ norm }) => scaleTo(norm, clipNorm));
 	if (open.accepted === null) {
 		const shares = normaliseWeights(weights);
 		const accepted = updates.map(({ site, sha256, numSamples }, index) => ({
@@ -26,18 +27,25 @@ export async function* aggregateRound(
 			sha256,
 			numSamples,
 			weight: shares[index] ?? 0,
+			scale: scales[index] ?? 1,
 		}));
-		yield* recorder.record([{ kind: "round.accepted", round, updates: accepted }]);
+		const clipped = updates.flatMap(({ site, norm }, index): NewEvent[] =>
+			norm === null || clipNorm === null || scales[index] === 1
+				? []
+				: [{ kind: "update.clipped", round, site, by: "server", norm, limit: clipNorm }],
+		);
+		yield* recorder.record([...clipped, { kind: "round.accepted", round, updates: accepted }]);
 	}
 	const startMs = clock.now();
 	const files = updates.map(({ site, sha256 }, index) => ({
 		site,
 		path: store.get(sha256).path,
 		weight: weights[index] ?? 0,
+		scale: scales[index] ?? 1,
 	}));
 	const mean = store.scratchPath();
-	const differencesTo = updateDtype === "bfloat16" ? store.get(weightsSha256 ?? "").path : null;
-	await aggregateFiles({ updates: files, differencesTo, out: mean, threads, signal });
+	const base = store.get(weightsSha256 ?? "").path;
+	await aggregateFiles({ updates: files, base, updateDtype, out: mean, threads, signal });
 	let newSlots: string | null = null;
 	if (serverStep !== null) {
 		const slotsOut = store.scratchPath();
@@ -62,4 +70,9 @@ export async function* aggregateRound(
 	const kept = new Set([...weightsHistory, adopted.sha256, newSlots, ...late]);
 	const obsolete = [...(keepUpdates ? [] : updates.map(({ sha256 }) => sha256)), slotsSha256];
 	for (const sha256 of obsolete) if (sha256 !== null && !kept.has(sha256)) await store.delete(sha256);
+}
+
+/** Share of an update's difference that counts. */
+function scaleTo(norm: number | null, limit: number | null): number {
+	return norm === null || limit === null || norm <= limit ? 1 : limit / norm;
 }

@@ -47,6 +47,8 @@ export interface RoundsOptions {
 	readonly offlineSites?: "fail" | "wait";
 	/** Element type of weights and updates on their way; default float32. Stored weights are float32 always. */
 	readonly updateDtype?: UpdateDtype;
+	/** Largest L2 norm of a site's difference: clipped by the site, and again in the aggregate. Default null: none. */
+	readonly clipNorm?: number | null;
 	/** Keep updates in the store after their round; default false. */
 	readonly keepUpdates?: boolean;
 	/** Worker threads for aggregation; default 2. */
@@ -73,6 +75,7 @@ export function resolveRounds(options: RoundsOptions): ResolvedRounds {
 		joinTimeoutMs: null,
 		offlineSites: "fail" as const,
 		updateDtype: "float32" as const,
+		clipNorm: null,
 		keepUpdates: false,
 		threads: 2,
 		...options,
@@ -81,6 +84,9 @@ export function resolveRounds(options: RoundsOptions): ResolvedRounds {
 	for (const name of positive) requireCount(name, resolved[name], 1);
 	const optional = ["quorum", "roundDeadlineMs", "stallAfterMs"] as const;
 	for (const name of optional) requireCount(name, resolved[name] ?? 1, 1);
+	const { clipNorm } = resolved;
+	if (clipNorm !== null && !(Number.isFinite(clipNorm) && clipNorm > 0))
+		throw new RangeError(`rounds: clipNorm ${clipNorm} is not a positive number`);
 	requireCount("numRounds", resolved.numRounds, 0);
 	requireCount("threads", resolved.threads, 0);
 	if (!Number.isSafeInteger(resolved.seed))

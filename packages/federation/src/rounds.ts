@@ -252,7 +252,7 @@ class Run {
 		weights: string,
 		{ round, at, attempt, proximalMu }: Pick<OpenRound, "round" | "at" | "attempt" | "proximalMu">,
 	): SiteTask {
-		const { runId, seed, numLocalSteps, numRounds, learning } = this.#options;
+		const { runId, seed, numLocalSteps, numRounds, learning, clipNorm } = this.#options;
 		const globalStep = Math.max(0, phase === "train" ? round - 1 : round) * numLocalSteps;
 		const message = {
 			taskId: this.#taskId(site, phase, { round, attempt }),
@@ -264,6 +264,7 @@ class Run {
 			globalStep,
 			totalSteps: numRounds * numLocalSteps,
 			proximalMu,
+			clipNorm: phase === "train" ? clipNorm : null,
 			learning,
 			weights,
 			createdAtMs: Date.parse(at),

@@ -29,6 +29,7 @@ export async function openRun(
 		store,
 		initialWeightsPath,
 		updateDtype,
+		clipNorm,
 	} = options;
 	const specs = readTensorSpecs(initialWeightsPath);
 	if (specs.size === 0)
@@ -36,7 +37,7 @@ export async function openRun(
 	const initial = await store.put(fileBytes(wireArrays(initialWeightsPath)));
 	const defect = await inspectUpdateFile(initial.path, specs, initial.sizeBytes);
 	if (defect !== null) throw new FederationError("bad-weights", `${initialWeightsPath}: ${defect.message}`);
-	const plan = {
+	const plan: RunPlan = {
 		runId,
 		seed,
 		numRounds,
@@ -44,6 +45,8 @@ export async function openRun(
 		strategy: { name: strategy.name, options: strategy.options },
 		learning,
 		updateDtype,
+		privacy: clipNorm === null ? "none" : "clipped",
+		clipNorm,
 		weightsSha256: initial.sha256,
 		weightsSizeBytes: initial.sizeBytes,
 	};

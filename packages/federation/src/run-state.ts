@@ -147,6 +147,7 @@ export function reduceRun(state: RunState, event: RoundEvent): RunState {
 		case "site.stalled":
 		case "task.sent":
 		case "task.progress":
+		case "update.clipped":
 			break;
 	}
 	return state;

@@ -57,6 +57,8 @@ function taskConfig(task: SentTask): ConfigRecord {
 		["total-steps", BigInt(task.totalSteps)],
 		["learning", JSON.stringify(task.learning)],
 		["weights-sha256", task.weights],
+		// The name that Flower's fixed clipping has.
+		...(task.clipNorm === null ? [] : [["clipping_norm", task.clipNorm] as const]),
 	]);
 }
 
@@ -76,6 +78,7 @@ const configSchema = z.object({
 	"total-steps": count,
 	learning: z.string().max(1_000_000),
 	"weights-sha256": z.string().regex(/^[0-9a-f]{64}$/),
+	clipping_norm: z.number().positive().optional(),
 });
 
 /** An instruction as the node reads it. @throws FederationError bad-message when it is not a task of a zk0 server. */
@@ -103,6 +106,7 @@ export function readTask({ metadata, payload }: FlowerMessage): {
 		globalStep: values["global-step"],
 		totalSteps: values["total-steps"],
 		proximalMu: values["proximal-mu"],
+		clipNorm: values.clipping_norm ?? null,
 		learning: parseJson(values.learning),
 		weights: values["weights-sha256"],
 	};

@@ -20,11 +20,12 @@ import { isCancelled, throwIfCancelled, toError } from "./errors.ts";
 import type { Heartbeat } from "./heartbeat.ts";
 import type { NodeSession } from "./node-session.ts";
 import type { ObjectStore, StoredObject } from "./object-store.ts";
-import type { SentTask, TaskResult } from "./protocol.ts";
+import { CLIPPED_TO, NORM_BEFORE_CLIPPING, type SentTask, type TaskResult } from "./protocol.ts";
 import { replyMessage } from "./reply-message.ts";
 import { createBackoff, type RetryOptions } from "./retry.ts";
 import { readTask } from "./task-message.ts";
 import { dtypeOf, widenWeights, writeDifference } from "./update-dtype.ts";
+import { clipUpdate } from "./update-norm.ts";
 import { fileBytes } from "./wire-arrays.ts";
 
 /** What a task needs at a site. */
@@ -41,6 +42,8 @@ export interface TaskRunner {
 	/** Objects on their way in. */
 	readonly objects: FlowerObjects;
 	readonly heartbeat: Heartbeat;
+	/** The site's own limit on the norm of what it changes; null: only the task's. */
+	readonly clipNorm: number | null;
 	/** Directory that this module makes and removes. */
 	readonly scratchDir: string;
 }
@@ -77,7 +80,7 @@ export async function runTask(
 		await mkdir(scratchDir, { recursive: true });
 		const weights = await fetchWeights(runner, { instruction, task, arrays }, signal);
 		const startMs = runner.clock.now();
-		const work = await runApp(runner.app, task, weights, { signal, onProgress, scratchDir });
+		const work = await runApp(runner, task, weights, { signal, onProgress, scratchDir });
 		const runtimeSeconds = (runner.clock.now() - startMs) / 1000;
 		const refusal = await deliver(runner, instruction, work, { runtimeSeconds, signal });
 		return refusal === undefined
@@ -130,7 +133,7 @@ async function fetchWeights(
 }
 
 async function runApp(
-	app: ClientApp,
+	{ app, clipNorm }: Pick<TaskRunner, "app" | "clipNorm">,
 	task: SentTask,
 	weights: StoredObject,
 	context: TaskContext,
@@ -154,15 +157,31 @@ async function runApp(
 			context,
 		);
 		throwIfCancelled(context.signal, "the task");
-		const { weightsPath: trainedPath, numSamples } = trained;
-		const updatePath = isRounded ? join(context.scratchDir, "difference.safetensors") : trainedPath;
+		const { numSamples } = trained;
+		const limit = Math.min(task.clipNorm ?? Number.POSITIVE_INFINITY, clipNorm ?? Number.POSITIVE_INFINITY);
+		const { path, metrics } = await clipped(trained.weightsPath, weightsPath, limit);
+		const updatePath = isRounded ? join(context.scratchDir, "difference.safetensors") : path;
 		// A site answers in the element type in which it was asked.
-		if (isRounded) await writeDifference(trainedPath, weightsPath, updatePath);
-		return { result: { kind: "update", numSamples, metrics: finiteMetrics(trained.metrics) }, updatePath };
+		if (isRounded) await writeDifference(path, weightsPath, updatePath);
+		const all = { ...finiteMetrics(trained.metrics), ...metrics };
+		return { result: { kind: "update", numSamples, metrics: all }, updatePath };
 	} catch (error) {
 		throwIfCancelled(context.signal, "the task");
 		return { result: { kind: "failure", message: describeFailure(error) }, updatePath: null };
 	}
+}
+
+/** The update within the limit, and what the site says about that. */
+async function clipped(
+	update: string,
+	base: string,
+	limit: number,
+): Promise<{ readonly path: string; readonly metrics: Metrics }> {
+	if (limit === Number.POSITIVE_INFINITY) return { path: update, metrics: {} };
+	const out = `${update}.clipped`;
+	const found = await clipUpdate({ update, base, out, limit });
+	if (found === null) return { path: update, metrics: {} };
+	return { path: out, metrics: { [NORM_BEFORE_CLIPPING]: found.norm, [CLIPPED_TO]: limit } };
 }
 
 function evaluationResult({ loss, numSamples, metrics }: EvaluateResult): TaskResult {

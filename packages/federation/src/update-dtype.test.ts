@@ -76,7 +76,7 @@ describe("encodings", () => {
 					updates.push({ site: `s${index}`, path, weight: rows[0]?.[3] ?? 1 });
 				}
 				const out = fresh();
-				await aggregateFiles({ updates, differencesTo: base, out, threads: 0 });
+				await aggregateFiles({ updates, updateDtype: "bfloat16", base, out, threads: 0 });
 				const [first, second] = updates.map(({ path }) => read(path));
 				for (const [index, value] of read(out).entries()) {
 					const mean = 0.5 * (first?.[index] ?? 0) + 0.5 * (second?.[index] ?? 0);
@@ -93,7 +93,7 @@ describe("encodings", () => {
 			const [trained, difference, next] = [await store([(read(weights)[0] ?? 0) + 1e-4]), fresh(), fresh()];
 			await writeDifference(trained, weights, difference);
 			const updates = [{ site: "a", path: difference, weight: 1 }];
-			await aggregateFiles({ updates, differencesTo: weights, out: next, threads: 0 });
+			await aggregateFiles({ updates, updateDtype: "bfloat16", base: weights, out: next, threads: 0 });
 			weights = next;
 		}
 		// bfloat16 weights would still be 1: its neighbour is 1.0078.

@@ -38,6 +38,7 @@ const SETTINGS = {
 	quorum: RUN_OPTIONS.quorum,
 	roundDeadline: RUN_OPTIONS.roundDeadline,
 	stallAfter: RUN_OPTIONS.stallAfter,
+	clipNorm: RUN_OPTIONS.clipNorm,
 };
 
 const POLL_MS = 500;

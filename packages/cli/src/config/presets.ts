@@ -10,7 +10,7 @@ type Given = Required<OptionValues<typeof RUN_OPTIONS>>;
 /**
  * Settings that may stay open (null): no data is made up by `sites`, cameras go by equal names, every checkpoint is
  * kept, learning rate and warm-up are the policy's own, whole weights are trained and no adapter (an adapter that the run
- * starts from is trained on), everybody is waited for, one site per core works at a time, with as many threads as
+ * starts from is trained on), everybody is waited for, no update is clipped, one site per core works at a time, with as many threads as
  * cores are left for it.
  */
 export type OpenSetting =
@@ -22,6 +22,7 @@ export type OpenSetting =
 	| "warmupSteps"
 	| "quorum"
 	| "roundDeadline"
+	| "clipNorm"
 	| "loraRank"
 	| "loraAlpha"
 	| "concurrency"
@@ -60,6 +61,7 @@ const SMALL: RunDefaults = {
 	quorum: null,
 	roundDeadline: null,
 	stallAfter: 600,
+	clipNorm: null,
 	updateDtype: "float32",
 	keepOptimizerState: false,
 	heldOut: 0.2,

@@ -244,6 +244,14 @@ export const RUN_OPTIONS = settings({
 		value: "<seconds>",
 		summary: "a site that is online and moves neither a step nor a byte for so long is named as stalled",
 	},
+	clipNorm: {
+		kind: "number",
+		schema: z.number().positive().max(1e9),
+		value: "<x>",
+		summary:
+			"largest L2 norm of what a site may change in a round: longer updates are scaled back to it, by the site and again " +
+			"by the server (default: no limit)",
+	},
 	updateDtype: {
 		kind: "text",
 		schema: z.enum(["float32", "bfloat16"]),

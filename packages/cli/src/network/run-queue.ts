@@ -208,6 +208,7 @@ async function runOne(
 					store,
 					clock,
 					...waitingOf(config),
+					clipNorm: config.clipNorm,
 					offlineSites: "wait",
 					signal,
 				}),

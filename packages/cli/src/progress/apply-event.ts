@@ -55,6 +55,7 @@ export function applyEvent(progress: RunProgress, event: RoundEvent, nowMs: numb
 		case "round.accepted":
 		case "round.aggregated":
 		case "round.failed":
+		case "update.clipped":
 		case "update.late":
 			break;
 	}

@@ -37,6 +37,8 @@ export const runRecordSchema = z.strictObject({
 			keepCheckpoints: z.int(),
 		})
 		.optional(),
+	/** What the run does so that single recordings leave less trace, and no more than that. */
+	privacy: z.enum(["none", "clipped"]).default("none"),
 	/** Hyper-parameters of local training as every site gets them. */
 	learning: z.record(z.string(), z.json()),
 	/** The model that the run started from. */

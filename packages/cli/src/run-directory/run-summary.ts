@@ -178,6 +178,7 @@ function foldRound(event: RoundEvent, rounds: Map<number, RoundDraft>): void {
 		case "site.stalled":
 		case "task.progress":
 		case "task.sent":
+		case "update.clipped":
 		case "update.late":
 			break;
 	}
@@ -224,6 +225,8 @@ export function incidentText(event: RoundEvent): string | null {
 			return `round ${event.round}: goes on with ${event.numReceived} results (${event.phase}) without ${event.without.join(", ")}: ${event.reason}`;
 		case "update.late":
 			return `round ${event.round}: update of ${event.site} came late; kept as ${event.sha256.slice(0, 12)}`;
+		case "update.clipped":
+			return `round ${event.round}: update of ${event.site} clipped by ${event.by === "site" ? "the site" : "the server"} from norm ${event.norm.toPrecision(4)} to ${event.limit}`;
 		case "run.failed":
 			return `run failed, ${event.code}: ${event.message}`;
 		case "run.stopped":

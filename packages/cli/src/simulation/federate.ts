@@ -156,6 +156,7 @@ async function* startSimulation(federation: Federation, log: EventLog): AsyncGen
 		})),
 		concurrency: record.machine.concurrency,
 		...waitingOf(config),
+		clipNorm: config.clipNorm,
 		signal,
 	});
 }

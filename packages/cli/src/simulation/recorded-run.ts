@@ -76,6 +76,7 @@ export async function recordOf(
 			fingerprint,
 			cameras: Object.fromEntries(site.data.cameraMap),
 		})),
+		privacy: config.clipNorm === null ? "none" : "clipped",
 		learning: { ...learningOf(config, base.config), betas: [...learningOf(config, base.config).betas] },
 		initial: {
 			from: config.init,

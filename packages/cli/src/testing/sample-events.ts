@@ -35,6 +35,8 @@ export function sampleEvents({ sites, numRounds, runId = "sample" }: SampleRun):
 			learning: {},
 			weightsSha256: hash(0),
 			updateDtype: "float32",
+			privacy: "none",
+			clipNorm: null,
 			weightsSizeBytes: 4_000_000,
 		},
 		...sites.map((site) => ({ kind: "site.joined" as const, at: at(), site, numSamples: 400, details: {} })),
@@ -54,6 +56,7 @@ export function sampleEvents({ sites, numRounds, runId = "sample" }: SampleRun):
 					sizeBytes: 4_000_000,
 					numSamples: 320,
 					metrics: { loss: 0.9 * (level.get(site) ?? 1) },
+					norm: null,
 					signed: null,
 				});
 			}
@@ -62,6 +65,7 @@ export function sampleEvents({ sites, numRounds, runId = "sample" }: SampleRun):
 				sha256: hash(round),
 				numSamples: 320,
 				weight: 1 / sites.length,
+				scale: 1,
 			}));
 			events.push({ kind: "round.accepted", at: at(), round, updates });
 			events.push({

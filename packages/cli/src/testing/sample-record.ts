@@ -16,6 +16,7 @@ export function sampleRecord(runId: string): RunRecord {
 			fingerprint: "00",
 			cameras: { top: "top" },
 		})),
+		privacy: "none",
 		learning: { batchSize: 8 },
 		initial: { from: "bundled", modelSha256: "00" },
 		machine: {

@@ -107,6 +107,7 @@ export function taskOf(taskId: string, changes: Partial<TaskMessage>): TaskMessa
 		globalStep: 0,
 		totalSteps: 1,
 		proximalMu: 0,
+		clipNorm: null,
 		learning: null,
 		weights: "",
 		createdAtMs: NOW_MS,

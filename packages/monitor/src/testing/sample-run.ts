@@ -86,6 +86,8 @@ export function script(sites: readonly string[] = ["attic", "barn", "cellar"]): 
 		strategy: { name: "fedavg", options: {} },
 		learning: {},
 		updateDtype: "float32",
+		privacy: "none",
+		clipNorm: null,
 		weightsSha256: HASH,
 		weightsSizeBytes: 16,
 	});
@@ -101,6 +103,7 @@ export function update(round: number, site: string): Extract<Untimed, { kind: "u
 		sizeBytes: 1000,
 		numSamples: 80,
 		metrics: { loss: 0.25, samplesPerSecond: 40 },
+		norm: null,
 		signed: null,
 	};
 }
