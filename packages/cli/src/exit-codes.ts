@@ -9,6 +9,7 @@ import type { FederationErrorCode } from "@zk0/federation";
 import type { FinetuneErrorCode } from "@zk0/finetune";
 import type { FlowerErrorCode } from "@zk0/flower";
 import type { HubErrorCode } from "@zk0/hub";
+import type { MonitorErrorCode } from "@zk0/monitor";
 import type { PolicyErrorCode } from "@zk0/policy";
 import type { SimErrorCode } from "@zk0/sim";
 import { CliError, type CliErrorCode } from "./cli-error.ts";
@@ -166,6 +167,7 @@ interface PackageErrorCodes {
 	readonly FinetuneError: FinetuneErrorCode;
 	readonly FlowerError: FlowerErrorCode;
 	readonly HubError: HubErrorCode;
+	readonly MonitorError: MonitorErrorCode;
 	readonly PolicyError: PolicyErrorCode;
 	readonly SimError: SimErrorCode;
 }
@@ -188,6 +190,7 @@ const PACKAGE_ERRORS: {
 			"not-installed": "not-installed",
 		},
 	],
+	MonitorError: ["network", { "bad-webhook": "usage" }],
 	PolicyError: ["model", { "write-failed": "storage" }],
 	HubError: ["hub", { "write-failed": "storage", "disk-full": "storage", "bad-reference": "usage" }],
 	DoctorError: ["dataset", { "bad-profile": "config", "target-exists": "storage" }],

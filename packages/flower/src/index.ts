@@ -33,6 +33,7 @@ export {
 export { Fleet, type PushMessagesResponse } from "./gen/flwr/proto/fleet_pb.ts";
 export type { Message, MessageSchema, ObjectTree } from "./gen/flwr/proto/message_pb.ts";
 export { ServerAppIo } from "./gen/flwr/proto/serverappio_pb.ts";
+export { healthRoutes } from "./health.ts";
 export { isObjectId, type ObjectId, objectIdOf, parseObjectId, SUPERLINK_NODE_ID } from "./ids.ts";
 export { inflateContent, inflateMessage, type ObjectReader } from "./inflate.ts";
 export { ARRAY_CHUNK_BYTES, MAX_RPC_MESSAGE_BYTES } from "./limits.ts";

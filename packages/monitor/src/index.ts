@@ -14,14 +14,7 @@ export {
 export { MonitorError, type MonitorErrorCode } from "./errors.ts";
 // Logs.
 export { eventLine, logEvent } from "./log/event-line.ts";
-export {
-	correlationId,
-	createLog,
-	type Log,
-	type LogFields,
-	type LogLevel,
-	renderLogLine,
-} from "./log/log.ts";
+export type { Log } from "./log/log.ts";
 export { METRICS_CONTENT_TYPE } from "./metrics/metrics.ts";
 // For users: a server's monitor.
 export { type Monitor, type MonitorOptions, type NodeState, startMonitor } from "./monitor.ts";

@@ -4,7 +4,7 @@ import { defineCommand } from "../command.ts";
 import { RUN_OPTIONS } from "../config/run-options.ts";
 import { clientStatusSchema } from "../network/client-status.ts";
 import { type Daemon, runningPid, startDaemon, stopDaemon } from "../network/daemon.ts";
-import { type ClientHome, clientHome, STATE_OPTION } from "../network/home.ts";
+import { type ClientHome, clientHome, LOG_OPTION, STATE_OPTION } from "../network/home.ts";
 import { readJsonFile } from "../network/private-file.ts";
 import { logsCommand } from "./logs.ts";
 
@@ -73,6 +73,7 @@ export const clientStart = defineCommand({
 	positionals: [{ name: "dataset", summary: "other recordings than at joining", optional: true }],
 	options: {
 		...STATE,
+		log: LOG_OPTION,
 		foreground: { kind: "switch", schema: z.boolean(), summary: "stay in this terminal instead" },
 	},
 	async run({ values, named, host, output }) {
@@ -80,7 +81,7 @@ export const clientStart = defineCommand({
 		const { dataset } = named;
 		if (values.foreground === true) {
 			const { serveTasks } = await import("../network/client-process.ts");
-			return await serveTasks(home, dataset, { host, output });
+			return await serveTasks(home, dataset, { host, output, logForm: values.log });
 		}
 		const words = [
 			"client",
@@ -88,6 +89,7 @@ export const clientStart = defineCommand({
 			"--foreground",
 			"--state",
 			home.dir,
+			...(values.log === undefined ? [] : ["--log", values.log]),
 			...(dataset === undefined ? [] : [dataset]),
 		];
 		const pid = await startDaemon(daemonOf(home), words, host.signal);

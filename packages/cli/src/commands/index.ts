@@ -73,6 +73,10 @@ export const COMMANDS: readonly CommandEntry[] = [
 			"Take a person's access to the dashboard away; their open pages stop at once.",
 		],
 	}),
+	...commandsOf(() => import("./server-alerts.ts"), {
+		serverAlerts: ["server alerts", "Show the alerts that fire, or say where they are sent."],
+		serverAlertTest: ["server alert-test", "Send a test message to the alerts' webhook."],
+	}),
 	...commandsOf(() => import("./client.ts"), {
 		clientJoin: [
 			"client join",

@@ -19,8 +19,10 @@ export function logsCommand(logOf: (host: Host, state: string | undefined) => st
 		async run({ values, host, output }) {
 			const log = logOf(host, values.state);
 			const lines = await tailOf(log);
-			output.result({ lines }, () => lines.join("\n"));
-			if (values.follow === true) for await (const line of followLog(log, host.signal)) output.line(line);
+			const { renderLogLine } = await import("@zk0/monitor/log");
+			output.result({ lines }, () => lines.map(renderLogLine).join("\n"));
+			if (values.follow !== true) return;
+			for await (const line of followLog(log, host.signal)) output.line(renderLogLine(line));
 		},
 	});
 }

@@ -7,7 +7,7 @@ import { defineCommand } from "../command.ts";
 import type { Host } from "../host.ts";
 import { callAdmin } from "../network/admin-client.ts";
 import { type Daemon, startDaemon, stopDaemon } from "../network/daemon.ts";
-import { type ServerHome, STATE_OPTION, serverHome } from "../network/home.ts";
+import { LOG_OPTION, type ServerHome, STATE_OPTION, serverHome } from "../network/home.ts";
 import { LIMIT_NAMES, parseLimits } from "../network/server-limits.ts";
 import { parseDashboard, resolveSettings, type ServerSettings } from "../network/server-settings.ts";
 import { renderStatus, serverStatusSchema } from "../network/server-status.ts";
@@ -72,6 +72,7 @@ export const serverStart = defineCommand({
 			value: "<name>=<number>",
 			summary: `bound on sites and strangers, repeatable and kept: ${LIMIT_NAMES.join(", ")}`,
 		},
+		log: LOG_OPTION,
 		foreground: { kind: "switch", schema: z.boolean(), summary: "stay in this terminal instead" },
 	},
 	notes: [
@@ -95,7 +96,7 @@ export const serverStart = defineCommand({
 		};
 		if (values.foreground === true) {
 			const { serveFederation } = await import("../network/server-process.ts");
-			return await serveFederation(home, changes, { host, output });
+			return await serveFederation(home, changes, { host, output, logForm: values.log });
 		}
 		await resolveSettings(home, changes);
 		const words = Object.entries({
@@ -104,6 +105,7 @@ export const serverStart = defineCommand({
 			address: values.address,
 			"admin-port": values.adminPort,
 			dashboard: values.dashboard,
+			log: values.log,
 		}).flatMap(([flag, value]) => (value === undefined ? [] : [`--${flag}`, String(value)]));
 		const limits = Object.entries(values.limit ?? {}).flatMap(([name, value]) => [
 			"--limit",

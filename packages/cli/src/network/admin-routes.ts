@@ -4,6 +4,7 @@ import { randomBytes } from "node:crypto";
 import { type FederationServer, keyFingerprint, type MemberLog } from "@zk0/federation";
 import { readPublicKeyFile } from "@zk0/flower";
 import type { GrpcServer } from "@zk0/flower/node";
+import type { ActiveAlert } from "@zk0/monitor";
 import { z } from "zod";
 import { CliError } from "../cli-error.ts";
 import { json, type Route, route } from "../http/route.ts";
@@ -25,6 +26,8 @@ export interface ServerParts {
 	readonly queue: RunQueue;
 	readonly trust: ServerTrust | null;
 	readonly now: () => number;
+	/** Alerts that fire, oldest first. */
+	readonly alerts: () => readonly ActiveAlert[];
 	/** Stops the server. */
 	readonly stop: () => void;
 }
@@ -35,7 +38,7 @@ const inviteBody = z.object({ site: z.string().nullable() });
 
 /** The routes. */
 export function adminRoutes(parts: ServerParts): readonly Route[] {
-	const { settings, members, server, listener, queue, trust, now, stop } = parts;
+	const { settings, members, server, listener, queue, trust, now, stop, alerts } = parts;
 	const { address, security } = settings;
 	return [
 		route("GET", "/api/status", "viewer", async () =>
@@ -46,6 +49,7 @@ export function adminRoutes(parts: ServerParts): readonly Route[] {
 					members,
 					server,
 					queue,
+					alerts: alerts(),
 					nowMs: now(),
 					fingerprintOf: keyFingerprint,
 				}),

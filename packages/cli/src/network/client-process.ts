@@ -11,6 +11,7 @@ import {
 	type Transport,
 } from "@zk0/flower";
 import { fetchAuthority, grpcTransport } from "@zk0/flower/node";
+import type { LogFields } from "@zk0/monitor/log";
 import { z } from "zod";
 import { CliError } from "../cli-error.ts";
 import type { Host } from "../host.ts";
@@ -18,6 +19,7 @@ import type { Output } from "../output.ts";
 import { withRunLock } from "../run-directory/run-lock.ts";
 import type { LocatedPlan } from "../simulation/site-plans.ts";
 import { locateData } from "../sources/locate-data.ts";
+import { type LogForm, openDaemonLog } from "./daemon-log.ts";
 import { type ClientHome, makePrivateFolder } from "./home.ts";
 import type { Invitation } from "./invitation.ts";
 import { readIfThere, readJsonFile, writePrivateFile, writePrivateJson } from "./private-file.ts";
@@ -46,6 +48,8 @@ export type ClientSettings = z.infer<typeof settingsSchema>;
 export interface ClientContext {
 	readonly host: Host;
 	readonly output: Output;
+	/** @default text on a terminal, JSON elsewhere */
+	readonly logForm?: LogForm | undefined;
 }
 
 /** How joining ended. */
@@ -90,7 +94,7 @@ export async function serveTasks(
 	dataUri: string | undefined,
 	context: ClientContext,
 ): Promise<void> {
-	const { host, output } = context;
+	const { host } = context;
 	const settings = await readJsonFile(home.settings, settingsSchema);
 	if (settings === undefined)
 		throw new CliError("not-joined", `${home.dir} belongs to no federation yet`, {
@@ -103,19 +107,20 @@ export async function serveTasks(
 		const { plan, dataset } = await openData(site, dataUri ?? settings.data, context);
 		await using app = createSiteApp({ home, plan, dataset, camera, threads, device, host });
 		await using transport = connect(settings);
+		const { log } = openDaemonLog("client", context.logForm, context);
 		const server = `${settings.host}:${settings.port}`;
 		let lastState = "";
 		/** Status files are written one after another. */
 		let writing: Promise<void> = Promise.resolve();
-		const note = (state: string): void => {
+		const note = (state: string, about: LogFields = {}): void => {
 			if (state === lastState) return;
 			lastState = state;
 			const at = new Date(host.now()).toISOString();
-			output.line(`${at} ${state}`);
+			log("info", state, { site, ...about });
 			const status = { pid: process.pid, site, server, at, state };
 			writing = writing
 				.then(() => writePrivateJson(home.status, status))
-				.catch((error: unknown) => output.line(`cannot write ${home.status}: ${String(error)}`));
+				.catch((error: unknown) => log("warn", `cannot write ${home.status}: ${String(error)}`));
 		};
 		note("connecting");
 		await runClient({
@@ -126,7 +131,7 @@ export async function serveTasks(
 			dir: home.work,
 			clock: systemClock(),
 			signal: host.signal,
-			onEvent: (event) => note(textOf(event)),
+			onEvent: (event) => note(textOf(event), aboutOf(event)),
 			heartbeatMs: HEARTBEAT_MS,
 			retry: { attempts: Number.POSITIVE_INFINITY },
 		});
@@ -177,6 +182,13 @@ async function register(
 		if (error.code === "permission-denied") return "pending";
 		throw error;
 	}
+}
+
+/** Run and round of a task, which make its correlation id: the same as in the server's log. */
+function aboutOf(event: ClientEvent): LogFields {
+	if (event.kind !== "task") return { event: event.kind };
+	const { kind, runId: run, round, phase } = event;
+	return { event: kind, run, round, phase };
 }
 
 function textOf(event: ClientEvent): string {

@@ -19,6 +19,8 @@ export interface ServerHome {
 	/** Where the admin API listens and its token; there while the server runs. */
 	readonly admin: string;
 	readonly members: string;
+	/** Where alerts are sent. */
+	readonly alerts: string;
 	/** People who may use the dashboard, and what they did. */
 	readonly access: string;
 	readonly runs: string;
@@ -52,6 +54,14 @@ export const STATE_OPTION = {
 	summary: "folder that holds keys and state (default: ~/.zk0/server or ~/.zk0/client, or under $ZK0_HOME)",
 } satisfies OptionSpec;
 
+/** `--log`, as the commands have it that start a process. */
+export const LOG_OPTION = {
+	kind: "text",
+	schema: z.enum(["text", "json"]),
+	value: "<form>",
+	summary: "text for people or json for programs (default: text on a terminal, json elsewhere)",
+} satisfies OptionSpec;
+
 /** The server's paths in `state` or the default folder. */
 export function serverHome(host: Host, state: string | undefined): ServerHome {
 	const dir = homeOf(host, state, "server");
@@ -65,6 +75,7 @@ export function serverHome(host: Host, state: string | undefined): ServerHome {
 		certificateKey: at("server.key"),
 		admin: at("admin.json"),
 		members: at("members.jsonl"),
+		alerts: at("alerts.json"),
 		access: at("access.jsonl"),
 		runs: at("runs"),
 		apps: at("apps"),

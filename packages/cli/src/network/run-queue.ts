@@ -62,6 +62,10 @@ export interface RunQueueOptions {
 	readonly signal: AbortSignal;
 	/** Is told of failures that no caller waits for. */
 	readonly onFault: (error: unknown) => void;
+	/** Is told what happened in a run so far, when it begins or goes on. */
+	readonly onReplay: (past: readonly RoundEvent[]) => void;
+	/** Is told of every event of a run. */
+	readonly onEvent: (runId: string, event: RoundEvent) => void;
 }
 
 const submissionSchema = z.looseObject({
@@ -166,7 +170,7 @@ async function statusOnDisk(paths: RunPaths): Promise<RunStatus> {
 
 async function runOne(
 	paths: RunPaths,
-	{ server, clock, host, reporter, signal }: RunQueueOptions,
+	{ server, clock, host, reporter, signal, onReplay, onEvent }: RunQueueOptions,
 	update: (change: Partial<RunStatus>) => void,
 ): Promise<void> {
 	const record = await readRunRecord(paths.config);
@@ -181,6 +185,7 @@ async function runOne(
 			...reporter,
 			event(event) {
 				reporter.event(event);
+				onEvent(paths.id, event);
 				update(changeOf(event));
 			},
 		};
@@ -193,8 +198,9 @@ async function runOne(
 			sites: [],
 			reporter: watching,
 			signal,
-			start: (log) =>
-				rounds({
+			start: (log) => {
+				onReplay(log.events);
+				return rounds({
 					runId: paths.id,
 					seed: config.seed,
 					numRounds: config.rounds,
@@ -211,7 +217,8 @@ async function runOne(
 					clipNorm: config.clipNorm,
 					offlineSites: "wait",
 					signal,
-				}),
+				});
+			},
 		});
 		update({ state: "completed", message: null, modelSha256 });
 	});

@@ -3,7 +3,9 @@
 import { randomBytes } from "node:crypto";
 import { rm } from "node:fs/promises";
 import { createServer, openMemberLog, systemClock } from "@zk0/federation";
+import { healthRoutes } from "@zk0/flower";
 import { serveGrpc } from "@zk0/flower/node";
+import { logEvent } from "@zk0/monitor";
 import type { Host } from "../host.ts";
 import { isSameSecret } from "../http/guard.ts";
 import { type HttpListener, type HttpSite, listenHttp } from "../http/listener.ts";
@@ -17,20 +19,30 @@ import { accessRoutes } from "./access-routes.ts";
 import { adminRoutes, type ServerParts } from "./admin-routes.ts";
 import { callLimits, listenerLimits } from "./apply-limits.ts";
 import { type ServerTrust, serverTrust } from "./authority.ts";
+import { type LogForm, openDaemonLog } from "./daemon-log.ts";
 import { makePrivateFolder, type ServerHome } from "./home.ts";
 import { writePrivateJson } from "./private-file.ts";
 import { openRunQueue } from "./run-queue.ts";
+import { type LateParts, openServerMonitor } from "./server-monitor.ts";
 import { resolveSettings, type ServerSettings } from "./server-settings.ts";
 
 /** Silence after which a site is offline; clients say something every 3 s. */
 const OFFLINE_AFTER_MS = 10_000;
 const DAY_MS = 24 * 3600 * 1000;
 
+/** The surroundings of a server. */
+export interface ServerContext {
+	readonly host: Host;
+	readonly output: Output;
+	/** @default text on a terminal, JSON elsewhere */
+	readonly logForm?: LogForm | undefined;
+}
+
 /** Serves until the host's signal aborts or the admin API says stop. */
 export async function serveFederation(
 	home: ServerHome,
 	changes: Partial<ServerSettings>,
-	{ host, output }: { readonly host: Host; readonly output: Output },
+	{ host, output, logForm }: ServerContext,
 ): Promise<void> {
 	// Whatever this process writes is for its owner only.
 	process.umask(0o077);
@@ -40,8 +52,7 @@ export async function serveFederation(
 		const clock = systemClock();
 		const stopping = new AbortController();
 		const signal = AbortSignal.any([host.signal, stopping.signal]);
-		const onFault = (error: unknown): void =>
-			output.line(`fault: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+		const { form, log, fault: onFault } = openDaemonLog("server", logForm, { host, output });
 		const { listen, address, allowFlowerNodes } = settings;
 		const trust =
 			settings.security === "plaintext"
@@ -59,13 +70,35 @@ export async function serveFederation(
 			},
 			onFault,
 		});
-		await using listener = await serveGrpc(server.routes, {
+		const late: LateParts = {};
+		await using watch = openServerMonitor({
+			home,
+			address,
+			members,
+			server,
+			late,
+			clock,
+			host,
+			log,
+			onFault,
+		});
+		const { monitor } = watch;
+		const isReady = (): boolean => !signal.aborted;
+		const health = healthRoutes(isReady, ["flwr.proto.Fleet"]);
+		const routes = new Map([...monitor.observeRoutes(server.routes), ...health]);
+		await using listener = await serveGrpc(routes, {
 			host: listen,
 			port: settings.port,
 			security: trust?.certificate ?? "plaintext",
 			...listenerLimits(settings.limits),
 		});
-		using reporter = createReporter({ stream: output.people, host, sites: [], rounds: 0 });
+		late.numConnections = () => listener.numConnections;
+		using reporter = createReporter({
+			stream: form === "text" ? output.people : undefined,
+			host,
+			sites: [],
+			rounds: 0,
+		});
 		await using queue = await openRunQueue({
 			dir: home.runs,
 			apps: home.apps,
@@ -75,7 +108,13 @@ export async function serveFederation(
 			reporter,
 			signal,
 			onFault,
+			onReplay: (past) => monitor.replay(past),
+			onEvent(runId, event) {
+				monitor.record(event);
+				if (form === "json") logEvent(log, runId, event);
+			},
 		});
+		late.queue = queue;
 		const token = randomBytes(32).toString("base64url");
 		const sessions = createSessions(() => clock.now());
 		await using access = await openAccess(home.access, clock);
@@ -88,9 +127,10 @@ export async function serveFederation(
 			trust,
 			now: () => clock.now(),
 			stop: () => stopping.abort(),
+			alerts: () => monitor.alerts(),
 		};
 		const site: HttpSite = {
-			routes: [...accessRoutes(access, sessions), ...adminRoutes(parts)],
+			routes: [...accessRoutes(access, sessions), ...adminRoutes(parts), ...watch.routes(isReady)],
 			files: await readStaticFiles(null),
 			sessions,
 			ofToken: (given) => (isSameSecret(given, token) ? COMMAND_LINE : access.ofToken(given)),
@@ -108,7 +148,7 @@ export async function serveFederation(
 		});
 		const timer = renewDaily(home, parts, dashboard, onFault);
 		await writePrivateJson(home.admin, { pid: process.pid, port: admin.port, token });
-		output.line(`serving at ${address}:${listener.port} (${settings.security}), state in ${home.dir}`);
+		log("info", `serving at ${address}:${listener.port} (${settings.security}), state in ${home.dir}`);
 		try {
 			await new Promise<void>((resolve) => {
 				if (signal.aborted) resolve();
@@ -119,7 +159,7 @@ export async function serveFederation(
 			await rm(home.admin, { force: true });
 		}
 		stopping.abort();
-		output.line("stopping");
+		log("info", "stopping");
 	});
 }
 

@@ -1,5 +1,6 @@
 // What `zk0 status` shows: sites, runs, and what everything waits for.
 import type { FederationServer, MemberLog } from "@zk0/federation";
+import type { ActiveAlert } from "@zk0/monitor";
 import { z } from "zod";
 import type { RunQueue } from "./run-queue.ts";
 
@@ -18,6 +19,17 @@ export const serverStatusSchema = z.object({
 			isOnline: z.boolean(),
 			secondsSilent: z.number().nullable(),
 			numSamples: z.int().nullable(),
+		}),
+	),
+	alerts: z.array(
+		z.object({
+			rule: z.string(),
+			subject: z.string(),
+			severity: z.enum(["warning", "critical"]),
+			message: z.string(),
+			/** What to do. */
+			cure: z.string(),
+			since: z.iso.datetime(),
 		}),
 	),
 	runs: z.array(
@@ -42,6 +54,7 @@ export function statusOf(parts: {
 	readonly members: MemberLog;
 	readonly server: FederationServer;
 	readonly queue: RunQueue;
+	readonly alerts: readonly ActiveAlert[];
 	readonly nowMs: number;
 	/** `keyFingerprint` of @zk0/federation, which the commands that only show the document need not load. */
 	readonly fingerprintOf: (publicKeyPem: string) => string;
@@ -61,7 +74,11 @@ export function statusOf(parts: {
 		};
 	});
 	const runs = [...queue.list()];
-	return { address, security, waitingFor: waitingFor(sites, runs), sites, runs };
+	const alerts = parts.alerts.map(({ sinceMs, ...alert }) => ({
+		...alert,
+		since: new Date(sinceMs).toISOString(),
+	}));
+	return { address, security, waitingFor: waitingFor(sites, runs), sites, runs, alerts };
 }
 
 function waitingFor(sites: ServerStatus["sites"], runs: ServerStatus["runs"]): string | null {
@@ -76,7 +93,14 @@ function waitingFor(sites: ServerStatus["sites"], runs: ServerStatus["runs"]): s
 }
 
 /** The status for people. */
-export function renderStatus({ address, security, waitingFor: what, sites, runs }: ServerStatus): string {
+export function renderStatus({
+	address,
+	security,
+	waitingFor: what,
+	sites,
+	runs,
+	alerts,
+}: ServerStatus): string {
 	const lines = [`server    ${address} (${security === "tls" ? "TLS 1.3" : "plaintext, this machine only"})`];
 	for (const { site, state, signs, isOnline, secondsSilent, numSamples } of sites) {
 		const samples = numSamples === null ? "" : `, ${numSamples} samples`;
@@ -88,6 +112,8 @@ export function renderStatus({ address, security, waitingFor: what, sites, runs 
 		lines.push(
 			`run       ${runId} ${state}, round ${round} of ${rounds}${message === null ? "" : `: ${message}`}`,
 		);
+	for (const { severity, message, cure } of alerts)
+		lines.push(`alert     ${severity}: ${message}\n          what to do: ${cure}`);
 	if (what !== null) lines.push(`waiting for ${what}`);
 	return lines.join("\n");
 }

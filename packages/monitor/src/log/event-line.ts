@@ -35,6 +35,21 @@ const LINES: { readonly [K in RoundEvent["kind"]]?: (event: Extract<RoundEvent, 
 		`update of ${site}, ${numSamples} samples, ${sizeBytes} bytes`,
 		{ sha256, sizeBytes, numSamples, loss: metrics["loss"] ?? null },
 	],
+	"update.late": ({ site, sha256, sizeBytes, numSamples }) => [
+		`update of ${site} came after its round was closed; it is kept`,
+		{ sha256, sizeBytes, numSamples },
+		"warn",
+	],
+	"site.stalled": ({ site, phase, seconds }) => [
+		`${site} shows no progress on its ${phase} task for ${Math.round(seconds)} s`,
+		{ phase, seconds },
+		"warn",
+	],
+	"round.closed": ({ round, reason, without, numReceived }) => [
+		`round ${round} goes on without ${without.join(", ")} (${reason})`,
+		{ reason, without, numReceived },
+		"warn",
+	],
 	"update.rejected": ({ site, code, message }) => [
 		`update of ${site} refused (${code}): ${message}`,
 		{ code },

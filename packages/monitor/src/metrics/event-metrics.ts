@@ -41,6 +41,9 @@ export function eventMetrics(registry: Registry, labelOf: (site: string) => stri
 		"Samples that a site's updates were trained on.",
 		["site"],
 	);
+	const late = counter("zk0_site_updates_late_total", "Updates that came after their round was closed.", [
+		"site",
+	]);
 	const rejected = counter("zk0_site_updates_rejected_total", "Replies of a site that were refused.", [
 		"site",
 		"code",
@@ -69,6 +72,7 @@ export function eventMetrics(registry: Registry, labelOf: (site: string) => stri
 				updateBytes.inc({ site }, event.sizeBytes);
 				samples.inc({ site }, event.numSamples);
 			}
+			if (kind === "update.late") late.inc({ site: labelOf(event.site) });
 			if (kind === "update.rejected") rejected.inc({ site: labelOf(event.site), code: event.code });
 			if (kind === "site.failed")
 				failures.inc({ site: labelOf(event.site), phase: event.phase, code: event.code });

@@ -152,6 +152,8 @@ const CHANGES: {
 		const rate = samplesPerSecond === undefined ? {} : { samplesPerSecond };
 		return closed(changed(view, site, { ...settled, ...rate }), site);
 	},
+	"update.late": (view, { site }) => closed(changed(view, site, { task: null }), site),
+	"round.closed": (view, { without }) => without.reduce(closed, view),
 	"update.rejected": (view, { site, code, round, message, endsTask }) => {
 		const noted = changed(view, site, {
 			rejection: { code, round, message },
