@@ -7,7 +7,8 @@ const [[path, route] = []] = [...healthRoutes(() => isServing, ["flwr.proto.Flee
 const info = { method: path ?? "", headers: new Map(), peer: "" };
 
 async function check(request: Uint8Array): Promise<Uint8Array | undefined> {
-	return await (await route?.open(info))?.(request, new AbortController().signal);
+	const call = await route?.open(info);
+	return await call?.handle(request, new AbortController().signal);
 }
 
 const named = (name: string): Uint8Array => {

@@ -2,6 +2,7 @@
 // authentication, as load balancers call it. It tells whether the server takes calls, and nothing else. Watch streams and is
 // not served. The two messages have one field each, so their bytes are written out here.
 import { FlowerError } from "./errors.ts";
+import { addressOf } from "./peer-address.ts";
 import type { Route } from "./service.ts";
 
 const CHECK = "/grpc.health.v1.Health/Check";
@@ -16,12 +17,18 @@ const MAX_NAME_BYTES = 100;
 /** The health route for the server as a whole and for the services named. */
 export function healthRoutes(isServing: () => boolean, services: readonly string[]): Map<string, Route> {
 	const route: Route = {
-		open: async () => async (request) => {
-			const service = serviceOf(request);
-			if (service !== "" && !services.includes(service))
-				throw new FlowerError("not-found", "unknown service", { method: CHECK });
-			return isServing() ? SERVING : NOT_SERVING;
-		},
+		open: async ({ peer }) => ({
+			account: addressOf(peer),
+			isTrusted: false,
+			maxRequestBytes: 2 + MAX_NAME_BYTES,
+			answerBytes: 0,
+			async handle(request) {
+				const service = serviceOf(request);
+				if (service !== "" && !services.includes(service))
+					throw new FlowerError("not-found", "unknown service", { method: CHECK });
+				return isServing() ? SERVING : NOT_SERVING;
+			},
+		}),
 	};
 	return new Map([[CHECK, route]]);
 }

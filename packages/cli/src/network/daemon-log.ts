@@ -34,9 +34,9 @@ export function openDaemonLog(
 		log,
 		fault: (error) => {
 			const isError = error instanceof Error;
-			log("error", `fault: ${isError ? error.message : String(error)}`, {
-				...(isError && error.stack !== undefined ? { stack: error.stack } : {}),
-			});
+			const stack = isError ? error.stack : undefined;
+			const text = `fault: ${isError ? error.message : String(error)}`;
+			log("error", text, stack === undefined ? {} : { stack });
 		},
 	};
 }
