@@ -41,7 +41,7 @@ async function serve(site: string): Promise<void> {
 	const at = { round: 0 };
 	const identity = misbehavingIdentity(await ownIdentity(dir), misdeed, at);
 	await using transport = misbehavingTransport(
-		grpcTransport({ host: "127.0.0.1", port, security: { rootCertificates: authority } }),
+		grpcTransport({ host: "127.0.0.1", port, security: { rootCertificates: authority }, keepaliveMs: 5000 }),
 		misdeed,
 		at,
 	);

@@ -9,7 +9,7 @@ export interface RetryOptions {
 	readonly attempts?: number;
 	/** Pause after the first failure; doubles each time; default 100. */
 	readonly firstDelayMs?: number;
-	/** Longest pause; default 2000: a network that is back is used again within seconds. */
+	/** Longest pause; default 1000: a network that is back is used again within seconds. */
 	readonly maxDelayMs?: number;
 }
 
@@ -33,7 +33,7 @@ export function isTransient(failure: unknown): boolean {
 
 /** Backoff with up to 25 % jitter from the stream of `name`, so that sites do not come back all at once. */
 export function createBackoff(name: string, clock: Clock, options: RetryOptions = {}): Backoff {
-	const { attempts = 10, firstDelayMs = 100, maxDelayMs = 2000 } = options;
+	const { attempts = 10, firstDelayMs = 100, maxDelayMs = 1000 } = options;
 	const jitter = rng(name, "backoff");
 	let numFailures = 0;
 	return {

@@ -1,8 +1,8 @@
 // The transport contract over real sockets, and what only exists there: TLS, reconnection, hostile connections.
 import { connect as connectHttp2 } from "node:http2";
-import { connect as connectTcp } from "node:net";
+import { connect as connectTcp, createServer as createTcpServer, type Socket } from "node:net";
 import { connect as connectTls, type TLSSocket } from "node:tls";
-import { beforeAll, describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test, vi } from "vitest";
 import { FlowerError } from "../errors.ts";
 import { Fleet } from "../gen/flwr/proto/fleet_pb.ts";
 import { createRoutes, type Routes } from "../service.ts";
@@ -84,6 +84,38 @@ async function tryBeat(port: number, rootCertificates: string, serverHost = host
 		throw caught;
 	}
 }
+
+test("a connection attempt that hangs is given up, and the next one goes through", async () => {
+	await using server = await serve();
+	/** A network that takes connections and says nothing, then one that works. */
+	let isUp = false;
+	const sockets = new Set<Socket>();
+	const network = createTcpServer((socket) => {
+		sockets.add(socket.on("error", () => socket.destroy()));
+		if (!isUp) return;
+		const onward = connectTcp(server.port, host);
+		socket.pipe(onward).pipe(socket);
+		onward.on("error", () => socket.destroy());
+	});
+	await new Promise<void>((resolve) => network.listen(0, host, resolve));
+	const address = network.address();
+	const port = typeof address === "object" && address !== null ? address.port : 0;
+	const security = { rootCertificates: authority.certificate };
+	{
+		await using transport = grpcTransport({ host, port, security, connectTimeoutMs: 100 });
+		const hung = transport.unary(beat, {}, { timeoutMs: 20_000 });
+		await expect(hung).rejects.toMatchObject({
+			code: "unavailable",
+			message: expect.stringMatching(/No connection .* 100 ms/),
+		});
+		isUp = true;
+		await vi.waitFor(async () => {
+			expect(await transport.unary(beat, {}, { timeoutMs: 20_000 })).toMatchObject({ success: true });
+		}, 20_000);
+	}
+	for (const socket of sockets) socket.destroy();
+	network.close();
+});
 
 describe("TLS", () => {
 	test("TLS 1.3 is spoken, and nothing older", async () => {

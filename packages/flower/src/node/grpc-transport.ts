@@ -8,6 +8,7 @@ import { MAX_RPC_MESSAGE_BYTES } from "../limits.ts";
 import { decodeProtobuf, encodeProtobuf } from "../protobuf.ts";
 import { type CallOptions, methodPath, type Traffic, type Transport } from "../transport.ts";
 import { checkPlaintextHost, FLOW_CONTROL_WINDOW_BYTES, TLS_MIN_VERSION } from "./connection.ts";
+import { watchClient } from "./grpc-client.ts";
 import { toMetadata } from "./grpc-metadata.ts";
 import { fromServiceError } from "./grpc-status.ts";
 
@@ -31,6 +32,8 @@ export interface GrpcTransportOptions {
 	readonly reconnectDelayMs?: readonly [number, number];
 	/** Time without traffic after which the connection is probed. @default 30000; Flower's servers allow 300000 */
 	readonly keepaliveMs?: number;
+	/** A connection attempt that takes longer is given up and made again. @default 3000 */
+	readonly connectTimeoutMs?: number;
 	/** Is told of every call that succeeded. */
 	readonly onTraffic?: (traffic: Traffic) => void;
 }
@@ -44,10 +47,11 @@ export function grpcTransport(options: GrpcTransportOptions): Transport {
 	if (security === "plaintext") checkPlaintextHost(host);
 	const maxMessageBytes = options.maxMessageBytes ?? MAX_RPC_MESSAGE_BYTES;
 	const [firstDelayMs, maxDelayMs] = options.reconnectDelayMs ?? [200, 2_000];
-	const client = new Client(
-		host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`,
-		credentials(host, security),
-		{
+	const address = host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+	const connectTimeoutMs = options.connectTimeoutMs ?? 3_000;
+	const calls = new Set<Deadline>();
+	const makeClient = (): Client =>
+		new Client(address, credentials(host, security), {
 			"grpc.max_receive_message_length": maxMessageBytes,
 			"grpc.max_send_message_length": maxMessageBytes,
 			"grpc.initial_reconnect_backoff_ms": firstDelayMs,
@@ -60,16 +64,23 @@ export function grpcTransport(options: GrpcTransportOptions): Transport {
 			"grpc.enable_channelz": 0,
 			"grpc-node.flow_control_window": FLOW_CONTROL_WINDOW_BYTES,
 			...(security === "plaintext" ? {} : { "grpc.ssl_target_name_override": sniName(host, security) }),
+		});
+	const client = watchClient(makeClient, {
+		connectTimeoutMs,
+		onGivenUp: () => {
+			const reason = `No connection to ${address} within ${connectTimeoutMs} ms.`;
+			for (const deadline of calls) deadline.abort(new FlowerError("unavailable", reason));
 		},
-	);
-	const calls = new Set<Deadline>();
+	});
 	let isClosed = false;
 	const call = async (path: string, body: Uint8Array, callOptions: CallOptions): Promise<Uint8Array> => {
 		if (isClosed) throw closedError(path);
 		using deadline = startDeadline(callOptions, path);
 		calls.add(deadline);
 		try {
-			return await deadline.race(unaryCall(client, path, body, callOptions, deadline));
+			return await client.use((current) =>
+				deadline.race(unaryCall(current, path, body, callOptions, deadline)),
+			);
 		} finally {
 			calls.delete(deadline);
 		}
