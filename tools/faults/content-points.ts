@@ -1,0 +1,61 @@
+// Replies that are wrong: refused and named. A wrong update costs the site its place in the round; a stray message, an
+// object that is not what it says, or a repetition costs nothing.
+import type { Misdeed } from "../toy-federation/settings.ts";
+import type { FaultPoint } from "./point.ts";
+
+/** Bob hands in something unusable in round 1. */
+function unusable(what: Misdeed["what"], text: string, refusal: string): FaultPoint {
+	return {
+		group: "unusable update",
+		what: text,
+		kind: "removing",
+		removes: { site: "bob", round: 1 },
+		refusal,
+		stage: { minUpdates: 2, clients: { bob: { misdeed: { what, round: 1 } } } },
+		make: async () => ({ recoveryMs: null }),
+	};
+}
+
+/** Bob sends something that must have no effect, and then the right thing. */
+function harmless(what: Misdeed["what"], text: string, round: number, refusal?: string): FaultPoint {
+	return {
+		group: "stray message",
+		what: text,
+		kind: "transient",
+		...(refusal === undefined ? {} : { refusal }),
+		stage: { clients: { bob: { misdeed: { what, round } } } },
+		make: async () => ({ recoveryMs: null }),
+	};
+}
+
+/** Faults of content. */
+export const CONTENT_POINTS: readonly FaultPoint[] = [
+	unusable("throw", "the site's training fails", "client-app"),
+	unusable("nan", "NaN in a tensor", "not-finite"),
+	unusable("wrong-shape", "a tensor of another shape", "wrong-shape"),
+	unusable("missing-tensor", "a tensor is missing", "missing-tensor"),
+	unusable("no-samples", "trained on no samples", "zero-samples"),
+	unusable("bad-signature", "signed over something else", "bad-signature"),
+	unusable("no-file", "the site's own file is no safetensors file", "client-app"),
+	harmless("duplicate-calls", "every call of a round comes twice", 1),
+	harmless("replay-earlier-round", "the reply of round 1 is sent again in round 2", 2),
+	harmless("wrong-run", "a reply that names another run", 1, "late"),
+	harmless("foreign-instruction", "a reply to a task that nobody gave", 1, "unknown-task"),
+	harmless("garbage-object", "garbage in place of an object", 1),
+	harmless("wrong-object", "another object's bytes in place of an object", 1),
+	{
+		group: "site leaves",
+		what: "in training, for good, where two updates are enough",
+		kind: "removing",
+		removes: { site: "bob", round: 1 },
+		refusal: "left",
+		stage: { minUpdates: 2, trainMs: 1500 },
+		make: async (stage) => {
+			await stage.heard("bob", "task", "train 1");
+			await stage.client("bob").kill("SIGTERM");
+			await stage.recorded(({ kind }) => kind === "round.aggregated", "the round's end");
+			await stage.restartClient("bob");
+			return { recoveryMs: null, note: "back for round 2" };
+		},
+	},
+];

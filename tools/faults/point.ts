@@ -1,0 +1,97 @@
+// A point of the fault matrix, and how one is tried and judged.
+import { readFile } from "node:fs/promises";
+import { type RoundEvent, verifyEventLog } from "@zk0/federation";
+import { acceptedSets, type references } from "./reference.ts";
+import { finalWeights, NUM_ROUNDS, openStage, SITES, type Stage, type StageOptions } from "./stage.ts";
+
+/** What was measured while a fault was made. */
+export interface Measured {
+	/** From the restart, or from the end of the fault, until what was away worked again. */
+	readonly recoveryMs: number | null;
+	/** Limit that the specification sets to `recoveryMs`; more is a failure. */
+	readonly limitMs?: number;
+	/** Anything else worth knowing. */
+	readonly note?: string;
+}
+
+/** A fault and where it strikes. */
+export interface FaultPoint {
+	readonly group: string;
+	/** What is done, and when. */
+	readonly what: string;
+	/** `transient`: all updates of all sites must be in. `removing`: a site loses its update of `round`. */
+	readonly kind: "transient" | "removing";
+	readonly stage?: StageOptions;
+	/** Makes the fault and mends it. Ends before the run does. */
+	readonly make: (stage: Stage) => Promise<Measured>;
+	/** Whom and which round a removing fault concerns. */
+	readonly removes?: { readonly site: string; readonly round: number };
+	/** Code under which the log must name the refusal. */
+	readonly refusal?: string;
+}
+
+/** The outcome of a point. */
+export interface FaultResult {
+	readonly point: FaultPoint;
+	readonly failure: string | null;
+	readonly measured: Measured | null;
+	readonly isHashEqual: boolean;
+	/** Trainings beyond one per site and round. */
+	readonly numRepeated: number;
+}
+
+/** Tries a point. */
+export async function tryPoint(
+	point: FaultPoint,
+	reference: ReturnType<typeof references>,
+): Promise<FaultResult> {
+	let measured: Measured | null = null;
+	let isHashEqual = false;
+	let numRepeated = 0;
+	try {
+		await using stage = await openStage(point.stage);
+		measured = await point.make(stage);
+		const sha256 = await finalWeights(stage);
+		const { initialWeightsPath, eventsPath } = stage.federation;
+		const { events } = await verifyEventLog(eventsPath);
+		const sets = acceptedSets(events);
+		requireSets(point, sets);
+		const key = JSON.stringify(point.stage?.model ?? "small");
+		isHashEqual = sha256 === (await reference(initialWeightsPath, sets, key));
+		numRepeated =
+			stage.clientLines.filter(({ kind }) => kind === "trained").length - NUM_ROUNDS * SITES.length;
+		if (!isHashEqual) throw new RangeError("the weights differ from those of the run in memory");
+		requireRefusal(point, events);
+		const { recoveryMs, limitMs } = measured;
+		if (limitMs !== undefined && !(recoveryMs !== null && recoveryMs <= limitMs))
+			throw new RangeError(`${Math.round(recoveryMs ?? Number.NaN)} ms, the limit is ${limitMs} ms`);
+		return { point, failure: null, measured, isHashEqual, numRepeated };
+	} catch (error) {
+		const failure = error instanceof Error ? error.message : String(error);
+		return { point, failure, measured, isHashEqual, numRepeated };
+	}
+}
+
+function requireSets({ kind, removes }: FaultPoint, sets: ReadonlyMap<number, readonly string[]>): void {
+	for (let round = 1; round <= NUM_ROUNDS; round++) {
+		const isHit = kind === "removing" && removes?.round === round;
+		const wanted = SITES.filter((site) => !(isHit && removes.site === site));
+		const found = sets.get(round) ?? [];
+		if (found.join() !== wanted.join())
+			throw new RangeError(`round ${round} accepted ${found.join(", ")}, expected ${wanted.join(", ")}`);
+	}
+}
+
+function requireRefusal({ refusal }: FaultPoint, events: readonly RoundEvent[]): void {
+	if (refusal === undefined) return;
+	const codes = events.flatMap((event) =>
+		event.kind === "update.rejected" || event.kind === "site.failed" ? [event.code] : [],
+	);
+	if (!codes.some((code) => code === refusal))
+		throw new RangeError(`the log names [${codes.join(", ")}], not ${refusal}`);
+}
+
+/** Text of a file of a stage. */
+export async function textOf(path: string): Promise<string> {
+	return await readFile(path, "utf8");
+}
