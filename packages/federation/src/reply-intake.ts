@@ -25,10 +25,10 @@ import { checkSignature, type ReadReply, readReply } from "./reply-message.ts";
 import { collectObjects, forgetObjects, type ReplyBounds, type ReplyObjects } from "./reply-objects.ts";
 import { MIN_FILE_BYTES } from "./spilling-objects.ts";
 import { inOrder, type OpenTask, type TaskDefect, type TaskTable } from "./task-table.ts";
-import { compareTensors, inspectUpdate, type TensorSpecs } from "./update-check.ts";
+import { assembleUpdate, type UpdateAssembly } from "./update-assembly.ts";
+import type { TensorSpecs } from "./update-check.ts";
 import { dtypeOf } from "./update-dtype.ts";
 import { updateNorm } from "./update-norm.ts";
-import { fileBytes, fileSizeBytes, wireTensors } from "./wire-arrays.ts";
 
 /** What the intake works on. */
 export interface ReplyIntakeOptions {
@@ -48,8 +48,8 @@ export type Taken =
 	| { readonly kind: "stored"; readonly refusal: ReplyRefusal | undefined }
 	| { readonly kind: "not-stored" };
 
-/** The receiving end of PushMessages and PushObject. */
-export interface ReplyIntake {
+/** The receiving end of PushMessages and PushObject. Disposing it ends what is under way; what arrived stays on disk. */
+export interface ReplyIntake extends AsyncDisposable {
 	announce(member: Member, message: Message, tree: ObjectTree): Promise<Announced>;
 	/** Undefined: the object belongs to no reply of the member. */
 	put(member: Member, id: ObjectId, bytes: Uint8Array, signal: AbortSignal): Promise<Taken | undefined>;
@@ -76,9 +76,34 @@ export function createReplyIntake({ store, tasks, outcomes, clock }: ReplyIntake
 	const directoryOf = ({ instruction }: OpenTask): string => join(repliesDir, instruction.id);
 	const report = (error: unknown): void => outcomes.fail(toError(error));
 
+	/** Updates that are being written, by their replies. */
+	const assemblies = new WeakMap<ReplyObjects, UpdateAssembly>();
+
+	/** The file of a reply's update, begun when it is first asked for. */
+	const assemblyOf = (open: OpenTask, reply: ReplyObjects): UpdateAssembly => {
+		const known = assemblies.get(reply);
+		if (known !== undefined) return known;
+		const fresh = assembleUpdate(reply, open.task.expects ?? new Map(), store);
+		assemblies.set(reply, fresh);
+		return fresh;
+	};
+
+	/** Ends what is under way for a reply. */
+	const drop = async (reply: ReplyObjects | null): Promise<void> => {
+		if (reply === null) return;
+		reply[Symbol.dispose]();
+		await assemblies.get(reply)?.[Symbol.asyncDispose]();
+		assemblies.delete(reply);
+	};
+
+	const forget = async (open: OpenTask): Promise<void> => {
+		await drop(open.reply);
+		await forgetObjects(directoryOf(open));
+	};
+
 	const close = async (open: OpenTask, answer: ObjectId | null): Promise<void> => {
 		tasks.close(open.ref.taskId, answer);
-		await forgetObjects(directoryOf(open));
+		await forget(open);
 	};
 
 	/** Ends the task of an unusable reply. */
@@ -102,7 +127,7 @@ export function createReplyIntake({ store, tasks, outcomes, clock }: ReplyIntake
 	};
 
 	const finish = async (open: OpenTask, reply: ReplyObjects, member: Member) => {
-		const { instruction, ref, task } = open;
+		const { instruction, ref } = open;
 		const message = await inflateMessage(reply.id, reply.objects);
 		const defect = replyDefect(message.metadata, open, member, clock.now());
 		if (defect !== null) return await refuse(open, defect);
@@ -124,7 +149,7 @@ export function createReplyIntake({ store, tasks, outcomes, clock }: ReplyIntake
 			});
 		if (result.kind === "evaluation") await outcomes.push({ ...result, task: ref });
 		else {
-			const refusal = await takeUpdate(open, task.expects ?? new Map(), result, signed);
+			const refusal = await takeUpdate(open, reply, result, signed);
 			if (refusal !== undefined) return refusal;
 		}
 		await close(open, reply.id);
@@ -133,25 +158,16 @@ export function createReplyIntake({ store, tasks, outcomes, clock }: ReplyIntake
 
 	const takeUpdate = async (
 		open: OpenTask,
-		specs: TensorSpecs,
+		reply: ReplyObjects,
 		update: Extract<ReadReply, { kind: "update" }>,
 		signed: SignedReply | null,
 	): Promise<ReplyRefusal | undefined> => {
-		const { arrays, numSamples, metrics } = update;
+		const { numSamples, metrics } = update;
 		if (numSamples === 0)
 			return await refuse(open, { code: "zero-samples", message: "the update was trained on 0 samples" });
-		const tensors = wireTensors(arrays);
-		const mismatch = compareTensors(tensors, specs);
-		if (mismatch !== null) return await refuse(open, mismatch);
-		await using upload = await store.receive();
-		const inspector = inspectUpdate(specs, fileSizeBytes(tensors));
-		for await (const bytes of fileBytes(arrays)) {
-			const found = inspector.push(bytes);
-			if (found !== null) return await refuse(open, found);
-			await upload.write(bytes);
-		}
-		const found = inspector.finish();
-		if (found !== null) return await refuse(open, found);
+		const assembled = await assemblyOf(open, reply).done;
+		if (assembled.kind === "defect") return await refuse(open, assembled.defect);
+		await using upload = assembled.upload;
 		const { sha256, sizeBytes } = await upload.commit();
 		const norm = await normOf(open, sha256);
 		const about = { task: open.ref, sha256, sizeBytes, numSamples };
@@ -179,6 +195,8 @@ export function createReplyIntake({ store, tasks, outcomes, clock }: ReplyIntake
 				return await finish(open, reply, member);
 			} catch (caught) {
 				open.isAnswered = false;
+				await assemblies.get(reply)?.[Symbol.asyncDispose]();
+				assemblies.delete(reply);
 				if (caught instanceof FlowerError && isSitesFault(caught))
 					return await refuse(open, { code: "bad-file", message: caught.message });
 				throw caught;
@@ -219,6 +237,7 @@ export function createReplyIntake({ store, tasks, outcomes, clock }: ReplyIntake
 						const bounds = replyBounds(open.task.expects);
 						const reply = await collectObjects(tree, directoryOf(open), bounds);
 						// One reply's worth of disk for each task, however often a site changes its mind.
+						await drop(open.reply);
 						await open.reply?.leaveTo(reply);
 						open.reply = reply;
 					}
@@ -236,10 +255,15 @@ export function createReplyIntake({ store, tasks, outcomes, clock }: ReplyIntake
 				const reply = open?.reply;
 				if (open === undefined || reply === null || reply === undefined) return undefined;
 				if (!(await reply.put(id, bytes, signal))) return { kind: "not-stored" };
-				if (reply.missing().length > 0) return { kind: "stored", refusal: undefined };
+				const isUpdate = open.ref.phase === "train" && reply.hasIndexes();
+				const isDefective = isUpdate && assemblyOf(open, reply).isDefective;
+				if (reply.missing().length > 0 && !isDefective) return { kind: "stored", refusal: undefined };
 				return { kind: "stored", refusal: await settle(open, reply, member) };
 			}),
-		forget: (open) => inOrder(open, () => forgetObjects(directoryOf(open))),
+		forget: (open) => inOrder(open, () => forget(open)),
+		async [Symbol.asyncDispose]() {
+			for (const { reply } of tasks.all()) await drop(reply);
+		},
 		async sweep() {
 			const wanted = new Set<string>(tasks.all().map(({ instruction }) => instruction.id));
 			for (const name of await foldersIn(repliesDir))

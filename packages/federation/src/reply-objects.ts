@@ -6,6 +6,7 @@ import {
 	FlowerError,
 	type ObjectStore as FlowerObjects,
 	type ObjectId,
+	type ObjectReader,
 	type ObjectTree,
 	parseObject,
 	parseObjectId,
@@ -23,8 +24,8 @@ export interface ReplyBounds {
 	readonly maxObjects: number;
 }
 
-/** A reply whose objects are being collected. */
-export interface ReplyObjects {
+/** A reply whose objects are being collected. Disposing it ends what waits for them; the files stay. */
+export interface ReplyObjects extends Disposable {
 	readonly id: ObjectId;
 	readonly tree: ObjectTree;
 	/** Ids whose bytes are not here yet: indexes before chunks, so that a wrong update is refused early. */
@@ -40,6 +41,10 @@ export interface ReplyObjects {
 	leaveTo(successor: ReplyObjects): Promise<void>;
 	/** Where the objects are read from. */
 	readonly objects: FlowerObjects;
+	/** True when only chunks are missing. */
+	hasIndexes(): boolean;
+	/** Reads objects that may still be on their way, each when it is there. Fails once the reply is disposed. */
+	readonly arriving: ObjectReader;
 }
 
 /** Starts to collect the objects of `tree`; chunks that an earlier process left in `directory` count as received. */
@@ -57,6 +62,9 @@ export async function collectObjects(
 	for (const id of chunks) if (!(await objects.has(id))) missing.add(id);
 	let numBytes = 0;
 	let numSmallBytes = 0;
+	/** Who waits for an object that is missing. */
+	const waiters = new Map<ObjectId, Waiter>();
+	let isDisposed = false;
 	return {
 		id: parseObjectId(tree.objectId),
 		tree,
@@ -65,6 +73,16 @@ export async function collectObjects(
 		expects: (id) => nodes.has(id),
 		async leaveTo(successor) {
 			for (const id of nodes.keys()) if (!successor.expects(id)) await objects.remove(id);
+		},
+		hasIndexes: () => [...missing].every((id) => chunks.has(id)),
+		arriving: {
+			read: async (id, options) => {
+				if (!missing.has(id)) return await objects.read(id, options);
+				return await new Promise<Uint8Array>((resolve, reject) => {
+					if (isDisposed) reject(goneError(id));
+					else waiters.set(id, { resolve, reject });
+				});
+			},
 		},
 		async put(id, bytes, signal) {
 			const node = nodes.get(id);
@@ -86,13 +104,29 @@ export async function collectObjects(
 				throw caught;
 			}
 			missing.delete(id);
+			waiters.get(id)?.resolve(bytes);
+			waiters.delete(id);
 			return true;
+		},
+		[Symbol.dispose]: () => {
+			isDisposed = true;
+			for (const [id, { reject }] of waiters) reject(goneError(id));
+			waiters.clear();
 		},
 	};
 }
 
 function tooLarge(what: string): FlowerError {
 	return new FlowerError("resource-exhausted", `the reply has ${what}`, { reason: "over-limit" });
+}
+
+interface Waiter {
+	readonly resolve: (bytes: Uint8Array) => void;
+	readonly reject: (error: FlowerError) => void;
+}
+
+function goneError(objectId: ObjectId): FlowerError {
+	return new FlowerError("cancelled", "The reply is no longer waited for.", { objectId });
 }
 
 /** Removes what a reply left on disk. */

@@ -163,6 +163,7 @@ export function createRunGrid(options: RunGridOptions): RunGrid {
 		async [Symbol.asyncDispose]() {
 			outcomes.close();
 			await preparing;
+			await intake[Symbol.asyncDispose]();
 			await Promise.all(tasks.all().map(({ tail }) => tail));
 		},
 	};

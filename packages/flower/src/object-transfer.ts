@@ -33,7 +33,7 @@ export interface TransferOptions extends ReadOptions {
 
 /**
  * Pushes the objects that a server asked for.
- * @returns why a zk0 server refuses the message of which they are the last objects, else undefined.
+ * @returns why a zk0 server refuses the message that they are of, which ends the upload; else undefined.
  * @throws FlowerError failed-precondition when the server asks for or refuses an object, and errors of the transport.
  */
 export async function pushObjects(
@@ -45,7 +45,10 @@ export async function pushObjects(
 	const { transport, nodeId, runId } = link;
 	const method = link.service === "fleet" ? Fleet.method.pushObject : ServerAppIo.method.pushObject;
 	let refused: Refusal | undefined;
+	let notStored: string | undefined;
 	await forEachConcurrently(objectsToPush, options, async (objectId, callOptions) => {
+		// The server may know that a message is of no use before the last of its objects.
+		if (refused !== undefined || notStored !== undefined) return;
 		const source = objects.get(parseObjectId(objectId));
 		if (source === undefined)
 			throw new FlowerError(
@@ -62,11 +65,13 @@ export async function pushObjects(
 			callOptions,
 		);
 		refused ??= refusal;
-		if (!stored && refusal === undefined)
-			throw new FlowerError("failed-precondition", "The server refused an object that it had asked for.", {
-				objectId,
-			});
+		if (!stored) notStored ??= objectId;
 	});
+	// An object that was under way beside the one that was answered with the refusal is not stored either.
+	if (notStored !== undefined && refused === undefined)
+		throw new FlowerError("failed-precondition", "The server refused an object that it had asked for.", {
+			objectId: notStored,
+		});
 	return refused;
 }
 
