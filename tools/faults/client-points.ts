@@ -96,7 +96,9 @@ export const CLIENT_POINTS: readonly FaultPoint[] = [
 		stage: { trainMs: 300 },
 		make: async (stage) => {
 			await stage.recorded(({ kind }) => kind === "update.received", "an update");
-			await Promise.all([stage.server, ...SITES.map(stage.client)].map((child) => child.kill("SIGKILL")));
+			await Promise.all(
+				[stage.server, ...SITES.map((site) => stage.client(site))].map((child) => child.kill("SIGKILL")),
+			);
 			await Promise.all(SITES.map((site) => stage.restartClient(site)));
 			return await restartServer(stage);
 		},
