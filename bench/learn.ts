@@ -80,7 +80,7 @@ export async function benchLearn(options: LearnOptions = {}): Promise<LearnFigur
 	const startedMs = performance.now();
 	const dir = await mkdtemp(join(tmpdir(), "zk0-bench-learn-"));
 	try {
-		using base = await openCheckpoint(options.base ?? "assets/small-base");
+		using base = await openCheckpoint(options.base ?? "packages/policy/assets/small-base");
 		const learning: Learning = {
 			...defaultLearning(base.config),
 			batchSize,

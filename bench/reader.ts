@@ -175,7 +175,7 @@ async function measureWaiting(dir: string): Promise<number> {
 		image: { height: 96, width: 96 },
 		codec: "h264",
 	});
-	using base = await openCheckpoint("assets/small-base");
+	using base = await openCheckpoint("packages/policy/assets/small-base");
 	const learning = { ...defaultLearning(base.config), batchSize: 16 };
 	const policy = { ...base.model, tokenizer: base.tokenizer };
 	await using site = await createSite({ name: "bench", dataset: await openDataset(dir), policy });

@@ -1,4 +1,4 @@
-// Makes assets/small-base: the small preset, trained from random weights on simulated tasks that the demonstration
+// Makes packages/policy/assets/small-base: the small preset, trained from random weights on simulated tasks that the demonstration
 // sites never show, so that `npm start` fine-tunes. First the backbone learns to see and to understand sentences
 // (pretrain/perception.ts), then the whole policy, vision tower included, learns from demonstrations in ever
 // changing workplaces. The same machine gives the same bytes; about a quarter of an hour on two cores.
@@ -30,12 +30,12 @@ import {
 import { recordDataset, tasksOf } from "@zk0/sim";
 import { trainPerception } from "./pretrain/perception.ts";
 
-const TOKENIZER_DIR = "assets/small/tokenizer";
+const TOKENIZER_DIR = "packages/policy/assets/small/tokenizer";
 const SEED = 1;
 
 const { values } = parseArgs({
 	options: {
-		out: { type: "string", default: "assets/small-base" },
+		out: { type: "string", default: "packages/policy/assets/small-base" },
 		work: { type: "string", default: ".zk0/pretrain" },
 		episodes: { type: "string", default: "400" },
 		perceptionSteps: { type: "string", default: "1500" },

@@ -9,7 +9,10 @@ import { smallPreset, trainTokenizer } from "@zk0/policy";
 import { TASKS } from "@zk0/sim";
 
 const { values } = parseArgs({
-	options: { sentences: { type: "string" }, out: { type: "string", default: "assets/small/tokenizer" } },
+	options: {
+		sentences: { type: "string" },
+		out: { type: "string", default: "packages/policy/assets/small/tokenizer" },
+	},
 });
 
 const COLOURS = ["red", "blue", "green", "yellow", "purple", "orange", "white", "black"];

@@ -32,7 +32,7 @@ export interface FuzzTarget extends AsyncDisposable {
 type ErrorClass = abstract new (...args: never[]) => Error;
 
 const GOLDEN = fileURLToPath(new URL("../../packages/dataset/golden/", import.meta.url));
-const TOKENIZER = fileURLToPath(new URL("../../assets/small/tokenizer", import.meta.url));
+const TOKENIZER = fileURLToPath(new URL("../../packages/policy/assets/small/tokenizer", import.meta.url));
 
 async function allow(errors: readonly ErrorClass[], work: () => Promise<unknown>): Promise<void> {
 	try {

@@ -1,4 +1,5 @@
 // Public names of @zk0/policy.
+export { SMALL_BASE_DIR, SMALL_TOKENIZER_DIR } from "./bundled.ts";
 export { bindCheckpoint, type SiteBinding } from "./checkpoint/bind.ts";
 export { type HubCheckpoint, type HubOptions, resolveHubCheckpoint } from "./checkpoint/hub-checkpoint.ts";
 export {

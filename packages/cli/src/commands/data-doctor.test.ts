@@ -17,7 +17,7 @@ import { captureHost } from "../testing/capture-host.ts";
 import { COMMANDS } from "./index.ts";
 
 let folder: string;
-const model = fileURLToPath(new URL("../../../../assets/small-base", import.meta.url));
+const model = fileURLToPath(new URL("../../../policy/assets/small-base", import.meta.url));
 const DATA = "data/chunk-000/file-000.parquet";
 
 beforeAll(async () => {

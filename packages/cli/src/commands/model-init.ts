@@ -4,6 +4,7 @@ import { resolve } from "node:path";
 import { numElements, type Shape } from "@zk0/arrays";
 import {
 	initTensors,
+	SMALL_TOKENIZER_DIR,
 	smallPreset,
 	smolvlaBasePreset,
 	tensorShapes,
@@ -15,7 +16,6 @@ import type { OptionTable } from "../arguments/option.ts";
 import { CliError } from "../cli-error.ts";
 import { defineCommand } from "../command.ts";
 import { RUN_OPTIONS } from "../config/run-options.ts";
-import { TOKENIZER_DIR } from "../simulation/start-model.ts";
 
 const PRESETS = { "smolvla-base": smolvlaBasePreset, small: smallPreset } as const;
 
@@ -53,7 +53,7 @@ export const modelInit = defineCommand({
 		const { preset = "small", seed = 42 } = values;
 		const out = newDirectory(values.out, host.cwd);
 		const isBundled = values.tokenizer === undefined;
-		const tokenizerDir = isBundled ? TOKENIZER_DIR : resolve(host.cwd, values.tokenizer ?? "");
+		const tokenizerDir = isBundled ? SMALL_TOKENIZER_DIR : resolve(host.cwd, values.tokenizer ?? "");
 		if (preset === "smolvla-base" && isBundled) {
 			output.line(
 				"tokenizer: the bundled small one, not SmolVLM2's; task texts become other ids than LeRobot's. " +

@@ -1,7 +1,6 @@
 // The model that a run starts from, as a global checkpoint: a checkpoint named by the user, the small base policy
 // that comes with zk0, or random weights.
 import { basename } from "node:path";
-import { fileURLToPath } from "node:url";
 import { isHubReference, parseHubReference } from "@zk0/hub";
 import {
 	baseOf,
@@ -11,6 +10,8 @@ import {
 	float32Tensors,
 	initWeights,
 	memoryTensors,
+	SMALL_BASE_DIR,
+	SMALL_TOKENIZER_DIR,
 	smallPreset,
 	withFreshAdapter,
 	writeCheckpoint,
@@ -19,12 +20,6 @@ import { CliError } from "../cli-error.ts";
 import type { RunConfig } from "../config/presets.ts";
 import { openModel } from "../evaluation/open-policy.ts";
 import type { Host } from "../host.ts";
-
-/** What comes with zk0 for the small presets: a tokenizer, and a policy pretrained on other simulated tasks. */
-const ASSETS = new URL("../../../../assets/", import.meta.url);
-const BASE_DIR: string = fileURLToPath(new URL("small-base", ASSETS));
-/** The bundled tokenizer of the small presets, with the names of SmolVLM2's special tokens. */
-export const TOKENIZER_DIR: string = fileURLToPath(new URL("small/tokenizer", ASSETS));
 
 /** The settings that choose the start. */
 export type StartSettings = Pick<
@@ -46,10 +41,10 @@ export async function writeStartCheckpoint(dir: string, settings: StartSettings,
 		}
 		const { config, vlm } = smallPreset();
 		const tensors = memoryTensors(initWeights(config, vlm, settings.seed));
-		await writeCheckpoint(dir, { config, vlm, tensors, tokenizerDir: TOKENIZER_DIR });
+		await writeCheckpoint(dir, { config, vlm, tensors, tokenizerDir: SMALL_TOKENIZER_DIR });
 		return;
 	}
-	const init = settings.init === "bundled" ? BASE_DIR : settings.init;
+	const init = settings.init === "bundled" ? SMALL_BASE_DIR : settings.init;
 	using start = await openModel(init, place);
 	const content = await startContent(start, init, settings);
 	// Published weights are bfloat16; trained tensors need float32, and the runtime maps frozen ones from a float32 file.

@@ -25,7 +25,7 @@ import { assertDeployable, openCheckpoint } from "./open.ts";
 import { type CheckpointContent, writeCheckpoint } from "./write.ts";
 
 const root = mkdtempSync(join(tmpdir(), "zk0-checkpoint-"));
-const tokenizerDir = new URL("../../../../assets/small/tokenizer", import.meta.url).pathname;
+const tokenizerDir = new URL("../../assets/small/tokenizer", import.meta.url).pathname;
 const preset = smallPreset();
 const weights: NamedArrays = initWeights(preset.config, preset.vlm, 5);
 const global: CheckpointContent = { ...preset, tensors: memoryTensors(weights), tokenizerDir };

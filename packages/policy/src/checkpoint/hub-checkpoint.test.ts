@@ -54,7 +54,7 @@ async function adapterFiles(baseDir: string, base: string): Promise<Record<strin
 
 beforeAll(async () => {
 	const { config, vlm } = smallPreset();
-	const tokenizerDir = new URL("../../../../assets/small/tokenizer", import.meta.url).pathname;
+	const tokenizerDir = new URL("../../assets/small/tokenizer", import.meta.url).pathname;
 	const directory = join(root, "source");
 	await writeCheckpoint(directory, { config, vlm, tensors: initTensors(config, vlm, 1), tokenizerDir });
 	const policy = { ...filesOf(directory), "README.md": Buffer.from("hello") };

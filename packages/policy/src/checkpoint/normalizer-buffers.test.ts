@@ -13,7 +13,7 @@ import { assertDeployable, openCheckpoint } from "./open.ts";
 import { writeCheckpoint } from "./write.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "zk0-buffers-"));
-const tokenizerDir = new URL("../../../../assets/small/tokenizer", import.meta.url).pathname;
+const tokenizerDir = new URL("../../assets/small/tokenizer", import.meta.url).pathname;
 const { config, vlm } = smallPreset();
 const weights = initWeights(config, vlm, 1);
 

@@ -19,7 +19,7 @@ function writeTokenizer(texts: readonly string[], vocabSize: number, name: strin
 
 const TEXTS = ["Reach the red cube\n", "Push the red cube to the left\n", "Reach the blue cube\n"];
 const trained = loadTokenizer(writeTokenizer(TEXTS, 300, "trained-"));
-const committed = loadTokenizer(new URL("../../../../assets/small/tokenizer", import.meta.url).pathname);
+const committed = loadTokenizer(new URL("../../assets/small/tokenizer", import.meta.url).pathname);
 
 describe.each([
 	["trained here", trained],

@@ -20,7 +20,7 @@ import { withFreshAdapter } from "./init-adapter.ts";
 import { mergedTensors } from "./merge.ts";
 
 const root = mkdtempSync(join(tmpdir(), "zk0-adapter-"));
-const tokenizerDir = new URL("../../../../assets/small/tokenizer", import.meta.url).pathname;
+const tokenizerDir = new URL("../../assets/small/tokenizer", import.meta.url).pathname;
 const preset = smallPreset();
 const full: PolicyModel = { ...preset, tensors: memoryTensors(initWeights(preset.config, preset.vlm, 5)) };
 const fresh = withFreshAdapter(full, { rank: 4, seed: 1 });

@@ -62,7 +62,7 @@ export function tinyPolicy(overrides: Readonly<Record<string, unknown>> = {}): T
 		},
 	});
 	const weights = initWeights(config, vlm, 3);
-	const tokenizer = loadTokenizer(new URL("../../../../assets/small/tokenizer", import.meta.url).pathname);
+	const tokenizer = loadTokenizer(new URL("../../assets/small/tokenizer", import.meta.url).pathname);
 	const statistics = { mean: [1, 2, 3], std: [2, 2, 2] };
 	return {
 		model: { config, vlm, tensors: memoryTensors(weights), imageTokens: tokenizer.imageTokens },

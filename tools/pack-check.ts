@@ -1,0 +1,162 @@
+// Packs every package as npm would publish it and installs the tarballs into empty folders: the whole of zk0 simulates a
+// federation there, and without the optional parts the server starts and everything else names what is missing. Also runs
+// publint and attw on each tarball (not on ./testing, which is for this repository only). Needs the npm registry. `--keep` keeps the folders, `--fast` skips the full install.
+import { execFileSync, spawnSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { parseArgs } from "node:util";
+
+/** The shape checkers, run with npx so that nobody else has to install them. */
+const PUBLINT = "publint@0.3.25";
+const ATTW = "@arethetypeswrong/cli@0.18.5";
+/** Exit code 15 of zk0: an optional part is missing. */
+const NOT_INSTALLED = 15;
+
+const { values: options } = parseArgs({
+	options: { keep: { type: "boolean", default: false }, fast: { type: "boolean", default: false } },
+});
+const root = mkdtempSync(join(tmpdir(), "zk0-pack-"));
+let numFailed = 0;
+
+/** Runs a step, says how long it took, and counts it when it fails. */
+function step(name: string, work: () => string | undefined): void {
+	const startedMs = performance.now();
+	let problem: string | undefined;
+	try {
+		problem = work();
+	} catch (error) {
+		problem = error instanceof Error ? error.message : String(error);
+	}
+	const seconds = ((performance.now() - startedMs) / 1000).toFixed(1);
+	console.log(`${problem === undefined ? "ok  " : "FAIL"} ${name} (${seconds} s)`);
+	if (problem === undefined) return;
+	numFailed += 1;
+	console.log(problem);
+}
+
+/** A program's exit code and output; `env` adds to the environment. */
+function call(
+	words: readonly [string, ...string[]],
+	{ cwd, env = {} }: { readonly cwd: string; readonly env?: Record<string, string> },
+): { readonly code: number | null; readonly text: string } {
+	const [program, ...rest] = words;
+	const { status, stdout, stderr } = spawnSync(program, rest, {
+		cwd,
+		encoding: "utf8",
+		env: { ...process.env, ...env },
+		maxBuffer: 1 << 26,
+	});
+	return { code: status, text: `${stdout}${stderr}` };
+}
+
+/** An empty folder with the tarballs installed. */
+function install(name: string, flags: readonly string[]): string {
+	const dir = join(root, name);
+	mkdirSync(dir);
+	writeFileSync(join(dir, "package.json"), '{"name":"empty","private":true}\n');
+	const { code, text } = call(["npm", "install", "--no-audit", "--no-fund", ...flags, ...tarballs()], {
+		cwd: dir,
+		env: { ONNXRUNTIME_NODE_INSTALL: "skip" },
+	});
+	if (code !== 0) throw new RangeError(text);
+	return dir;
+}
+
+function tarballs(): string[] {
+	return readdirSync(root)
+		.filter((name) => name.endsWith(".tgz"))
+		.map((name) => join(root, name));
+}
+
+/** Size of a folder, in MB. */
+function folderMegabytes(dir: string): string {
+	return (Number(execFileSync("du", ["-sk", dir], { encoding: "utf8" }).split("\t")[0]) / 1000).toFixed(0);
+}
+
+step("pack", () => {
+	const { code, text } = call(["npm", "pack", "--workspaces", "--silent", "--pack-destination", root], {
+		cwd: resolve("."),
+	});
+	if (code !== 0) return text;
+	for (const path of tarballs())
+		console.log(
+			`     ${(statSync(path).size / 1e6).toFixed(2).padStart(6)} MB  ${path.slice(root.length + 1)}`,
+		);
+	return undefined;
+});
+
+step("publint", () => {
+	const bad = tarballs().flatMap((path) => {
+		const { code, text } = call(["npx", "--yes", PUBLINT, "run", path, "--strict"], { cwd: root });
+		return code === 0 ? [] : [text];
+	});
+	return bad.length === 0 ? undefined : bad.join("\n");
+});
+
+step("attw", () => {
+	const bad = tarballs().flatMap((path) => {
+		const words = [
+			"npx",
+			"--yes",
+			ATTW,
+			path,
+			"--profile",
+			"esm-only",
+			"--exclude-entrypoints",
+			"./testing",
+		] as const;
+		const { code, text } = call(words, { cwd: root });
+		return code === 0 ? [] : [text];
+	});
+	return bad.length === 0 ? undefined : bad.join("\n");
+});
+
+step("a server without the optional parts", () => {
+	const dir = install("server", ["--omit=optional"]);
+	console.log(`     ${folderMegabytes(dir)} MB installed`);
+	const zk0 = (words: readonly string[]) => call(["npx", "zk0", ...words], { cwd: dir });
+	const state = ["--state", join(dir, "state")];
+	const start = zk0([
+		"server",
+		"start",
+		"--listen",
+		"127.0.0.1",
+		"--address",
+		"127.0.0.1",
+		"--port",
+		"0",
+		...state,
+	]);
+	const status = zk0(["server", "status", ...state]);
+	const stop = zk0(["server", "stop", ...state]);
+	for (const { code, text } of [start, status, stop]) if (code !== 0) return text;
+	for (const words of [
+		["data", "synth", "d", "--task", "reach-red", "--episodes", "2"],
+		["simulate", "--preset", "tiny"],
+	]) {
+		const { code, text } = zk0(words);
+		if (code !== NOT_INSTALLED || !text.includes("not installed"))
+			return `zk0 ${words.join(" ")}: exit ${code}\n${text}`;
+	}
+	return undefined;
+});
+
+if (!options.fast) {
+	step("everything: npx zk0 simulate in an empty folder", () => {
+		const dir = install("whole", []);
+		console.log(`     ${folderMegabytes(dir)} MB installed`);
+		const { code, text } = call(["npx", "zk0", "simulate", "--preset", "tiny", "--json"], {
+			cwd: dir,
+			env: { ZK0_CACHE_DIR: join(dir, "cache") },
+		});
+		if (code !== 0) return text;
+		const [run = ""] = readdirSync(join(dir, "runs"));
+		const report = readFileSync(join(dir, "runs", run, "report.html"), "utf8");
+		return report.includes("</html>") ? undefined : "the report is not whole";
+	});
+}
+
+if (options.keep) console.log(`kept ${root}`);
+else rmSync(root, { recursive: true });
+process.exitCode = numFailed === 0 ? 0 : 1;
