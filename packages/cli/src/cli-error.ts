@@ -26,6 +26,7 @@ export type CliErrorCode =
 	| "start-failed"
 	| "check-failed"
 	| "target-exists"
+	| "over-budget"
 	| "interrupted";
 
 /** A failure the user can act on; `message` says what happened and `cure` what to do. */

@@ -154,6 +154,7 @@ const CLI_ERRORS: Readonly<Record<CliErrorCode, ExitName>> = {
 	"start-failed": "network",
 	"check-failed": "network",
 	"target-exists": "storage",
+	"over-budget": "storage",
 	interrupted: "interrupted",
 };
 

@@ -171,6 +171,18 @@ export const COMMANDS: readonly CommandEntry[] = [
 			"Go on with a run that was stopped or killed, to the same weights as without the break.",
 		],
 	}),
+	...commandsOf(() => import("./runs-log.ts"), {
+		runsLog: ["runs log", "Show what happened in a run, line by line, and follow it while it runs."],
+	}),
+	...commandsOf(() => import("./runs-stop.ts"), {
+		runsStop: ["runs stop", "Stop a run that another process of this machine works on."],
+	}),
+	...commandsOf(() => import("./runs-compare.ts"), {
+		runsCompare: ["runs compare", "Show results of runs side by side, and the settings that differ."],
+	}),
+	...commandsOf(() => import("./runs-prune.ts"), {
+		runsPrune: ["runs prune", "Delete what finished runs can do without, to bound the use of the disk."],
+	}),
 	...commandsOf(() => import("./config.ts"), {
 		configInit: [
 			"config init",

@@ -3,7 +3,7 @@
 import { resolve } from "node:path";
 import { defineCommand } from "../command.ts";
 import { RUN_OPTIONS } from "../config/run-options.ts";
-import { findRun } from "../run-directory/find-run.ts";
+import { findRun, RUN_POSITIONAL } from "../run-directory/find-run.ts";
 import { readRunRecord } from "../run-directory/run-record.ts";
 import { simulationResult } from "../simulation/result.ts";
 import { resumeRun } from "../simulation/run-simulation.ts";
@@ -13,7 +13,7 @@ import { renderTraining } from "./train.ts";
 
 /** The command. */
 export const runsResume = defineCommand({
-	positionals: [{ name: "run", summary: "a run's id, the beginning or end of one, its path, or latest" }],
+	positionals: [RUN_POSITIONAL],
 	options: { out: { ...RUN_OPTIONS.out, summary: "directory that holds the runs (default: runs)" } },
 	examples: ["zk0 runs resume latest"],
 	async run({ values, named, host, output }) {

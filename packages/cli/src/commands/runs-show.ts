@@ -4,7 +4,7 @@ import { defineCommand } from "../command.ts";
 import { RUN_OPTIONS } from "../config/run-options.ts";
 import { createPaint, wantsColour } from "../progress/paint.ts";
 import { renderRunFrame } from "../progress/run-frame.ts";
-import { findRun } from "../run-directory/find-run.ts";
+import { findRun, RUN_POSITIONAL } from "../run-directory/find-run.ts";
 import { readRun } from "../run-directory/read-run.ts";
 import { readRunRecord } from "../run-directory/run-record.ts";
 import { renderTrainingRun } from "../training/training-frame.ts";
@@ -12,7 +12,7 @@ import { readTrainingLog, summarizeTraining } from "../training/training-log.ts"
 
 /** The command. */
 export const runsShow = defineCommand({
-	positionals: [{ name: "run", summary: "a run's id, the beginning or end of one, its path, or latest" }],
+	positionals: [RUN_POSITIONAL],
 	options: { out: { ...RUN_OPTIONS.out, summary: "directory that holds the runs (default: runs)" } },
 	examples: ["zk0 runs show latest", "zk0 runs show latest --json"],
 	async run({ values, named, host, output }) {

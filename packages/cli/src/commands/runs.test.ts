@@ -1,6 +1,7 @@
-import { appendFile, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { spawn } from "node:child_process";
+import { appendFile, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { hostname, tmpdir } from "node:os";
+import { dirname, join } from "node:path";
 import { openEventLog } from "@zk0/federation";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { EXIT_CODES } from "../exit-codes.ts";
@@ -96,5 +97,125 @@ describe("zk0 runs show", () => {
 		await makeRun("20261122-0000-bbbb");
 		await rm(runPaths(join(cwd, "runs"), "20261122-0000-bbbb").events);
 		expect((await run("runs show latest")).out).toContain("is not finished, – so far");
+	});
+});
+
+describe("zk0 runs log", () => {
+	test("a line per event, the last ones with --tail; following ends with the run", async () => {
+		await makeRun("20261121-0000-aaaa");
+		const lines = (await run("runs log latest")).out.trimEnd().split("\n");
+		expect(lines[0]).toMatch(/^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d {2}run 20261121-0000-aaaa started: 3 rounds/);
+		expect(lines.at(-1)).toContain("run completed after 3 rounds");
+		for (const text of [
+			"kitchen joined",
+			"round 1 started on kitchen, workshop",
+			"weights",
+			"held-out loss of",
+		]) {
+			expect(lines.join("\n")).toContain(text);
+		}
+		expect((await run("runs log latest --tail 2")).out.trimEnd().split("\n")).toEqual(lines.slice(-2));
+		expect((await run("runs log latest --follow")).out.trimEnd().split("\n")).toEqual(lines);
+		expect(JSON.parse((await run("runs log latest --json")).out).events).toHaveLength(lines.length);
+		const documents = (await run("runs log latest --json --follow --tail 1")).out.trimEnd().split("\n");
+		expect(documents.map((line) => JSON.parse(line).kind)).toEqual(["run.completed"]);
+	});
+
+	test("following shows what is added", async () => {
+		await makeRun("20261121-0000-aaaa", 5);
+		const following = run("runs log latest --follow --tail 0");
+		await using log = await openEventLog(runPaths(join(cwd, "runs"), "20261121-0000-aaaa").events);
+		const rest = sampleEvents({ sites: ["kitchen", "workshop"], numRounds: 3, runId: "20261121-0000-aaaa" });
+		await log.append(rest.slice(5));
+		expect((await following).out).toContain("run completed");
+	});
+});
+
+describe("zk0 runs stop", () => {
+	test("a run that nobody works on, and one of a server, are refused", async () => {
+		await makeRun("20261121-0000-aaaa", 5);
+		expect((await run("runs stop latest")).err).toContain("error[not-running]");
+		await writeFile(join(cwd, "runs/20261121-0000-aaaa/run.lock"), '{"pid": 1, "host": "elsewhere"}');
+		expect((await run("runs stop latest")).err).toContain("process 1 of elsewhere");
+		const host = captureHost({ cwd, env: { ZK0_HOME: join(cwd, "home") } });
+		const program = { commands: COMMANDS, version: "0" };
+		await mkdir(join(cwd, "home/server"), { recursive: true });
+		await rename(join(cwd, "runs"), join(cwd, "home/server/runs"));
+		expect(await runCli(["runs", "stop", "latest", "--out", "home/server/runs"], host, program)).toBe(8);
+		expect(host.err()).toContain("zk0 server stop");
+	});
+
+	test("ends the process that holds the lock", async () => {
+		await makeRun("20261121-0000-aaaa", 5);
+		const child = spawn(process.execPath, ["-e", "setInterval(() => {}, 1000)"]);
+		const lock = { pid: child.pid, host: hostname() };
+		await writeFile(join(cwd, "runs/20261121-0000-aaaa/run.lock"), JSON.stringify(lock));
+		expect((await run("runs stop latest")).out).toContain("stopped 20261121-0000-aaaa");
+	});
+});
+
+describe("zk0 runs compare", () => {
+	test("results side by side, and the settings that differ", async () => {
+		await makeRun("20261121-0000-aaaa");
+		await makeRun("20261122-0000-bbbb");
+		const { config } = runPaths(join(cwd, "runs"), "20261122-0000-bbbb");
+		const record = sampleRecord("20261122-0000-bbbb");
+		await writeRunRecord(config, { ...record, config: { ...record.config, rounds: 4 } });
+		const { out } = await run("runs compare aaaa bbbb");
+		expect(out).toMatch(/status +completed +completed/);
+		expect(out).toMatch(/rounds +3 +4/);
+		expect(out).not.toContain("imageSize");
+		const document = JSON.parse((await run("runs compare aaaa bbbb --json")).out);
+		expect(document.settings).toEqual({ rounds: [3, 4] });
+		expect(document.losses).toHaveLength(4);
+		expect((await run("runs compare aaaa aaaa")).out).toContain("the settings are equal");
+	});
+});
+
+describe("zk0 runs prune", () => {
+	async function addFile(run: string, path: string, kilobytes = 100): Promise<void> {
+		const file = join(cwd, "runs", run, path);
+		await mkdir(dirname(file), { recursive: true });
+		await writeFile(file, Buffer.alloc(kilobytes * 1024));
+	}
+
+	test("deletes what finished runs can do without, and nothing of others", async () => {
+		const [old, open] = ["20261121-0000-aaaa", "20261122-0000-bbbb"];
+		await makeRun(old);
+		await makeRun(open, 5);
+		for (const id of [old, open]) {
+			for (const round of [0, 1, 2, 3])
+				await addFile(id, `checkpoints/round_${round}/global/model.safetensors`);
+			await addFile(id, "site-state/moments");
+		}
+		await mkdir(join(cwd, "runs", "20261123-0000-cccc"));
+		await writeFile(join(cwd, "runs", "20261123-0000-cccc", "config.json"), "{");
+		const dry = JSON.parse((await run("runs prune --dry-run --json")).out);
+		expect(dry.deleted.map(({ what }: { what: string }) => what)).toEqual([
+			"working files",
+			"checkpoints of round 1",
+			"checkpoints of round 2",
+		]);
+		expect(dry.unfinished).toEqual([open, "20261123-0000-cccc"]);
+		expect(dry.before - dry.after).toBeGreaterThan(300_000);
+		expect(await readdir(join(cwd, "runs", old, "checkpoints"))).toHaveLength(4);
+		expect((await run("runs prune")).out).toMatch(/freed 3\d\d(\.\d)? kB/);
+		expect((await readdir(join(cwd, "runs", old, "checkpoints"))).sort()).toEqual(["round_0", "round_3"]);
+		expect(await readdir(join(cwd, "runs", open, "checkpoints"))).toHaveLength(4);
+	});
+
+	test("stops at the size that is asked for; whole runs only when told, the newest never", async () => {
+		for (const id of ["20261121-0000-aaaa", "20261122-0000-bbbb"]) {
+			await makeRun(id);
+			for (const round of [0, 1, 2]) await addFile(id, `checkpoints/round_${round}/model`);
+		}
+		const total = JSON.parse((await run("runs prune --dry-run --json")).out).before;
+		const enough = JSON.parse((await run(`runs prune --dry-run --json --max-size ${total - 50_000}`)).out);
+		expect(enough.deleted).toHaveLength(1);
+		const short = await run("runs prune --max-size 1kB");
+		expect(short.code).toBe(EXIT_CODES.storage.code);
+		expect(short.err).toContain("--whole-runs");
+		expect((await run("runs prune --max-size 1kB --whole-runs --keep 1")).err).toContain("lower --keep");
+		expect(await readdir(join(cwd, "runs"))).toEqual(["20261122-0000-bbbb"]);
 	});
 });

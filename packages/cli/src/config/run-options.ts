@@ -39,13 +39,15 @@ const imageSize = z
 const BYTE_UNITS: Readonly<Record<string, number>> = { "": 1, kb: 1e3, mb: 1e6, gb: 1e9, tb: 1e12 };
 
 /** Bytes from `20GB`, `500 MB` or a number. */
-const byteSize = z.union([z.number(), z.string()]).transform((value, context): number => {
-	const [, digits = "", unit = "?"] = /^([\d.]+)\s*([a-z]*)$/.exec(String(value).toLowerCase()) ?? [];
-	const bytes = Number(digits) * (BYTE_UNITS[unit] ?? Number.NaN);
-	if (digits !== "" && Number.isFinite(bytes) && bytes >= 1) return Math.floor(bytes);
-	context.addIssue({ code: "custom", message: "expected a size like 20GB, 500MB or a number of bytes" });
-	return z.NEVER;
-});
+export const byteSize: z.ZodType<number, number | string> = z
+	.union([z.number(), z.string()])
+	.transform((value, context): number => {
+		const [, digits = "", unit = "?"] = /^([\d.]+)\s*([a-z]*)$/.exec(String(value).toLowerCase()) ?? [];
+		const bytes = Number(digits) * (BYTE_UNITS[unit] ?? Number.NaN);
+		if (digits !== "" && Number.isFinite(bytes) && bytes >= 1) return Math.floor(bytes);
+		context.addIssue({ code: "custom", message: "expected a size like 20GB, 500MB or a number of bytes" });
+		return z.NEVER;
+	});
 
 /** A fraction from `0.2`, or episode numbers from `3,7`. */
 const heldOut = z

@@ -6,6 +6,12 @@ import { codeOf } from "../exit-codes.ts";
 import { nearest } from "../suggest.ts";
 import { type RunPaths, runPaths } from "./paths.ts";
 
+/** The positional of commands that take a run. */
+export const RUN_POSITIONAL = {
+	name: "run",
+	summary: "a run's id, the beginning or end of one, its path, or latest",
+} as const;
+
 /** Ids of the runs under `out`, oldest first; none when the directory does not exist. */
 export async function listRunIds(out: string): Promise<string[]> {
 	const entries = await readdir(out, { withFileTypes: true }).catch((error: unknown) => {

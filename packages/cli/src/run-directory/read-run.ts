@@ -24,8 +24,8 @@ export async function readRun(paths: RunPaths): Promise<StoredRun> {
 	return { paths, record, summary: summarizeRun(events), head };
 }
 
-/** A run that was stopped before its first event has no log yet. */
-async function readEvents(
+/** The events of a run so far, checked. A run that was stopped before its first event has no log yet. */
+export async function readEvents(
 	path: string,
 ): Promise<Pick<Awaited<ReturnType<typeof verifyEventLog>>, "events" | "head">> {
 	try {

@@ -53,6 +53,12 @@ async function readHolder(path: string): Promise<z.infer<typeof lockSchema> | un
 	}
 }
 
+/** The living process that works on a run, or undefined. */
+export async function holderOf(path: string): Promise<z.infer<typeof lockSchema> | undefined> {
+	const holder = await readHolder(path);
+	return holder !== undefined && isAlive(holder) ? holder : undefined;
+}
+
 /** A process on another machine counts as alive: from here nobody can know. */
 function isAlive({ pid, host }: z.infer<typeof lockSchema>): boolean {
 	if (host !== hostname()) return true;

@@ -1,0 +1,61 @@
+// `zk0 runs stop <run>`: ends the process that works on a run, as Ctrl-C would.
+import { hostname } from "node:os";
+import { relative, resolve } from "node:path";
+import { isProcessAlive } from "@zk0/arrays/node";
+import { CliError } from "../cli-error.ts";
+import { defineCommand } from "../command.ts";
+import { RUN_OPTIONS } from "../config/run-options.ts";
+import { serverHome } from "../network/home.ts";
+import { findRun, RUN_POSITIONAL } from "../run-directory/find-run.ts";
+import { holderOf } from "../run-directory/run-lock.ts";
+
+const POLL_MS = 100;
+/** A step and a checkpoint at full size end within this time. */
+const PATIENCE_MS = 120_000;
+
+/** The command. */
+export const runsStop = defineCommand({
+	positionals: [RUN_POSITIONAL],
+	options: { out: { ...RUN_OPTIONS.out, summary: "directory that holds the runs (default: runs)" } },
+	notes: ["What is finished is kept: `zk0 runs resume` goes on to the same weights as without the break."],
+	examples: ["zk0 runs stop latest"],
+	async run({ values, named, host, output }) {
+		const paths = await findRun(resolve(host.cwd, values.out ?? "runs"), named["run"] ?? "");
+		if (!relative(serverHome(host, undefined).runs, paths.root).startsWith("..")) {
+			throw new CliError("run-in-use", `${paths.id} is the server's`, {
+				cure: "stop the server with `zk0 server stop`; its run goes on at the next start",
+			});
+		}
+		const holder = await holderOf(paths.lock);
+		if (holder === undefined) {
+			throw new CliError("not-running", `nothing works on ${paths.id}`, {
+				cure: `go on with it: zk0 runs resume ${paths.id}`,
+			});
+		}
+		if (holder.host !== hostname()) {
+			throw new CliError(
+				"run-in-use",
+				`${paths.id} is worked on by process ${holder.pid} of ${holder.host}`,
+				{
+					cure: `stop it there, or delete ${paths.lock} if there is no such process`,
+				},
+			);
+		}
+		process.kill(holder.pid, "SIGTERM");
+		const endsAtMs = host.now() + PATIENCE_MS;
+		while (isProcessAlive(holder.pid) && host.now() < endsAtMs && !host.signal.aborted) {
+			await new Promise((wake) => {
+				setTimeout(wake, POLL_MS);
+			});
+		}
+		if (isProcessAlive(holder.pid)) {
+			throw new CliError("run-in-use", `process ${holder.pid} is still finishing its step`, {
+				cure: "ask again, or end it with kill -9: nothing is lost but the step under way",
+			});
+		}
+		output.result(
+			{ runId: paths.id, pid: holder.pid },
+			() => `stopped ${paths.id}; go on with: zk0 runs resume ${paths.id}`,
+		);
+	},
+});

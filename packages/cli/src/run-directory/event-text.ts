@@ -1,0 +1,42 @@
+// A run's events as lines that people read: `zk0 runs log`.
+import type { RoundEvent } from "@zk0/federation";
+import { formatBytes, formatLoss } from "../progress/format.ts";
+import { incidentText } from "./run-summary.ts";
+
+/** What happened, in one line without its time. */
+export function eventText(event: RoundEvent): string {
+	return incidentText(event) ?? ordinaryText(event);
+}
+
+function ordinaryText(event: RoundEvent): string {
+	switch (event.kind) {
+		case "run.started":
+			return `run ${event.runId} started: ${event.numRounds} rounds of ${event.numLocalSteps} steps, ${event.strategy.name}, seed ${event.seed}`;
+		case "run.waiting":
+			return `waiting for sites: ${event.numOnline} of ${event.numNeeded} are online`;
+		case "site.joined":
+			return `${event.site} joined${event.numSamples === null ? "" : ` with ${event.numSamples} samples`}`;
+		case "site.left":
+			return `${event.site} left`;
+		case "round.started":
+			return `round ${event.round} started on ${event.sites.join(", ")}`;
+		case "task.sent":
+			return `round ${event.round}: ${event.site} is asked to ${event.phase}`;
+		case "task.progress":
+			return `round ${event.round}: ${event.site} ${event.phase} ${event.step}/${event.numSteps}, loss ${formatLoss(event.loss)}`;
+		case "update.received":
+			return `round ${event.round}: update of ${event.site}, ${formatBytes(event.sizeBytes)}, ${event.numSamples} samples`;
+		case "round.accepted":
+			return `round ${event.round}: weights ${event.updates.map(({ site, weight }) => `${site} ${weight.toFixed(3)}`).join(", ")}`;
+		case "round.aggregated":
+			return `round ${event.round}: aggregated ${event.numUpdates} updates to ${event.weightsSha256.slice(0, 12)}`;
+		case "site.evaluated":
+			return `round ${event.round}: held-out loss of ${event.site} ${formatLoss(event.loss)}`;
+		case "round.evaluated":
+			return `round ${event.round}: held-out loss ${formatLoss(event.loss)}`;
+		case "run.completed":
+			return `run completed after ${event.numRounds} rounds, weights ${event.weightsSha256.slice(0, 12)}`;
+		default:
+			return event.kind;
+	}
+}
