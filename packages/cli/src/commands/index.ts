@@ -202,4 +202,7 @@ export const COMMANDS: readonly CommandEntry[] = [
 		],
 		cacheClear: ["cache clear", "Empty the prefix cache of this machine."],
 	}),
+	...commandsOf(() => import("./completion.ts"), {
+		completion: ["completion", "Print a script with which bash, zsh or fish completes commands and flags."],
+	}),
 ];

@@ -36,7 +36,15 @@ function ordinaryText(event: RoundEvent): string {
 			return `round ${event.round}: held-out loss ${formatLoss(event.loss)}`;
 		case "run.completed":
 			return `run completed after ${event.numRounds} rounds, weights ${event.weightsSha256.slice(0, 12)}`;
-		default:
+		case "round.closed":
+		case "round.failed":
+		case "run.failed":
+		case "run.resumed":
+		case "run.stopped":
+		case "site.failed":
+		case "site.stalled":
+		case "update.late":
+		case "update.rejected":
 			return event.kind;
 	}
 }
