@@ -43,8 +43,12 @@ function ordinaryText(event: RoundEvent): string {
 		case "run.stopped":
 		case "site.failed":
 		case "site.stalled":
+		case "update.clipped":
 		case "update.late":
 		case "update.rejected":
+			// `incidentText` says these.
 			return event.kind;
+		default:
+			return event satisfies never;
 	}
 }
