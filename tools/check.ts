@@ -6,6 +6,7 @@ const GATES: readonly (readonly [string, readonly string[]])[] = [
 	["format", ["biome", "ci", "."]],
 	["lint", ["oxlint", "--type-aware", "--deny-warnings"]],
 	["types", ["tsc", "-p", "tsconfig.json"]],
+	["types of the browser app", ["tsc", "-p", "packages/dashboard/src/app"]],
 	["layers", [...NODE_TS, "tools/check-layers.ts"]],
 	["imports", [...NODE_TS, "tools/check-imports.ts"]],
 	["dead code", ["knip", "--no-progress"]],

@@ -15,7 +15,7 @@ export function sourceFiles(): SourceFile[] {
 	return readdirSync("packages").flatMap((packageName) =>
 		readdirSync(join("packages", packageName, "src"), { recursive: true, encoding: "utf8" })
 			.map((name) => join("packages", packageName, "src", name))
-			.filter((path) => path.endsWith(".ts") && !NOT_SOURCE.test(path))
+			.filter((path) => /\.tsx?$/.test(path) && !NOT_SOURCE.test(path))
 			.sort()
 			.map((path) => ({ path, packageName })),
 	);

@@ -3,6 +3,8 @@ import { z } from "zod";
 import type { FederationErrorCode, UpdateRejection } from "./errors.ts";
 import type { RoundEvent } from "./events.ts";
 
+export type { RoundEvent };
+
 const at = z.iso.datetime();
 const count = z.int().nonnegative();
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/);

@@ -26,18 +26,16 @@ export interface StaticFiles {
 	find(path: string): StaticFile | undefined;
 }
 
-/** Reads the files under `dir`; none when it is null: the server has an API only. */
-export async function readStaticFiles(dir: string | null): Promise<StaticFiles> {
+/** Reads the files under `dir`. */
+export async function readStaticFiles(dir: string): Promise<StaticFiles> {
 	const files = new Map<string, StaticFile>();
-	const entries = dir === null ? [] : await readdir(dir, { recursive: true, withFileTypes: true });
+	const entries = await readdir(dir, { recursive: true, withFileTypes: true });
 	for (const entry of entries) {
 		const path = join(entry.parentPath, entry.name);
 		const type = TYPES[extname(entry.name)];
 		if (!entry.isFile() || type === undefined) continue;
 		const bytes = await readFile(path);
-		const name = `/${relative(dir ?? "", path)
-			.split(sep)
-			.join("/")}`;
+		const name = `/${relative(dir, path).split(sep).join("/")}`;
 		files.set(name, { type, bytes, gzipped: gzipSync(bytes), isForEver: name.startsWith("/assets/") });
 	}
 	return {

@@ -12,7 +12,7 @@ import type { ServerTrust } from "./authority.ts";
 import { formatInvitation } from "./invitation.ts";
 import type { RunQueue } from "./run-queue.ts";
 import type { ServerSettings } from "./server-settings.ts";
-import { statusOf } from "./server-status.ts";
+import { type ServerStatus, statusOf } from "./server-status.ts";
 
 const INVITATION_DAYS = 7;
 const DAY_MS = 24 * 3600 * 1000;
@@ -36,25 +36,29 @@ const siteBody = z.object({ site: z.string() });
 const addBody = z.object({ site: z.string(), publicKey: z.string() });
 const inviteBody = z.object({ site: z.string().nullable() });
 
+/** The federation's status at this moment. */
+export function statusNow(parts: ServerParts): ServerStatus {
+	const { settings, members, server, listener, queue, now, alerts } = parts;
+	const address = `${settings.address}:${listener.port}`;
+	const { security } = settings;
+	return statusOf({
+		address,
+		security,
+		members,
+		server,
+		queue,
+		alerts: alerts(),
+		nowMs: now(),
+		fingerprintOf: keyFingerprint,
+	});
+}
+
 /** The routes. */
 export function adminRoutes(parts: ServerParts): readonly Route[] {
-	const { settings, members, server, listener, queue, trust, now, stop, alerts } = parts;
-	const { address, security } = settings;
+	const { settings, members, server, listener, queue, trust, now, stop } = parts;
+	const { address } = settings;
 	return [
-		route("GET", "/api/status", "viewer", async () =>
-			json(
-				statusOf({
-					address: `${address}:${listener.port}`,
-					security,
-					members,
-					server,
-					queue,
-					alerts: alerts(),
-					nowMs: now(),
-					fingerprintOf: keyFingerprint,
-				}),
-			),
-		),
+		route("GET", "/api/status", "viewer", async () => json(statusNow(parts))),
 		route("POST", "/api/invitations", "operator", async ({ body }) => {
 			const { site } = inviteBody.parse(body);
 			const secret = randomBytes(24).toString("base64url");

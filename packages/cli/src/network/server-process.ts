@@ -2,10 +2,13 @@
 // to stop.
 import { randomBytes } from "node:crypto";
 import { rm } from "node:fs/promises";
+import { appDirectory } from "@zk0/dashboard/node";
 import { createServer, openMemberLog, systemClock } from "@zk0/federation";
 import { healthRoutes } from "@zk0/flower";
 import { serveGrpc } from "@zk0/flower/node";
 import { logEvent } from "@zk0/monitor";
+import { createLiveProgress } from "../dashboard/live-stream.ts";
+import { viewRoutes } from "../dashboard/view-routes.ts";
 import type { Host } from "../host.ts";
 import { isSameSecret } from "../http/guard.ts";
 import { type HttpListener, type HttpSite, listenHttp } from "../http/listener.ts";
@@ -16,7 +19,7 @@ import { createReporter } from "../progress/reporter.ts";
 import { withRunLock } from "../run-directory/run-lock.ts";
 import { COMMAND_LINE, openAccess } from "./access.ts";
 import { accessRoutes } from "./access-routes.ts";
-import { adminRoutes, type ServerParts } from "./admin-routes.ts";
+import { adminRoutes, type ServerParts, statusNow } from "./admin-routes.ts";
 import { callLimits, listenerLimits } from "./apply-limits.ts";
 import { type ServerTrust, serverTrust } from "./authority.ts";
 import { type LogForm, openDaemonLog } from "./daemon-log.ts";
@@ -99,6 +102,7 @@ export async function serveFederation(
 			sites: [],
 			rounds: 0,
 		});
+		const progress = createLiveProgress();
 		await using queue = await openRunQueue({
 			dir: home.runs,
 			apps: home.apps,
@@ -111,6 +115,7 @@ export async function serveFederation(
 			onReplay: (past) => monitor.replay(past),
 			onEvent(runId, event) {
 				monitor.record(event);
+				progress.note(event);
 				if (form === "json") logEvent(log, runId, event);
 			},
 		});
@@ -130,8 +135,21 @@ export async function serveFederation(
 			alerts: () => monitor.alerts(),
 		};
 		const site: HttpSite = {
-			routes: [...accessRoutes(access, sessions), ...adminRoutes(parts), ...watch.routes(isReady)],
-			files: await readStaticFiles(null),
+			routes: [
+				...accessRoutes(access, sessions),
+				...adminRoutes(parts),
+				...watch.routes(isReady),
+				...viewRoutes({
+					runs: home.runs,
+					members,
+					server,
+					access,
+					clock,
+					progress,
+					status: () => statusNow(parts),
+				}),
+			],
+			files: await readStaticFiles(appDirectory()),
 			sessions,
 			ofToken: (given) => (isSameSecret(given, token) ? COMMAND_LINE : access.ofToken(given)),
 			onChange: (principal, change) => access.noteChange(principal, change),

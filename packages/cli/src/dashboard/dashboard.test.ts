@@ -1,0 +1,203 @@
+// What the dashboard reads: a log that grows, the rounds in it, the stream, the pages' documents.
+import { appendFile, copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { viewRound } from "@zk0/dashboard/views";
+import { manualClock, openEventLog, type RoundEvent } from "@zk0/federation";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { runPaths } from "../run-directory/paths.ts";
+import { writeRunRecord } from "../run-directory/run-record.ts";
+import { sampleEvents } from "../testing/sample-events.ts";
+import { sampleRecord } from "../testing/sample-record.ts";
+import { auditPage, invitationsOf } from "./audit.ts";
+import { createLiveProgress, streamLive } from "./live-stream.ts";
+import { listModels, modelFile } from "./models.ts";
+import { createRunBook } from "./run-book.ts";
+import { openRunFeed } from "./run-feed.ts";
+
+const ATTACKERS = ["10.0.0.9"];
+const SITES = ["kitchen", "workshop"];
+const EVENTS = sampleEvents({ sites: SITES, numRounds: 4, runId: "run-1" });
+let dir: string;
+/** The whole log of the run. */
+let log: string;
+
+beforeAll(async () => {
+	dir = await mkdtemp(join(tmpdir(), "zk0-dashboard-"));
+	const paths = runPaths(dir, "run-1");
+	const { root, events, config } = paths;
+	await mkdir(root);
+	{
+		await using open = await openEventLog(events);
+		await open.append(EVENTS);
+	}
+	await writeRunRecord(config, sampleRecord("run-1"));
+	await mkdir(paths.globalCheckpoint(4), { recursive: true });
+	await writeFile(join(paths.globalCheckpoint(4), "model.safetensors"), "weights");
+	log = events;
+});
+afterAll(() => rm(dir, { recursive: true }));
+
+test("a log that grows byte by byte is folded like a whole one", async () => {
+	const whole = openRunFeed(log);
+	await whole.refresh();
+	expect(whole.view.status).toBe("completed");
+	const text = await readFile(log, "utf8");
+	const growing = join(dir, "growing.jsonl");
+	const feed = openRunFeed(growing);
+	await feed.refresh();
+	expect([feed.numEvents, feed.view.status]).toEqual([0, "queued"]);
+	for (let start = 0; start < text.length; start += 997) {
+		await appendFile(growing, text.slice(start, start + 997));
+		await feed.refresh();
+	}
+	expect(feed.numEvents).toBe(EVENTS.length);
+	expect(feed.view).toEqual(whole.view);
+	expect(feed.since(EVENTS.length - 2)).toEqual(EVENTS.slice(-2));
+	expect(feed.since(EVENTS.length)).toEqual([]);
+	expect(feed.since(EVENTS.length + 1)).toBeNull();
+	for (const round of [0, 2, 4])
+		expect(viewRound(round, await feed.eventsOfRound(round))).toEqual(viewRound(round, EVENTS));
+	expect(await feed.eventsOfRound(9)).toEqual([]);
+});
+
+test("a log with a line that is no event is refused", async () => {
+	const damaged = join(dir, "damaged.jsonl");
+	await copyFile(log, damaged);
+	await appendFile(damaged, '{"seq":0,"event":{"kind":"nonsense"}}\n');
+	await expect(openRunFeed(damaged).refresh()).rejects.toMatchObject({ code: "run-damaged" });
+});
+
+test("the list of runs knows losses; a run that is not there is said to be missing", async () => {
+	const book = createRunBook(dir);
+	const [line] = await book.list();
+	const losses = EVENTS.flatMap((event) => (event.kind === "round.evaluated" ? [event.loss] : []));
+	expect(line).toMatchObject({ runId: "run-1", status: "completed", numRounds: 4, numSites: 2 });
+	expect([line?.initialLoss, line?.loss]).toEqual([losses[0], losses.at(-1)]);
+	expect(await book.list()).toEqual([line]);
+	await expect(book.open("../run-1")).rejects.toMatchObject({ code: "run-not-found" });
+	expect((await book.record("run-1")).runId).toBe("run-1");
+});
+
+test("a model is its files, its loss and what it is made of", async () => {
+	const book = createRunBook(dir);
+	expect(await listModels(dir, book)).toMatchObject([
+		{
+			runId: "run-1",
+			round: 4,
+			startedFrom: "bundled",
+			sites: SITES.map((site) => ({ site, weight: 0.5 })),
+			files: [{ name: "model.safetensors", sizeBytes: 7 }],
+		},
+	]);
+	const wanted = { runId: "run-1", round: 4, name: "model.safetensors" };
+	expect(await readFile(await modelFile(dir, book, wanted), "utf8")).toBe("weights");
+	for (const name of ["../../config.json", "none"])
+		await expect(modelFile(dir, book, { ...wanted, name })).rejects.toMatchObject({
+			code: "model-not-found",
+		});
+});
+
+test("a stream tells status once, events as they come and progress, and goes on where it was left", async () => {
+	const clock = manualClock();
+	const progress = createLiveProgress();
+	const path = join(dir, "live.jsonl");
+	const text = await readFile(log, "utf8");
+	const lines = text.trimEnd().split("\n");
+	await writeFile(path, `${lines.slice(0, 5).join("\n")}\n`);
+	const feed = openRunFeed(path);
+	const stop = new AbortController();
+	const stream = streamLive({
+		feed,
+		numSeen: 3,
+		status: () => ({ state: "fine" }),
+		progress,
+		clock,
+		signal: stop.signal,
+	});
+	const next = async () => (await stream.next()).value;
+	expect(await next()).toEqual({ event: "status", data: { state: "fine" } });
+	expect(await next()).toEqual({ id: "5", event: "events", data: EVENTS.slice(3, 5) });
+	expect(await next()).toEqual({ event: "progress", data: [] });
+	await appendFile(path, `${lines[5]}\n`);
+	const task: RoundEvent = {
+		kind: "task.progress",
+		at: "2026-11-23T12:00:00Z",
+		round: 1,
+		phase: "train",
+		site: "kitchen",
+		step: 1,
+		numSteps: 2,
+		loss: null,
+		samplesPerSecond: null,
+	};
+	progress.note(task);
+	const following = next();
+	while (clock.numSleepers === 0) await new Promise(setImmediate);
+	clock.advance(250);
+	expect(await following).toEqual({ id: "6", event: "events", data: [EVENTS[5]] });
+	expect(await next()).toEqual({ event: "progress", data: [task] });
+	const last = next();
+	while (clock.numSleepers === 0) await new Promise(setImmediate);
+	stop.abort();
+	expect(await last).toBeUndefined();
+	expect(clock.numSleepers).toBe(0);
+	const behind = streamLive({ feed, numSeen: 99, status: () => 1, progress, clock, signal: stop.signal });
+	expect((await behind.next()).done).toBe(true);
+	const far = new AbortController().signal;
+	const reset = streamLive({ feed, numSeen: 99, status: () => 1, progress, clock, signal: far });
+	await reset.next();
+	expect((await reset.next()).value).toEqual({ event: "reset", data: {} });
+});
+
+test("the audit log is both logs, newest first, a page at a time", () => {
+	const at = (minute: number): string => new Date(Date.UTC(2026, 10, 23, 9, minute)).toISOString();
+	const secretSha256 = "ab".repeat(32);
+	const members = [
+		{ kind: "invitation.made", at: at(1), secretSha256, site: "kitchen", expiresAt: at(50) },
+		{
+			kind: "member.registered",
+			at: at(3),
+			site: "kitchen",
+			publicKeyPem: "",
+			state: "approved",
+			invitation: secretSha256,
+			peer: "10.0.0.7",
+		},
+		{
+			kind: "call.refused",
+			at: at(5),
+			why: "bad-invitation",
+			site: "x",
+			key: "k",
+			address: "10.0.0.9",
+			detail: "no",
+		},
+		{ kind: "calls.refused", at: at(9), since: at(5), why: "bad-invitation", count: 7, from: ATTACKERS },
+		{ kind: "member.revoked", at: at(6), site: "kitchen" },
+	] as const;
+	const access = [
+		{ kind: "user.added", at: at(2), name: "vera", role: "viewer", tokenSha256: "" },
+		{ kind: "user.signed-in", at: at(4), name: "vera", role: "viewer", peer: "::1" },
+		{ kind: "sign-in.refused", at: at(4), peer: "10.0.0.9" },
+		{ kind: "change.asked", at: at(7), name: "olga", action: "POST /api/runs", subject: null, peer: "::1" },
+		{ kind: "user.removed", at: at(8), name: "vera" },
+	] as const;
+	const all = auditPage(members, access, { skip: 0, limit: 100 });
+	expect(all.entries.map(({ at: when }) => when)).toEqual(
+		all.entries
+			.map(({ at: when }) => when)
+			.toSorted()
+			.toReversed(),
+	);
+	expect(all.entries.filter(({ isWarning }) => isWarning).map(({ who }) => who)).toEqual([
+		"10.0.0.9",
+		"10.0.0.9",
+		"10.0.0.9",
+	]);
+	expect(auditPage(members, access, { skip: 1, limit: 2 })).toEqual({
+		entries: all.entries.slice(1, 3),
+		numEntries: 10,
+	});
+	expect(invitationsOf(members)).toMatchObject([{ id: "ab".repeat(6), site: "kitchen", usedBy: "kitchen" }]);
+});

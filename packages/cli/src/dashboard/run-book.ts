@@ -1,0 +1,89 @@
+// The feeds of a server's runs: opened when somebody looks, a few kept. Of the others only a line for the list of runs.
+import { stat } from "node:fs/promises";
+import type { RunLine, RunView } from "@zk0/dashboard/views";
+import { CliError } from "../cli-error.ts";
+import { codeOf } from "../exit-codes.ts";
+import { listRunIds } from "../run-directory/find-run.ts";
+import { runPaths } from "../run-directory/paths.ts";
+import { type RunRecord, readRunRecord } from "../run-directory/run-record.ts";
+import { openRunFeed, type RunFeed } from "./run-feed.ts";
+
+/** Access to the runs under one folder. */
+export interface RunBook {
+	/** The run's feed, up to date. @throws CliError "run-not-found" | "run-damaged" */
+	open(runId: string): Promise<RunFeed>;
+	/** @throws CliError "run-not-found" | "run-damaged" */
+	record(runId: string): Promise<RunRecord>;
+	/** Oldest first. */
+	list(): Promise<readonly RunLine[]>;
+}
+
+/** Feeds in memory at once; one of a long run with a hundred sites takes some tens of megabytes. */
+const MAX_FEEDS = 6;
+
+/** The runs in `dir`. */
+export function createRunBook(dir: string): RunBook {
+	/** The one used last stands last. */
+	const feeds = new Map<string, RunFeed>();
+	const lines = new Map<string, { readonly sizeBytes: number; readonly line: RunLine }>();
+	const open = async (runId: string): Promise<RunFeed> => {
+		if (!(await listRunIds(dir)).includes(runId))
+			throw new CliError("run-not-found", `there is no run ${runId.slice(0, 80)}`);
+		const feed = feeds.get(runId) ?? openRunFeed(runPaths(dir, runId).events);
+		feeds.delete(runId);
+		feeds.set(runId, feed);
+		const [oldest] = feeds.size > MAX_FEEDS ? feeds.keys() : [];
+		if (oldest !== undefined) feeds.delete(oldest);
+		await feed.refresh();
+		return feed;
+	};
+	const record = async (runId: string): Promise<RunRecord> => {
+		await open(runId);
+		return await readRunRecord(runPaths(dir, runId).config);
+	};
+	const lineOf = async (runId: string): Promise<RunLine> => {
+		const { events, config } = runPaths(dir, runId);
+		const sizeBytes = await sizeOf(events);
+		const known = lines.get(runId);
+		if (known?.sizeBytes === sizeBytes) return known.line;
+		const { view } = await open(runId);
+		const line = describe(runId, (await readRunRecord(config)).createdAt, view);
+		lines.set(runId, { sizeBytes, line });
+		return line;
+	};
+	return {
+		open,
+		record,
+		async list() {
+			const found: RunLine[] = [];
+			for (const runId of await listRunIds(dir)) found.push(await lineOf(runId));
+			return found;
+		},
+	};
+}
+
+function describe(runId: string, createdAt: string, view: RunView): RunLine {
+	const { status, phase, settings, sites, rounds } = view;
+	const bytes = rounds.flatMap(({ bytesUp }) => (bytesUp === null ? [] : [bytesUp]));
+	return {
+		runId,
+		createdAt,
+		status,
+		round: phase.round,
+		numRounds: settings?.numRounds ?? null,
+		numSites: sites.length,
+		strategy: settings?.strategy ?? null,
+		initialLoss: rounds[0]?.loss ?? null,
+		loss: rounds.findLast(({ loss }) => loss !== null)?.loss ?? null,
+		bytesUp: bytes.length === 0 ? null : bytes.reduce((sum, value) => sum + value, 0),
+	};
+}
+
+async function sizeOf(path: string): Promise<number> {
+	try {
+		return (await stat(path)).size;
+	} catch (error) {
+		if (codeOf(error) === "ENOENT") return 0;
+		throw error;
+	}
+}

@@ -1,0 +1,34 @@
+// What server and browser agree on: views of a run, and how events change them.
+export { type Incident, incidentOf } from "./incident.ts";
+export { type RoundPart, type RoundView, roundViewSchema, viewRound } from "./round-view.ts";
+export {
+	emptyRunView,
+	foldRun,
+	type RoundRow,
+	type RunView,
+	runViewSchema,
+	type SiteRow,
+} from "./run-view.ts";
+export {
+	type AuditEntry,
+	auditEntrySchema,
+	type InvitationView,
+	invitationViewSchema,
+	type MemberView,
+	type ModelView,
+	memberViewSchema,
+	modelViewSchema,
+	type RunLine,
+	type RunSettings,
+	runLineSchema,
+	runSettingsSchema,
+	type SessionView,
+	type StatusView,
+	sessionViewSchema,
+	statusViewSchema,
+	type UserView,
+	userViewSchema,
+} from "./server-view.ts";
+export { foldSites, type SiteHistories, type SiteHistory, siteHistorySchema } from "./site-history.ts";
+export type { Spread } from "./spread.ts";
+export type { Timeline, TimelineTask } from "./timeline.ts";
