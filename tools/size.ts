@@ -11,7 +11,7 @@ const BUDGET_LINES: Readonly<Record<string, number>> = {
 	flower: 5500,
 	policy: 6500,
 	sim: 2700,
-	federation: 8500,
+	federation: 9200,
 	finetune: 7500,
 	cli: 17500,
 	hub: 2000,

@@ -2,8 +2,10 @@
 // of an environment with `pip install flwr`, or what tools/flower/interop.ts makes of a checkout.
 import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
+import { mkdir, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { delimiter, join } from "node:path";
+import { createCertificateAuthority, issueServerCertificate } from "@zk0/flower/node";
 import { z } from "zod";
 import { type Running, startProgram } from "../zk0.ts";
 
@@ -63,6 +65,62 @@ export async function startSuperNode(
 		...(key === null ? [] : [["--auth-supernode-private-key", key]]),
 	];
 	return startFlower("flower-supernode", words.flat(), cwd);
+}
+
+/** A real SuperLink over TLS with node authentication, and `flwr` to command it. */
+export interface SuperLink {
+	readonly process: Running;
+	/** Addresses of its APIs. */
+	readonly fleet: string;
+	readonly serverAppIo: string;
+	/** A file with the PEM of its authority. */
+	readonly authority: string;
+	/** Runs `flwr` to its end. @throws RangeError when it fails */
+	flwr(...words: string[]): Promise<string>;
+}
+
+/** Starts a SuperLink in `cwd`; with isolation "process" somebody else runs the ServerApps. */
+export async function startSuperLink(
+	cwd: string,
+	{ isolation }: { readonly isolation: "subprocess" | "process" },
+): Promise<SuperLink> {
+	const day = 24 * 3600 * 1000;
+	const validity = { notBefore: new Date(Date.now() - day), notAfter: new Date(Date.now() + day) };
+	const authority = await createCertificateAuthority({ commonName: "interop", ...validity });
+	const issued = await issueServerCertificate(authority, { hosts: ["127.0.0.1", "localhost"], ...validity });
+	const file = async (name: string, text: string): Promise<string> => {
+		await writeFile(join(cwd, name), text);
+		return join(cwd, name);
+	};
+	const ca = await file("ca.crt", authority.certificate);
+	const [fleet, control, serverAppIo] = await Promise.all(
+		[1, 2, 3].map(async () => `127.0.0.1:${await freePort()}`),
+	);
+	const words = [
+		["--ssl-certfile", await file("superlink.crt", issued.certificateChain)],
+		["--ssl-keyfile", await file("superlink.key", issued.privateKey)],
+		["--ssl-ca-certfile", ca],
+		["--fleet-api-address", fleet ?? ""],
+		["--control-api-address", control ?? ""],
+		["--serverappio-api-address", serverAppIo ?? ""],
+		["--isolation", isolation],
+	];
+	await mkdir(join(cwd, "flower-home"), { recursive: true });
+	const connection = `[superlink.here]\naddress = "${control}"\nroot-certificates = "${ca}"\n`;
+	await file("flower-home/config.toml", `[superlink]\ndefault = "here"\n${connection}`);
+	const process = startFlower("flower-superlink", ["--enable-supernode-auth", ...words.flat()], cwd);
+	await process.printed("Starting Control API");
+	return {
+		process,
+		fleet: fleet ?? "",
+		serverAppIo: serverAppIo ?? "",
+		authority: ca,
+		async flwr(...command) {
+			const { code, stdout, stderr } = await startFlower("flwr", command, cwd).finished;
+			if (code !== 0) throw new RangeError(`flwr ${command.join(" ")}:\n${stdout}\n${stderr}`);
+			return stdout;
+		},
+	};
 }
 
 /** Ends processes and waits for them. */

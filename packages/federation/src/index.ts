@@ -52,5 +52,7 @@ export type {
 	Strategy,
 	UpdateSummary,
 } from "./strategy.ts";
+export { runSuperLinkClient, type SuperLinkClientOptions } from "./superlink/client.ts";
+export type { SiteDefaults } from "./superlink/instruction.ts";
 export { readTensorSpecs, type TensorSpecs } from "./update-check.ts";
 export type { UpdateDtype } from "./update-dtype.ts";

@@ -132,7 +132,8 @@ async function fetchWeights(
 	return weights.get(task.weights);
 }
 
-async function runApp(
+/** Lets the app work; its failure is a result. @throws FederationError cancelled */
+export async function runApp(
 	{ app, clipNorm }: Pick<TaskRunner, "app" | "clipNorm">,
 	task: SentTask,
 	weights: StoredObject,

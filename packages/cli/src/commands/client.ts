@@ -1,5 +1,7 @@
 // `zk0 client …`: a site's side of a federation on the network.
+import { resolve } from "node:path";
 import { z } from "zod";
+import type { OptionTable } from "../arguments/option.ts";
 import { defineCommand } from "../command.ts";
 import { RUN_OPTIONS } from "../config/run-options.ts";
 import { clientStatusSchema } from "../network/client-status.ts";
@@ -15,6 +17,23 @@ function daemonOf(home: ClientHome): Daemon {
 	return { role: "client", log: home.log, lock: home.lock, ready: home.status };
 }
 
+/** What a site brings to whatever it joins. */
+const SITE_OPTIONS = {
+	name: {
+		kind: "text",
+		schema: z.string().min(1),
+		value: "<site>",
+		summary: "this site's name, when the invitation leaves it open",
+	},
+	camera: {
+		...RUN_OPTIONS.camera,
+		value: "<dataset camera>=<policy camera>",
+		summary: "which camera of the recordings is which of the policy, repeatable; without it, equal names",
+	},
+	threads: { ...RUN_OPTIONS.threads, summary: "compute threads (default: 1, as in the small presets)" },
+	device: RUN_OPTIONS.device,
+} satisfies OptionTable;
+
 /** `zk0 client join`. */
 export const clientJoin = defineCommand({
 	positionals: [
@@ -24,22 +43,7 @@ export const clientJoin = defineCommand({
 			summary: "the site's recordings: a LeRobot dataset's directory, hf:<user>/<name> or sim:<task>",
 		},
 	],
-	options: {
-		...STATE,
-		name: {
-			kind: "text",
-			schema: z.string().min(1),
-			value: "<site>",
-			summary: "this site's name, when the invitation leaves it open",
-		},
-		camera: {
-			...RUN_OPTIONS.camera,
-			value: "<dataset camera>=<policy camera>",
-			summary: "which camera of the recordings is which of the policy, repeatable; without it, equal names",
-		},
-		threads: { ...RUN_OPTIONS.threads, summary: "compute threads (default: 1, as in the small presets)" },
-		device: RUN_OPTIONS.device,
-	},
+	options: { ...STATE, ...SITE_OPTIONS },
 	notes: [
 		"Recordings and statistics stay here; only trained tensors travel. The key never leaves this machine.",
 	],
@@ -64,6 +68,80 @@ export const clientJoin = defineCommand({
 			joined.state === "approved"
 				? `${joined.site} is a member of ${joined.server}; start with: zk0 client start`
 				: `${joined.site} waits for approval at ${joined.server}; start all the same: zk0 client start`,
+		);
+	},
+});
+
+/** The settings that a Flower SuperLink's messages leave open. */
+const OWN_SETTINGS = {
+	preset: RUN_OPTIONS.preset,
+	init: RUN_OPTIONS.init,
+	loraRank: RUN_OPTIONS.loraRank,
+	loraAlpha: RUN_OPTIONS.loraAlpha,
+	loraFreezeA: RUN_OPTIONS.loraFreezeA,
+	rounds: { ...RUN_OPTIONS.rounds, summary: "rounds that the learning rate's schedule is planned for" },
+	localSteps: {
+		...RUN_OPTIONS.localSteps,
+		summary: "optimizer steps of a round, where the message's config has no local-steps",
+	},
+	batchSize: RUN_OPTIONS.batchSize,
+	learningRate: RUN_OPTIONS.learningRate,
+	warmupSteps: RUN_OPTIONS.warmupSteps,
+	keepOptimizerState: RUN_OPTIONS.keepOptimizerState,
+	heldOut: RUN_OPTIONS.heldOut,
+	evalFrames: RUN_OPTIONS.evalFrames,
+	sampledFrames: RUN_OPTIONS.sampledFrames,
+	seed: RUN_OPTIONS.seed,
+};
+
+/** `zk0 client join-superlink`. */
+export const clientJoinSuperLink = defineCommand({
+	positionals: [
+		{ name: "address", summary: "<host>:<port> of the SuperLink's Fleet API" },
+		{
+			name: "dataset",
+			summary: "the site's recordings: a LeRobot dataset's directory, hf:<user>/<name> or sim:<task>",
+		},
+	],
+	options: {
+		...STATE,
+		...SITE_OPTIONS,
+		name: { ...SITE_OPTIONS.name, summary: "this site's name in its own logs (default: site)" },
+		rootCertificates: {
+			kind: "text",
+			schema: z.string().min(1),
+			value: "<file>",
+			summary: "PEM of the authority behind the SuperLink's certificate (default: public ones)",
+		},
+		plaintext: { kind: "switch", schema: z.boolean(), summary: "no TLS; only to this machine" },
+		...OWN_SETTINGS,
+	},
+	notes: [
+		"A SuperLink with --enable-supernode-auth lets the site in once its operator has run `flwr supernode register` " +
+			"with the site's public key.",
+		"Recordings and statistics stay here; only trained tensors travel. See docs/flower.md for the messages.",
+	],
+	examples: ["zk0 client join-superlink fl.example.org:9092 recordings/kitchen --root-certificates ca.crt"],
+	async run({ values, named, host, output }) {
+		const { joinSuperLink, parseAddress } = await import("../network/superlink-client.ts");
+		const { pickRunOptions } = await import("../config/resolve.ts");
+		const { threads = 1, device = "cpu", camera = null, ...settings } = pickRunOptions(values);
+		const joined = await joinSuperLink(
+			clientHome(host, values.state),
+			{
+				...parseAddress(named["address"] ?? ""),
+				rootCertificates:
+					values.rootCertificates === undefined ? null : resolve(host.cwd, values.rootCertificates),
+				isPlaintext: values.plaintext === true,
+			},
+			{ data: named["dataset"] ?? "", site: values.name ?? "site", camera, threads, device, run: settings },
+			{ host, output },
+		);
+		output.result(joined, () =>
+			joined.refusal === null
+				? `${joined.server} knows this site's key; start with: zk0 client start`
+				: `${joined.server} did not register the key itself (${joined.refusal}); if its operator has not done it: ` +
+					`flwr supernode register ${joined.publicKeyFile}; start with: zk0 client start`,
 		);
 	},
 });

@@ -82,6 +82,10 @@ export const COMMANDS: readonly CommandEntry[] = [
 			"client join",
 			"Join a federation: check the recordings, make this site's key, trust the server, ask to be let in.",
 		],
+		clientJoinSuperLink: [
+			"client join-superlink",
+			"Join a real Flower SuperLink, for ServerApps in Python: as join, with this site's own settings for training.",
+		],
 		clientStart: [
 			"client start",
 			"Serve the tasks of the federation that this site joined, in the background.",

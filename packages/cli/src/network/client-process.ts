@@ -1,29 +1,24 @@
 // The client as a process: joins with an invitation, then serves the tasks of the federation it joined until stopped.
-import { openDataset } from "@zk0/dataset";
 import { type ClientEvent, isSiteName, runClient, systemClock } from "@zk0/federation";
-import {
-	authenticated,
-	createNodeIdentity,
-	Fleet,
-	FlowerError,
-	loadNodeIdentity,
-	type NodeIdentity,
-	type Transport,
-} from "@zk0/flower";
+import { authenticated, Fleet, FlowerError, type NodeIdentity, type Transport } from "@zk0/flower";
 import { fetchAuthority, grpcTransport } from "@zk0/flower/node";
 import type { LogFields } from "@zk0/monitor/log";
-import { z } from "zod";
 import { CliError } from "../cli-error.ts";
 import type { Host } from "../host.ts";
-import type { Output } from "../output.ts";
 import { withRunLock } from "../run-directory/run-lock.ts";
-import type { LocatedPlan } from "../simulation/site-plans.ts";
-import { locateData } from "../sources/locate-data.ts";
-import { type LogForm, openDaemonLog } from "./daemon-log.ts";
+import { openDaemonLog } from "./daemon-log.ts";
 import { type ClientHome, makePrivateFolder } from "./home.ts";
 import type { Invitation } from "./invitation.ts";
-import { readIfThere, readJsonFile, writePrivateFile, writePrivateJson } from "./private-file.ts";
+import { readJsonFile, writePrivateJson } from "./private-file.ts";
 import { createSiteApp } from "./site-app.ts";
+import {
+	type ClientContext,
+	type ClientSettings,
+	clientSettingsSchema,
+	openData,
+	ownIdentity,
+} from "./site-identity.ts";
+import { serveSuperLink } from "./superlink-client.ts";
 
 const CALL_TIMEOUT_MS = 15_000;
 /** How often a client says that it is there; the server counts 10 s of silence as offline. */
@@ -31,29 +26,6 @@ const HEARTBEAT_MS = 3000;
 
 /** How often the connection is probed: one that a router has forgotten without a word is noticed within 10 s. */
 const KEEPALIVE_MS = 5000;
-
-const settingsSchema = z.object({
-	host: z.string(),
-	port: z.int(),
-	/** PEM of the server's authority; null: plaintext, on this machine only. */
-	authority: z.string().nullable(),
-	site: z.string(),
-	data: z.string(),
-	camera: z.record(z.string(), z.string()).nullable(),
-	threads: z.int(),
-	device: z.enum(["auto", "cpu", "webgpu", "cuda"]),
-});
-
-/** What a client remembers of its federation. */
-export type ClientSettings = z.infer<typeof settingsSchema>;
-
-/** The surroundings. */
-export interface ClientContext {
-	readonly host: Host;
-	readonly output: Output;
-	/** @default text on a terminal, JSON elsewhere */
-	readonly logForm?: LogForm | undefined;
-}
 
 /** How joining ended. */
 export interface Joined {
@@ -83,7 +55,15 @@ export async function joinFederation(
 		fingerprint === null
 			? null
 			: await fetchAuthority({ host, port, fingerprint, timeoutMs: CALL_TIMEOUT_MS });
-	const settings: ClientSettings = { ...choices, host, port, authority, site, data: plan.uri };
+	const settings: ClientSettings = {
+		...choices,
+		host,
+		port,
+		authority,
+		site,
+		data: plan.uri,
+		superlink: null,
+	};
 	const identity = await ownIdentity(home);
 	await using transport = connect(settings);
 	const state = await register(transport, identity, { site, invite: secret });
@@ -98,7 +78,7 @@ export async function serveTasks(
 	context: ClientContext,
 ): Promise<void> {
 	const { host } = context;
-	const settings = await readJsonFile(home.settings, settingsSchema);
+	const settings = await readJsonFile(home.settings, clientSettingsSchema);
 	if (settings === undefined)
 		throw new CliError("not-joined", `${home.dir} belongs to no federation yet`, {
 			cure: "ask the server's operator for an invitation, then `zk0 client join <invitation> <dataset>`",
@@ -109,7 +89,6 @@ export async function serveTasks(
 		const { site, threads, device, camera } = settings;
 		const { plan, dataset } = await openData(site, dataUri ?? settings.data, context);
 		await using app = createSiteApp({ home, plan, dataset, camera, threads, device, host });
-		await using transport = connect(settings);
 		const { log } = openDaemonLog("client", context.logForm, context);
 		const server = `${settings.host}:${settings.port}`;
 		let lastState = "";
@@ -126,44 +105,40 @@ export async function serveTasks(
 				.catch((error: unknown) => log("warn", `cannot write ${home.status}: ${String(error)}`));
 		};
 		note("connecting");
-		await runClient({
-			transport,
-			identity: await ownIdentity(home),
-			app,
-			site,
-			dir: home.work,
-			clock: systemClock(),
-			signal: host.signal,
-			onEvent: (event) => note(textOf(event), aboutOf(event)),
-			heartbeatMs: HEARTBEAT_MS,
-			retry: { attempts: Number.POSITIVE_INFINITY },
-		});
+		const onEvent = (event: ClientEvent): void => note(textOf(event), aboutOf(event));
+		await (settings.superlink === null
+			? serveServer(home, settings, app, { host, onEvent })
+			: serveSuperLink(home, settings, app, { host, onEvent }));
 		note("stopped");
 		await writing;
 	});
 }
 
-/** The site's recordings on this machine, checked to be a dataset. */
-async function openData(site: string, uri: string, context: ClientContext) {
-	const located = await locateData(uri, context);
-	const { dir, selection } = located;
-	const dataset = await openDataset(dir, { selection, signal: context.host.signal });
-	const plan: LocatedPlan = { name: site, uri: located.uri, source: null, located };
-	return { plan, dataset };
+/** Serves a zk0 server's tasks. */
+async function serveServer(
+	home: ClientHome,
+	settings: ClientSettings,
+	app: ReturnType<typeof createSiteApp>,
+	{ host, onEvent }: { readonly host: Host; readonly onEvent: (event: ClientEvent) => void },
+): Promise<void> {
+	await using transport = connect(settings);
+	await runClient({
+		transport,
+		identity: await ownIdentity(home),
+		app,
+		site: settings.site,
+		dir: home.work,
+		clock: systemClock(),
+		signal: host.signal,
+		onEvent,
+		heartbeatMs: HEARTBEAT_MS,
+		retry: { attempts: Number.POSITIVE_INFINITY },
+	});
 }
 
 function connect({ host, port, authority }: ClientSettings): Transport {
 	const security = authority === null ? "plaintext" : { rootCertificates: authority };
 	return grpcTransport({ host, port, security, keepaliveMs: KEEPALIVE_MS });
-}
-
-/** The site's key, made when there is none; it never leaves this machine. */
-async function ownIdentity(home: ClientHome): Promise<NodeIdentity> {
-	const kept = await readIfThere(home.key);
-	if (kept !== undefined) return loadNodeIdentity(kept);
-	const identity = createNodeIdentity();
-	await writePrivateFile(home.key, identity.privateKeyPem);
-	return identity;
 }
 
 async function register(

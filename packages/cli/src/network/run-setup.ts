@@ -5,7 +5,8 @@ import { z } from "zod";
 import type { RunConfig } from "../config/presets.ts";
 import type { RunRecord } from "../run-directory/run-record.ts";
 
-const setupSchema = z.object({
+/** Schema of {@link RunSetup}. */
+export const setupSchema = z.object({
 	format: z.literal("zk0-setup-1"),
 	start: z.object({
 		init: z.string(),
@@ -30,7 +31,10 @@ const setupSchema = z.object({
 export type RunSetup = z.infer<typeof setupSchema>;
 
 /** The setup of a recorded run. */
-export function setupOf(config: RunConfig, record: RunRecord): RunSetup {
+export function setupOf(
+	config: RunConfig,
+	record: Pick<RunRecord, "learning"> & { readonly initial: Pick<RunRecord["initial"], "modelSha256"> },
+): RunSetup {
 	const { init, preset, seed, loraRank, loraAlpha, loraFreezeA } = config;
 	const { heldOut, evalFrames, sampledFrames } = config;
 	return {

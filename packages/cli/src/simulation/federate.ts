@@ -99,7 +99,7 @@ async function finish(
 }
 
 /** The trained tensors, as the federation starts from them; the same bytes whenever they are written. */
-async function writeInitialWeights(path: string, model: PolicyModel): Promise<void> {
+export async function writeInitialWeights(path: string, model: PolicyModel): Promise<void> {
 	const trained = trainedNames(model).map((name) => [name, model.tensors.readFloat32(name)] as const);
 	await writeSafetensorsFile(path, new Map(trained));
 }

@@ -1,0 +1,64 @@
+// What makes a site: its settings, its key and its recordings, whatever server it joins.
+import { openDataset } from "@zk0/dataset";
+import { createNodeIdentity, loadNodeIdentity, type NodeIdentity } from "@zk0/flower";
+import { z } from "zod";
+import type { Host } from "../host.ts";
+import type { Output } from "../output.ts";
+import type { LocatedPlan } from "../simulation/site-plans.ts";
+import { locateData } from "../sources/locate-data.ts";
+import type { LogForm } from "./daemon-log.ts";
+import type { ClientHome } from "./home.ts";
+import { readIfThere, writePrivateFile } from "./private-file.ts";
+import { setupSchema } from "./run-setup.ts";
+
+/** What a site at a SuperLink decides itself, where a zk0 server's tasks would say it. */
+const superLinkSettingsSchema = z.object({
+	seed: z.int(),
+	localSteps: z.int(),
+	rounds: z.int(),
+	setup: setupSchema,
+});
+
+/** Schema of {@link ClientSettings}. */
+export const clientSettingsSchema = z.object({
+	host: z.string(),
+	port: z.int(),
+	/** PEM of the server's authority; null: plaintext, on this machine only. */
+	authority: z.string().nullable(),
+	site: z.string(),
+	data: z.string(),
+	camera: z.record(z.string(), z.string()).nullable(),
+	threads: z.int(),
+	device: z.enum(["auto", "cpu", "webgpu", "cuda"]),
+	/** What a site at a real Flower SuperLink decides itself; null: it joined a zk0 server. */
+	superlink: superLinkSettingsSchema.nullable().default(null),
+});
+
+/** What a client remembers of its federation. */
+export type ClientSettings = z.infer<typeof clientSettingsSchema>;
+
+/** The surroundings. */
+export interface ClientContext {
+	readonly host: Host;
+	readonly output: Output;
+	/** @default text on a terminal, JSON elsewhere */
+	readonly logForm?: LogForm | undefined;
+}
+
+/** The site's recordings on this machine, checked to be a dataset. */
+export async function openData(site: string, uri: string, context: ClientContext) {
+	const located = await locateData(uri, context);
+	const { dir, selection } = located;
+	const dataset = await openDataset(dir, { selection, signal: context.host.signal });
+	const plan: LocatedPlan = { name: site, uri: located.uri, source: null, located };
+	return { plan, dataset };
+}
+
+/** The site's key, made when there is none; it never leaves this machine. */
+export async function ownIdentity(home: ClientHome): Promise<NodeIdentity> {
+	const kept = await readIfThere(home.key);
+	if (kept !== undefined) return loadNodeIdentity(kept);
+	const identity = createNodeIdentity();
+	await writePrivateFile(home.key, identity.privateKeyPem);
+	return identity;
+}
