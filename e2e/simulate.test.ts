@@ -1,10 +1,11 @@
 // A whole federation through the command line: its result, its files, and that nothing but its settings decides them.
 import { createHash } from "node:crypto";
-import { readdir, readFile } from "node:fs/promises";
+import { cp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { openSafetensors } from "@zk0/arrays/node";
 import { openCheckpoint } from "@zk0/policy";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { z } from "zod";
 import { jsonOf, workplace, zk0 } from "./zk0.ts";
 
 const TINY = ["simulate", "--preset", "tiny", "--init", "random", "--seed", "7", "--json"];
@@ -118,6 +119,46 @@ describe("a run's directory", () => {
 		const shown = await zk0(["runs", "show", String(first["runId"]).slice(-4)], place.dir);
 		expect(shown.stdout).toContain("completed");
 		expect(shown.code).toBe(0);
+	});
+});
+
+describe("zk0 verify", () => {
+	const states = (found: Record<string, unknown>): string[] =>
+		z
+			.array(z.object({ subject: z.string(), state: z.string() }))
+			.parse(found["checks"])
+			.filter(({ state }) => state === "fails")
+			.map(({ subject }) => subject);
+
+	test("finds everything in order, signatures of every update too", async () => {
+		const found = jsonOf(await zk0(["verify", runDir(), "--json"], place.dir));
+		expect(found).toMatchObject({ holds: true, logHead: expect.stringMatching(/^[0-9a-f]{64}$/) });
+		expect(JSON.stringify(found["checks"])).toContain("2 updates signed by its key");
+	});
+
+	test("names a checkpoint whose tensors were changed, a copy of one, and a log that was edited", async () => {
+		const copy = join(place.dir, "verify");
+		await cp(runDir(), copy, { recursive: true });
+		const round2 = join(copy, "checkpoints", "round_2", "global");
+		await cp(join(copy, "checkpoints", "round_1", "global"), join(place.dir, "elsewhere"), {
+			recursive: true,
+		});
+		const known = await zk0(["verify", join(place.dir, "elsewhere"), "--run", copy, "--json"], place.dir);
+		expect(JSON.stringify(jsonOf(known)["checks"])).toContain("it holds the weights of round 1");
+		// The last bytes are the last tensor's.
+		const file = join(round2, "model.safetensors");
+		const bytes = await readFile(file);
+		bytes[bytes.length - 2] = (bytes[bytes.length - 2] ?? 0) ^ 1;
+		await rm(file);
+		await writeFile(file, bytes);
+		const changed = await zk0(["verify", copy, "--json"], place.dir);
+		expect(changed.code).toBe(16);
+		expect(states(jsonOf(changed))).toContain("checkpoint of round 2");
+		const log = join(copy, "events.jsonl");
+		await writeFile(log, (await readFile(log, "utf8")).replace('"numSamples":16', '"numSamples":17'));
+		const edited = await zk0(["verify", copy, "--json"], place.dir);
+		expect(edited.code).toBe(16);
+		expect(states(jsonOf(edited))).toEqual(["log"]);
 	});
 });
 

@@ -118,6 +118,13 @@ export const EXIT_CODES = {
 			"Install zk0 again without --omit=optional; where the download of onnxruntime-node fails, set " +
 			"ONNXRUNTIME_NODE_INSTALL=skip, which leaves only CUDA out.",
 	},
+	"not-verified": {
+		code: 16,
+		name: "not-verified",
+		meaning:
+			"Something of a run is not what its log says: a changed log, other weights, a signature that does not hold.",
+		help: "Do not use the weights; compare with a backup, or ask who wrote to the run's directory.",
+	},
 	interrupted: {
 		code: 130,
 		name: "interrupted",

@@ -30,7 +30,12 @@ function update(site: string, taskId: string): Outcome {
 	};
 }
 
-const joined = (site: string): Outcome => ({ kind: "joined", site, info: { numSamples: 1, details: {} } });
+const joined = (site: string): Outcome => ({
+	kind: "joined",
+	site,
+	info: { numSamples: 1, details: {} },
+	publicKey: null,
+});
 const left = (site: string, reason: "left" | "offline"): Outcome => ({
 	kind: "left",
 	site,

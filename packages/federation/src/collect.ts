@@ -102,8 +102,8 @@ export function interpret(
 ): Interpretation {
 	switch (outcome.kind) {
 		case "joined": {
-			const { site, info } = outcome;
-			return { events: [{ kind: "site.joined", site, ...info }], done: [], isLost: false };
+			const { site, info, publicKey } = outcome;
+			return { events: [{ kind: "site.joined", site, ...info, publicKey }], done: [], isLost: false };
 		}
 		case "left": {
 			const { site, reason, message } = outcome;

@@ -10,7 +10,7 @@ import { temporaryDir } from "./testing/toy-app.ts";
 const at = "2026-01-01T00:00:00.000Z";
 
 function joined(site: string, numSamples = 1): RoundEvent {
-	return { kind: "site.joined", at, site, numSamples, details: { z: 1, a: ["é", null] } };
+	return { kind: "site.joined", at, site, numSamples, details: { z: 1, a: ["é", null] }, publicKey: null };
 }
 
 async function logOf(path: string, sites: readonly string[]): Promise<void> {

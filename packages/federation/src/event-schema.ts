@@ -73,7 +73,14 @@ export const roundEventSchema: z.ZodType<RoundEvent> = z.discriminatedUnion("kin
 		lostUpdates: z.array(site),
 	}),
 	z.object({ kind: z.literal("run.waiting"), at, numOnline: count, numNeeded: count }),
-	z.object({ kind: z.literal("site.joined"), at, site, numSamples: count.nullable(), details }),
+	z.object({
+		kind: z.literal("site.joined"),
+		at,
+		site,
+		numSamples: count.nullable(),
+		details,
+		publicKey: z.string().nullable().default(null),
+	}),
 	z.object({ kind: z.literal("site.left"), at, site, reason: z.enum(["left", "offline"]) }),
 	z.object({
 		kind: z.literal("round.started"),

@@ -57,6 +57,8 @@ export interface SiteJoined extends Timed {
 	/** Null: the node does not say, as Flower's do not. */
 	readonly numSamples: number | null;
 	readonly details: { readonly [key: string]: JsonValue };
+	/** PEM of the key that the site signs with; null in logs of earlier versions. */
+	readonly publicKey: string | null;
 }
 
 /** A site went, by itself (`left`) or without a word (`offline`). */

@@ -29,7 +29,13 @@ export interface TaskRef {
 
 /** What happened at the sites. */
 export type Outcome =
-	| { readonly kind: "joined"; readonly site: string; readonly info: SiteInfo }
+	| {
+			readonly kind: "joined";
+			readonly site: string;
+			readonly info: SiteInfo;
+			/** PEM of the key that it signs with. */
+			readonly publicKey: string | null;
+	  }
 	| {
 			readonly kind: "left";
 			readonly site: string;

@@ -33,6 +33,7 @@ export { type Member, type Members, newMember, openMembers, type Registration } 
 export { keyFingerprint, nodeIdOf } from "./node-id.ts";
 export { type ObjectStore, type ObjectUpload, openObjectStore, type StoredObject } from "./object-store.ts";
 export { isSiteName, type TaskMessage, type TaskPhase, type TaskResult } from "./protocol.ts";
+export { isSignedReply } from "./reply-message.ts";
 export type { RetryOptions } from "./retry.ts";
 export { rounds } from "./rounds.ts";
 export { type RoundsOptions } from "./rounds-options.ts";

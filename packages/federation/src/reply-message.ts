@@ -71,7 +71,7 @@ function metricsRecord(result: Exclude<TaskResult, { kind: "failure" }>) {
 }
 
 /** What a node signs: the instruction (so run, round and node) and the records of its answer. */
-function statementOf(instructionId: ObjectId, recordIds: readonly string[]): string {
+function statementOf(instructionId: string, recordIds: readonly string[]): string {
 	return ["zk0 reply 1", instructionId, ...recordIds].join("\n");
 }
 
@@ -144,4 +144,16 @@ export function checkSignature(
 		records,
 		signature: Buffer.from(signature).toString("base64"),
 	};
+}
+
+/** Whether a recorded signature holds under a key. */
+export function isSignedReply(
+	{ key, instruction, records, signature }: SignedReply,
+	publicKeyPem: string,
+): boolean {
+	const statement = statementOf(instruction, records);
+	return (
+		key === keyFingerprint(publicKeyPem) &&
+		isSignedBy(Buffer.from(publicKeyPem), statement, Buffer.from(signature, "base64"))
+	);
 }

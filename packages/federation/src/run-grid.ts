@@ -21,6 +21,8 @@ export interface RunGridOptions {
 	/** Sites online now, sorted by name. */
 	readonly sites: () => readonly OnlineSite[];
 	readonly nodeIdOf: (site: string) => bigint | undefined;
+	/** PEM of a site's key; null for a site without one. */
+	readonly publicKeyOf: (site: string) => string | null;
 	/** There is a task for this site. */
 	readonly wake: (site: string) => void;
 	/** Bytes moved since the server started. */
@@ -50,7 +52,7 @@ export interface RunGrid extends Grid, AsyncDisposable {
 
 /** A grid without tasks; sites that are online already are its first outcomes. */
 export function createRunGrid(options: RunGridOptions): RunGrid {
-	const { store, clock, nodeIdOf, wake, traffic, app, signs } = options;
+	const { store, clock, nodeIdOf, publicKeyOf, wake, traffic, app, signs } = options;
 	const takes = (site: string): boolean => app !== undefined || signs(site);
 	const sites = (): OnlineSite[] => options.sites().filter(({ site }) => takes(site));
 	const tasks = createTaskTable();
@@ -87,7 +89,8 @@ export function createRunGrid(options: RunGridOptions): RunGrid {
 	const send = (batch: readonly SiteTask[]): void => {
 		preparing = preparing.then(() => prepare(batch)).catch((error: unknown) => intake.report(toError(error)));
 	};
-	for (const { site, info } of sites()) outcomes.offer({ kind: "joined", site, info });
+	for (const { site, info } of sites())
+		outcomes.offer({ kind: "joined", site, info, publicKey: publicKeyOf(site) });
 	return {
 		sites,
 		app,

@@ -65,9 +65,11 @@ export function createServer(options: ServerOptions): FederationServer {
 	const grids = createOpenGrids();
 	const pulls = createHeldPulls(clock, signal);
 	const meter = createTrafficMeter();
+	const publicKeyOf = (site: string): string | null => members.ofSite(site)?.publicKeyPem ?? null;
 	const arrive = (site: string, arrival: Arrival): void => {
 		const { info } = arrival;
-		if (registry.activate(site, arrival, clock.now())) grids.tell({ kind: "joined", site, info });
+		if (registry.activate(site, arrival, clock.now()))
+			grids.tell({ kind: "joined", site, info, publicKey: publicKeyOf(site) });
 		pulls.wake(site);
 	};
 	const standing = createStanding({ members, registry, clock, closing: signal, allowsFlowerNodes, arrive });
@@ -118,6 +120,7 @@ export function createServer(options: ServerOptions): FederationServer {
 					store,
 					clock,
 					sites: () => registry.sites(),
+					publicKeyOf,
 					nodeIdOf: (site) => members.ofSite(site)?.nodeId,
 					wake: (site) => pulls.wake(site),
 					traffic: () => meter.read(),

@@ -198,6 +198,9 @@ export const COMMANDS: readonly CommandEntry[] = [
 		configDiff: ["config diff", "Show the settings in which two files, runs or presets differ."],
 		configSchema: ["config schema", "Print the JSON Schema of configuration files, for editors."],
 	}),
+	...commandsOf(() => import("./verify.ts"), {
+		verify: ["verify", "Recompute hashes and signatures of a run or a checkpoint, and compare with its log."],
+	}),
 	...commandsOf(() => import("./cache.ts"), {
 		cacheShow: ["cache show", "Show how much the prefix cache of this machine holds."],
 		cacheVerify: [

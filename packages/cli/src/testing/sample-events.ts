@@ -39,7 +39,14 @@ export function sampleEvents({ sites, numRounds, runId = "sample" }: SampleRun):
 			clipNorm: null,
 			weightsSizeBytes: 4_000_000,
 		},
-		...sites.map((site) => ({ kind: "site.joined" as const, at: at(), site, numSamples: 400, details: {} })),
+		...sites.map((site) => ({
+			kind: "site.joined" as const,
+			at: at(),
+			site,
+			numSamples: 400,
+			details: {},
+			publicKey: null,
+		})),
 	];
 	const level = new Map(sites.map((site) => [site, 0.7 + 0.4 * random.uniform()]));
 	for (let round = 0; round <= numRounds; round++) {
