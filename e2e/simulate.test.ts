@@ -136,6 +136,15 @@ describe("zk0 verify", () => {
 		expect(JSON.stringify(found["checks"])).toContain("2 updates signed by its key");
 	});
 
+	test("its result is part of the validation report", async () => {
+		const path = join(place.dir, "validation.html");
+		const done = await zk0(["report", runDir(), "--to", path, "--json"], place.dir);
+		expect(jsonOf(done)).toEqual({ report: path, verified: true });
+		const page = await readFile(path, "utf8");
+		expect(page).toContain("Everything that is there is what the log says.");
+		expect(page).toContain("95 % interval");
+	});
+
 	test("names a checkpoint whose tensors were changed, a copy of one, and a log that was edited", async () => {
 		const copy = join(place.dir, "verify");
 		await cp(runDir(), copy, { recursive: true });

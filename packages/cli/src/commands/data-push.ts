@@ -11,19 +11,10 @@ import { defineCommand } from "../command.ts";
 import { formatBytes } from "../progress/format.ts";
 import { datasetCard } from "../sources/dataset-card.ts";
 import { locateData } from "../sources/locate-data.ts";
+import { PUSH_OPTIONS } from "./push-options.ts";
 
 const OPTIONS = {
-	public: {
-		kind: "switch",
-		schema: z.boolean(),
-		summary: "let everybody see a repository that this creates (default: private)",
-	},
-	license: {
-		kind: "text",
-		schema: z.string().regex(/^[a-z0-9][a-z0-9.-]*$/, "an identifier such as apache-2.0 or cc-by-4.0"),
-		value: "<id>",
-		summary: "license for the card, an identifier such as apache-2.0 (default: none is stated)",
-	},
+	...PUSH_OPTIONS,
 	tag: {
 		kind: "switch",
 		schema: z.boolean(),

@@ -198,6 +198,18 @@ export const COMMANDS: readonly CommandEntry[] = [
 		configDiff: ["config diff", "Show the settings in which two files, runs or presets differ."],
 		configSchema: ["config schema", "Print the JSON Schema of configuration files, for editors."],
 	}),
+	...commandsOf(() => import("./runs-export.ts"), {
+		runsExport: ["runs export", "Write a run as CSV, Parquet, TensorBoard event file or MLflow store."],
+	}),
+	...commandsOf(() => import("./report.ts"), {
+		report: [
+			"report",
+			"Write a run's validation report: results with intervals, who took part, what was verified.",
+		],
+	}),
+	...commandsOf(() => import("./push.ts"), {
+		push: ["push", "Upload a run's model to the Hugging Face hub, with a card made from its record."],
+	}),
 	...commandsOf(() => import("./verify.ts"), {
 		verify: ["verify", "Recompute hashes and signatures of a run or a checkpoint, and compare with its log."],
 	}),

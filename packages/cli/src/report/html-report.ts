@@ -1,10 +1,13 @@
 // report.html: everything about a run on one page that needs no network, no script and no other file.
 import { formatBytes, formatChange, formatDuration, formatLoss, MISSING } from "../progress/format.ts";
 import type { RunSummary } from "../run-directory/run-summary.ts";
+import type { Check } from "../verification/verify-run.ts";
+import { renderCertainty, renderChecks, renderEnvironment, renderTrust } from "./evidence-sections.ts";
 import { jointRows, renderJointChart } from "./joint-errors.ts";
 import { renderLossChart } from "./loss-chart.ts";
 import { type Preview, renderPreview } from "./preview.ts";
 import { REPORT_CSS } from "./report-css.ts";
+import type { SiteTrust } from "./site-trust.ts";
 import { element, escapeMarkup } from "./svg.ts";
 import { seriesColour } from "./theme.ts";
 import { renderTimelineChart } from "./timeline-chart.ts";
@@ -18,6 +21,13 @@ export interface ReportInput {
 	readonly settings: readonly (readonly [string, string])[];
 	/** Hash of the final global model, or null when there is none yet. */
 	readonly modelSha256: string | null;
+	readonly trust: readonly SiteTrust[];
+	/** What the run did for privacy. */
+	readonly privacy: string;
+	/** Programs and machine, name to value. */
+	readonly environment: readonly (readonly [string, string])[];
+	/** What a verification found; null when none was made. */
+	readonly checks: readonly Check[] | null;
 }
 
 /** The page. */
@@ -37,6 +47,9 @@ export function renderReport(input: ReportInput): string {
 		),
 		renderPreviews(input.previews),
 		renderIncidents(run),
+		renderTrust(input.trust, input.privacy),
+		renderChecks(input.checks),
+		renderEnvironment(input.environment),
 		renderSettings(input),
 	];
 	return [
@@ -153,6 +166,7 @@ function renderLossSection(run: RunSummary): string {
 			"Flow-matching loss on episodes that no site trains on, with the same noise in every round. ",
 			"Losses are in each site's own units: compare rounds, not sites. Errors in degrees compare sites.",
 		),
+		renderCertainty(run),
 		chart,
 		element(
 			"div",

@@ -33,6 +33,7 @@ export const REPORT_CSS: string = [
 	"th{color:var(--muted);font-weight:500}",
 	"th:first-child,td:first-child{text-align:left;padding-left:0}",
 	"tr:last-child td{border-bottom:0}",
+	"table.text td,table.text th{text-align:left;white-space:normal;overflow-wrap:anywhere}",
 	"td.wrap{white-space:normal;text-align:left}",
 	".swatch{display:inline-block;width:10px;height:10px;border-radius:2px;margin-right:8px}",
 	".preview{padding:16px 0;border-top:1px solid var(--line);break-inside:avoid}",

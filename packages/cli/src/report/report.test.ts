@@ -3,15 +3,18 @@ import { describe, expect, test } from "vitest";
 import { summarizeRun } from "../run-directory/run-summary.ts";
 import { sampleEvents } from "../testing/sample-events.ts";
 import { renderReport } from "./html-report.ts";
+import { meanInterval } from "./interval.ts";
 import { jointRows } from "./joint-errors.ts";
 import { spreadLabels } from "./labels.ts";
 import { renderLossChart, renderLossSvg } from "./loss-chart.ts";
 import { type Preview, pngBase64, previewSchema } from "./preview.ts";
+import { privacyOf, siteTrust } from "./site-trust.ts";
 import { element, escapeMarkup } from "./svg.ts";
 import { renderTimelineChart } from "./timeline-chart.ts";
 import { renderTrafficChart } from "./traffic-chart.ts";
 
-const run = summarizeRun(sampleEvents({ sites: ["kitchen", "lab <1>"], numRounds: 3 }));
+const events = sampleEvents({ sites: ["kitchen", "lab <1>"], numRounds: 3 });
+const run = summarizeRun(events);
 const nothing = summarizeRun([]);
 const preview: Preview = {
 	site: "kitchen",
@@ -113,6 +116,10 @@ describe("renderReport", () => {
 		previews: [preview],
 		settings: [["rounds", "3"]],
 		modelSha256: "ab".repeat(32),
+		trust: siteTrust(events),
+		privacy: privacyOf(events),
+		environment: [["zk0", "0.1.0"]],
+		checks: [{ subject: "log", state: "holds", detail: "9 events" }],
 	});
 
 	test("is one balanced page without script, without network, with everything in it", () => {
@@ -123,6 +130,10 @@ describe("renderReport", () => {
 			"Bytes moved",
 			"Timings",
 			"Held-out frames",
+			"95 % interval",
+			"not signed",
+			"Privacy: none",
+			"9 events",
 			"ab".repeat(32),
 			"lab &lt;1&gt;",
 		]) {
@@ -132,10 +143,27 @@ describe("renderReport", () => {
 	});
 
 	test("an empty run says that nothing is known", () => {
-		const empty = renderReport({ run: nothing, previews: [], settings: [], modelSha256: null });
+		const empty = renderReport({
+			run: nothing,
+			previews: [],
+			settings: [],
+			modelSha256: null,
+			trust: [],
+			privacy: privacyOf([]),
+			environment: [],
+			checks: null,
+		});
 		expectBalanced(empty.replace("<!doctype html>", ""));
 		expect(empty).toContain("–");
 		expect(empty).toContain("No loss was measured yet.");
+	});
+});
+
+describe("meanInterval", () => {
+	test("is Student's t on the textbook's numbers, and nothing for one value", () => {
+		const { mean, low, high } = meanInterval([1, 2, 3, 4, 5]) ?? { mean: 0, low: 0, high: 0 };
+		expect([mean, low, high].map((value) => value.toFixed(3))).toEqual(["3.000", "1.037", "4.963"]);
+		expect(meanInterval([7])).toBeNull();
 	});
 });
 

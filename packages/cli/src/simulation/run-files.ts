@@ -8,9 +8,11 @@ import { codeOf } from "../exit-codes.ts";
 import { renderReport } from "../report/html-report.ts";
 import { renderLossSvg } from "../report/loss-chart.ts";
 import { type Preview, previewSchema } from "../report/preview.ts";
+import { privacyOf, siteTrust } from "../report/site-trust.ts";
 import type { RunPaths } from "../run-directory/paths.ts";
 import type { RunRecord } from "../run-directory/run-record.ts";
 import { type RunSummary, summarizeRun } from "../run-directory/run-summary.ts";
+import type { Check } from "../verification/verify-run.ts";
 
 /** What the files are made of. */
 export interface RunFilesInput {
@@ -19,6 +21,8 @@ export interface RunFilesInput {
 	readonly events: readonly RoundEvent[];
 	/** SHA-256 of the last round's global model, or null before there is one. */
 	readonly modelSha256: string | null;
+	/** What a verification found, for the report; default: none was made. */
+	readonly checks?: readonly Check[];
 }
 
 /** Writes the files and returns the summary that they show. */
@@ -27,6 +31,7 @@ export async function writeRunFiles({
 	record,
 	events,
 	modelSha256,
+	checks,
 }: RunFilesInput): Promise<RunSummary> {
 	const run = summarizeRun(events);
 	await writeFileAtomic(paths.metrics, `${JSON.stringify({ ...run, modelSha256 }, undefined, "\t")}\n`);
@@ -37,6 +42,10 @@ export async function writeRunFiles({
 		previews: await readPreviews(paths.previews),
 		settings: settingsOf(record),
 		modelSha256,
+		trust: siteTrust(events),
+		privacy: privacyOf(events),
+		environment: environmentOf(record),
+		checks: checks ?? null,
 	});
 	await writeFileAtomic(paths.report, report);
 	return run;
@@ -66,5 +75,21 @@ function settingsOf({ config, sources, sites, learning, machine, initial }: RunR
 		["start", `${initial.from}, SHA-256 ${initial.modelSha256}`],
 		["learning", show(learning)],
 		...Object.entries(machine).map(([key, value]): [string, string] => [`machine ${key}`, show(value)]),
+	];
+}
+
+function environmentOf({ machine, createdAt, initial, sites }: RunRecord): [string, string][] {
+	const { zk0, node, platform, cpu, cores, threads, device, concurrency } = machine;
+	return [
+		["zk0", zk0],
+		["Node", node],
+		["system", `${platform}, ${cpu}, ${cores} cores`],
+		["computing", `${device}, ${threads} threads, ${concurrency} sites at a time`],
+		["begun", createdAt.slice(0, 19).replace("T", " ")],
+		["start", `${initial.from}, SHA-256 ${initial.modelSha256}`],
+		...sites.map(({ name, uri, fingerprint }): [string, string] => [
+			`data of ${name}`,
+			`${uri}, fingerprint ${fingerprint}`,
+		]),
 	];
 }

@@ -31,6 +31,7 @@ function newSite(site: string) {
 			site,
 			sha256,
 			sizeBytes: 1,
+			norm: null,
 			numSamples: 1,
 		} as const;
 		return { ...common, metrics: {}, signed: signs === "nothing" ? null : signed };
