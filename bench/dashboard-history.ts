@@ -65,6 +65,7 @@ export function* historyOf(size: HistorySize): Generator<RoundEvent[]> {
 			at: at(20),
 			site: name,
 			numSamples: 400 + Math.floor(random.uniform() * 4000),
+			publicKey: null,
 			details: {
 				robotType: "so100_follower",
 				fps: 30,
