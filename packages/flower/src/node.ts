@@ -6,6 +6,7 @@ export {
 	issueServerCertificate,
 	type Validity,
 } from "./node/certificates.ts";
+export { type CheckServerOptions, checkServer } from "./node/check-server.ts";
 export { isLoopback } from "./node/connection.ts";
 export { type FileBytes, openFileBytes } from "./node/file-bytes.ts";
 export type { Listener, ListenOptions, ServerCertificate } from "./node/grpc-listener.ts";

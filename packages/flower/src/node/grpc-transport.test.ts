@@ -170,7 +170,7 @@ describe("TLS", () => {
 				notAfter: days(1),
 			}),
 		);
-		expect(await tryBeat(server.port, authority.certificate)).toMatch(/^unavailable: .*(altname|IP)/i);
+		expect(await tryBeat(server.port, authority.certificate)).toMatch(/^unavailable: .*other names/);
 		server.replaceCertificate(certificate);
 		expect(await tryBeat(server.port, authority.certificate)).toBe("served");
 	});

@@ -8,6 +8,7 @@ import { MAX_RPC_MESSAGE_BYTES } from "../limits.ts";
 import { decodeProtobuf, encodeProtobuf } from "../protobuf.ts";
 import { type CallOptions, methodPath, type Traffic, type Transport } from "../transport.ts";
 import { checkPlaintextHost, FLOW_CONTROL_WINDOW_BYTES, TLS_MIN_VERSION } from "./connection.ts";
+import { connectionError } from "./connection-problem.ts";
 import { watchClient } from "./grpc-client.ts";
 import { toMetadata } from "./grpc-metadata.ts";
 import { fromServiceError } from "./grpc-status.ts";
@@ -79,7 +80,7 @@ export function grpcTransport(options: GrpcTransportOptions): Transport {
 		calls.add(deadline);
 		try {
 			return await client.use((current) =>
-				deadline.race(unaryCall(current, path, body, callOptions, deadline)),
+				deadline.race(unaryCall({ client: current, host, port }, path, body, callOptions, deadline)),
 			);
 		} finally {
 			calls.delete(deadline);
@@ -102,7 +103,7 @@ export function grpcTransport(options: GrpcTransportOptions): Transport {
 }
 
 function unaryCall(
-	client: Client,
+	{ client, ...server }: { readonly client: Client; readonly host: string; readonly port: number },
 	path: string,
 	body: Uint8Array,
 	{ headers = new Map(), timeoutMs }: CallOptions,
@@ -119,13 +120,23 @@ function unaryCall(
 			timeoutMs === undefined ? {} : { deadline: Date.now() + timeoutMs },
 			(error, answer) => {
 				signal.removeEventListener("abort", cancel);
-				if (error !== null) reject(fromServiceError(error, path));
+				if (error !== null) reject(explained(fromServiceError(error, path), server));
 				else resolve(answer ?? new Uint8Array(0));
 			},
 		);
 		const cancel = (): void => call.cancel();
 		signal.addEventListener("abort", cancel, { once: true });
 	});
+}
+
+/** A connection that failed for a reason that people can act on says so, in the words of `checkServer`. */
+function explained(
+	error: FlowerError,
+	server: { readonly host: string; readonly port: number },
+): FlowerError {
+	if (error.code !== "unavailable") return error;
+	const found = connectionError(error.message, server, error);
+	return found.problem === "unreachable" ? error : found;
 }
 
 function credentials(host: string, security: ClientTls | "plaintext"): ChannelCredentials {

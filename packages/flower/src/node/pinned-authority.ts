@@ -4,7 +4,9 @@ import { X509Certificate } from "node:crypto";
 import { isIP } from "node:net";
 import { connect, type DetailedPeerCertificate } from "node:tls";
 import { FlowerError } from "../errors.ts";
+import { saidBy } from "./check-server.ts";
 import { TLS_MIN_VERSION } from "./connection.ts";
+import { connectionError } from "./connection-problem.ts";
 
 /** Certificates of a chain that are looked at. */
 const MAX_CHAIN = 5;
@@ -30,7 +32,9 @@ export async function fetchAuthority(options: {
 	if (found !== undefined) return found;
 	throw new FlowerError(
 		"unauthenticated",
-		`The server at ${host}:${port} is not the one that the invitation is from (or its authority was replaced).`,
+		`The server at ${host}:${port} is not the one that the invitation is from, or its authority was replaced since: ` +
+			"ask the operator for a new invitation.",
+		{ problem: "wrong-authority" },
 	);
 }
 
@@ -49,8 +53,8 @@ function readChain(options: { host: string; port: number; timeoutMs: number }): 
 		});
 		const fail = (cause?: Error): void => {
 			socket.destroy();
-			const why = cause?.message ?? `no answer within ${timeoutMs} ms`;
-			reject(new FlowerError("unavailable", `Cannot reach ${host}:${port}: ${why}.`, { cause }));
+			const why = cause === undefined ? `no answer within ${timeoutMs} ms` : saidBy(cause);
+			reject(connectionError(why, { host, port }, cause));
 		};
 		socket.once("error", fail);
 		socket.once("timeout", () => fail());
