@@ -20,6 +20,8 @@ export type CliErrorCode =
 	| "cache-damaged"
 	| "state-damaged"
 	| "bad-invitation"
+	| "bad-certificate"
+	| "data-errors"
 	| "not-joined"
 	| "server-refused"
 	| "not-running"

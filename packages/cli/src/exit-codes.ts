@@ -155,6 +155,8 @@ const CLI_ERRORS: Readonly<Record<CliErrorCode, ExitName>> = {
 	"cache-damaged": "storage",
 	"state-damaged": "storage",
 	"bad-invitation": "usage",
+	"bad-certificate": "config",
+	"data-errors": "data-errors",
 	"not-joined": "usage",
 	"server-refused": "network",
 	"not-running": "network",

@@ -6,6 +6,7 @@ import { defineCommand } from "../command.ts";
 import { RUN_OPTIONS } from "../config/run-options.ts";
 import { clientStatusSchema } from "../network/client-status.ts";
 import { type Daemon, runningPid, startDaemon, stopDaemon } from "../network/daemon.ts";
+import { badgeText } from "../network/doctor-badge.ts";
 import { type ClientHome, clientHome, LOG_OPTION, STATE_OPTION } from "../network/home.ts";
 import { readJsonFile } from "../network/private-file.ts";
 import { logsCommand } from "./logs.ts";
@@ -43,14 +44,23 @@ export const clientJoin = defineCommand({
 			summary: "the site's recordings: a LeRobot dataset's directory, hf:<user>/<name> or sim:<task>",
 		},
 	],
-	options: { ...STATE, ...SITE_OPTIONS },
+	options: {
+		...STATE,
+		...SITE_OPTIONS,
+		acceptDataErrors: {
+			kind: "switch",
+			schema: z.boolean(),
+			summary: "join although the doctor finds errors in the recordings",
+		},
+	},
 	notes: [
+		"The data doctor looks at the recordings first (`zk0 data doctor`); its counts and a fingerprint are shown to the operator.",
 		"Recordings and statistics stay here; only trained tensors travel. The key never leaves this machine.",
 	],
 	examples: ["zk0 client join zk0://fl.example.org:9092/kitchen/…/… recordings/kitchen"],
 	async run({ values, named, host, output }) {
 		const home = clientHome(host, values.state);
-		const { joinFederation } = await import("../network/client-process.ts");
+		const { joinFederation } = await import("../network/join.ts");
 		const { parseInvitation } = await import("../network/invitation.ts");
 		const joined = await joinFederation(
 			home,
@@ -61,13 +71,15 @@ export const clientJoin = defineCommand({
 				camera: values.camera ?? null,
 				threads: values.threads ?? 1,
 				device: values.device ?? "cpu",
+				acceptsDataErrors: values.acceptDataErrors ?? false,
 			},
 			{ host, output },
 		);
+		const { site, server, state, doctor } = joined;
 		output.result(joined, () =>
-			joined.state === "approved"
-				? `${joined.site} is a member of ${joined.server}; start with: zk0 client start`
-				: `${joined.site} waits for approval at ${joined.server}; start all the same: zk0 client start`,
+			state === "approved"
+				? `${site} is a member of ${server}${badgeText(doctor)}; start with: zk0 client start`
+				: `${site} waits for approval at ${server}${badgeText(doctor)}; start all the same: zk0 client start`,
 		);
 	},
 });

@@ -9,9 +9,14 @@ import { callAdmin } from "../network/admin-client.ts";
 import { type Daemon, startDaemon, stopDaemon } from "../network/daemon.ts";
 import { LOG_OPTION, type ServerHome, STATE_OPTION, serverHome } from "../network/home.ts";
 import { LIMIT_NAMES, parseLimits } from "../network/server-limits.ts";
-import { parseDashboard, resolveSettings, type ServerSettings } from "../network/server-settings.ts";
+import {
+	parseCertificate,
+	parseDashboard,
+	resolveSettings,
+	type ServerSettings,
+} from "../network/server-settings.ts";
 import { renderStatus, serverStatusSchema } from "../network/server-status.ts";
-import { logsCommand } from "./logs.ts";
+import { LOG_OPTIONS, showLog } from "./logs.ts";
 
 const STATE = { state: STATE_OPTION };
 const nothing = z.object({});
@@ -73,6 +78,19 @@ export const serverStart = defineCommand({
 			summary: `bound on sites and strangers, repeatable and kept: ${LIMIT_NAMES.join(", ")}`,
 		},
 		log: LOG_OPTION,
+		certificate: {
+			kind: "text",
+			schema: z.string().min(1),
+			value: "<file>",
+			summary: "certificate of your own instead of the server's: PEM, its issuers after it; off: no longer",
+		},
+		key: { kind: "text", schema: z.string().min(1), value: "<file>", summary: "with --certificate: its key" },
+		ca: {
+			kind: "text",
+			schema: z.string().min(1),
+			value: "<file>",
+			summary: "with --certificate: the authority that sites pin (default: they trust those of their system)",
+		},
 		foreground: { kind: "switch", schema: z.boolean(), summary: "stay in this terminal instead" },
 	},
 	notes: [
@@ -93,6 +111,7 @@ export const serverStart = defineCommand({
 			...(values.dashboard === undefined ? {} : { dashboard: parseDashboard(values.dashboard) }),
 			...(values.plaintext === undefined ? {} : { security: values.plaintext ? "plaintext" : "tls" }),
 			...(values.limit === undefined ? {} : { limits: parseLimits(values.limit) }),
+			...parseCertificate(values, host.cwd),
 		};
 		if (values.foreground === true) {
 			const { serveFederation } = await import("../network/server-process.ts");
@@ -106,6 +125,9 @@ export const serverStart = defineCommand({
 			"admin-port": values.adminPort,
 			dashboard: values.dashboard,
 			log: values.log,
+			certificate: changes.certificate === null ? "off" : changes.certificate?.certificate,
+			key: changes.certificate?.key,
+			ca: changes.certificate?.ca ?? undefined,
 		}).flatMap(([flag, value]) => (value === undefined ? [] : [`--${flag}`, String(value)]));
 		const limits = Object.entries(values.limit ?? {}).flatMap(([name, value]) => [
 			"--limit",
@@ -146,7 +168,25 @@ export const serverStatus = defineCommand({
 });
 
 /** `zk0 server logs`. */
-export const serverLogs = logsCommand((host, state) => serverHome(host, state).log);
+export const serverLogs = defineCommand({
+	options: {
+		...LOG_OPTIONS,
+		audit: {
+			kind: "switch",
+			schema: z.boolean(),
+			summary:
+				"show who joined, was let in, and was turned away and why, from a log in which every change shows",
+		},
+	},
+	examples: ["zk0 server logs --follow", "zk0 server logs --audit"],
+	async run({ values, host, output }) {
+		const home = serverHome(host, values.state);
+		if (values.audit !== true) return await showLog(home.log, values.follow === true, { host, output });
+		const { readAudit } = await import("../network/audit-text.ts");
+		const { events, lines } = await readAudit(home.members);
+		output.result({ events }, () => lines.join("\n"));
+	},
+});
 
 /** `zk0 server invite`. */
 export const serverInvite = defineCommand({

@@ -9,7 +9,7 @@ import { z } from "zod";
 import { CliError } from "../cli-error.ts";
 import { json, type Route, route } from "../http/route.ts";
 import type { ServerTrust } from "./authority.ts";
-import { formatInvitation } from "./invitation.ts";
+import { formatInvitation, PLAINTEXT } from "./invitation.ts";
 import type { RunQueue } from "./run-queue.ts";
 import type { ServerSettings } from "./server-settings.ts";
 import { type ServerStatus, statusOf } from "./server-status.ts";
@@ -64,9 +64,10 @@ export function adminRoutes(parts: ServerParts): readonly Route[] {
 			const secret = randomBytes(24).toString("base64url");
 			const expiresAtMs = now() + INVITATION_DAYS * DAY_MS;
 			await members.invite(secret, { ...(site === null ? {} : { site }), expiresAtMs });
-			const fingerprint = trust?.fingerprint ?? null;
 			const { port } = listener;
-			return json({ invitation: formatInvitation({ host: address, port, site, secret, fingerprint }) });
+			return json({
+				invitation: formatInvitation({ host: address, port, site, secret, trust: trust?.pin ?? PLAINTEXT }),
+			});
 		}),
 		route("POST", "/api/members/add", "operator", async ({ body }) => {
 			const { site, publicKey } = addBody.parse(body);

@@ -26,7 +26,10 @@ const OFFENCES: Readonly<Record<OffenceKind, string>> = {
 export async function readAudit(path: string): Promise<{ events: readonly MemberEvent[]; lines: string[] }> {
 	const { events, head } = await readMembers(path);
 	const lines = events.map((event) => `${event.at.slice(0, 19).replace("T", " ")}  ${textOf(event)}`);
-	return { events, lines: [...lines, `${events.length} lines, unchanged since they were written; head ${head}`] };
+	return {
+		events,
+		lines: [...lines, `${events.length} lines, unchanged since they were written; head ${head}`],
+	};
 }
 
 function textOf(event: MemberEvent): string {

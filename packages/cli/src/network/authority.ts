@@ -10,7 +10,9 @@ import {
 	type ServerCertificate,
 } from "@zk0/flower/node";
 import type { ServerHome } from "./home.ts";
+import { operatorTrust } from "./operator-certificate.ts";
 import { readIfThere, writePrivateFile } from "./private-file.ts";
+import type { ServerSettings } from "./server-settings.ts";
 
 const DAY_MS = 24 * 3600 * 1000;
 const AUTHORITY_DAYS = 3650;
@@ -23,9 +25,20 @@ const BACKDATE_MS = DAY_MS;
 /** What the server shows, and what clients pin. */
 export interface ServerTrust {
 	readonly certificate: ServerCertificate;
-	/** SHA-256 of the authority's certificate. */
-	readonly fingerprint: string;
+	/** What invitations say to trust: SHA-256 of the authority's certificate, or the system's authorities. */
+	readonly pin: string;
 	readonly expiresAtMs: number;
+}
+
+/** What a server with these settings shows; null: it has no TLS. @throws CliError "bad-certificate" */
+export async function trustOf(
+	home: ServerHome,
+	{ security, certificate, address }: ServerSettings,
+	nowMs: number,
+): Promise<ServerTrust | null> {
+	if (security === "plaintext") return null;
+	if (certificate !== null) return await operatorTrust(certificate, address, nowMs);
+	return await serverTrust(home, [address, "localhost", "127.0.0.1"], nowMs);
 }
 
 /** Loads or makes authority and certificate for a server that is reached as `hosts`. */
@@ -41,7 +54,7 @@ export async function serverTrust(
 	const { validTo } = new X509Certificate(certificate.certificateChain);
 	return {
 		certificate,
-		fingerprint: certificateFingerprint(authority.certificate),
+		pin: certificateFingerprint(authority.certificate),
 		expiresAtMs: Date.parse(validTo),
 	};
 }

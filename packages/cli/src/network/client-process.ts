@@ -1,15 +1,13 @@
-// The client as a process: joins with an invitation, then serves the tasks of the federation it joined until stopped.
-import { type ClientEvent, isSiteName, runClient, systemClock } from "@zk0/federation";
-import { authenticated, Fleet, FlowerError, type NodeIdentity, type Transport } from "@zk0/flower";
-import { fetchAuthority, grpcTransport } from "@zk0/flower/node";
+// The client as a process: serves the tasks of the federation that the site joined until stopped.
+import { type ClientEvent, runClient, systemClock } from "@zk0/federation";
 import type { LogFields } from "@zk0/monitor/log";
 import { CliError } from "../cli-error.ts";
 import type { Host } from "../host.ts";
 import { withRunLock } from "../run-directory/run-lock.ts";
 import { openDaemonLog } from "./daemon-log.ts";
-import { type ClientHome, makePrivateFolder } from "./home.ts";
-import type { Invitation } from "./invitation.ts";
+import type { ClientHome } from "./home.ts";
 import { readJsonFile, writePrivateJson } from "./private-file.ts";
+import { connect, requireTrust } from "./server-connection.ts";
 import { createSiteApp } from "./site-app.ts";
 import {
 	type ClientContext,
@@ -20,56 +18,8 @@ import {
 } from "./site-identity.ts";
 import { serveSuperLink } from "./superlink-client.ts";
 
-const CALL_TIMEOUT_MS = 15_000;
 /** How often a client says that it is there; the server counts 10 s of silence as offline. */
 const HEARTBEAT_MS = 3000;
-
-/** How often the connection is probed: one that a router has forgotten without a word is noticed within 10 s. */
-const KEEPALIVE_MS = 5000;
-
-/** How joining ended. */
-export interface Joined {
-	readonly site: string;
-	readonly server: string;
-	readonly state: "approved" | "pending";
-}
-
-/** Joins a federation: checks the recordings, makes the key, pins the server, registers. @throws CliError; FlowerError */
-export async function joinFederation(
-	home: ClientHome,
-	invitation: Invitation,
-	choices: Pick<ClientSettings, "data" | "camera" | "threads" | "device"> & {
-		readonly site: string | undefined;
-	},
-	context: ClientContext,
-): Promise<Joined> {
-	const { host, port, secret, fingerprint } = invitation;
-	const site = invitation.site ?? choices.site;
-	if (site === undefined || !isSiteName(site))
-		throw new CliError("missing-argument", "the invitation leaves the name to you", {
-			cure: "give --name <site>",
-		});
-	const { plan } = await openData(site, choices.data, context);
-	await makePrivateFolder(home.dir);
-	const authority =
-		fingerprint === null
-			? null
-			: await fetchAuthority({ host, port, fingerprint, timeoutMs: CALL_TIMEOUT_MS });
-	const settings: ClientSettings = {
-		...choices,
-		host,
-		port,
-		authority,
-		site,
-		data: plan.uri,
-		superlink: null,
-	};
-	const identity = await ownIdentity(home);
-	await using transport = connect(settings);
-	const state = await register(transport, identity, { site, invite: secret });
-	await writePrivateJson(home.settings, settings);
-	return { site, server: `${host}:${port}`, state };
-}
 
 /** Serves tasks until the host's signal aborts. @throws CliError "not-joined"; FederationError */
 export async function serveTasks(
@@ -88,7 +38,8 @@ export async function serveTasks(
 	await withRunLock(home.lock, async () => {
 		const { site, threads, device, camera } = settings;
 		const { plan, dataset } = await openData(site, dataUri ?? settings.data, context);
-		await using app = createSiteApp({ home, plan, dataset, camera, threads, device, host });
+		const badge = plan.uri === settings.data ? settings.doctor : null;
+		await using app = createSiteApp({ home, plan, dataset, badge, camera, threads, device, host });
 		const { log } = openDaemonLog("client", context.logForm, context);
 		const server = `${settings.host}:${settings.port}`;
 		let lastState = "";
@@ -121,6 +72,7 @@ async function serveServer(
 	app: ReturnType<typeof createSiteApp>,
 	{ host, onEvent }: { readonly host: Host; readonly onEvent: (event: ClientEvent) => void },
 ): Promise<void> {
+	await requireTrust(settings);
 	await using transport = connect(settings);
 	await runClient({
 		transport,
@@ -134,32 +86,6 @@ async function serveServer(
 		heartbeatMs: HEARTBEAT_MS,
 		retry: { attempts: Number.POSITIVE_INFINITY },
 	});
-}
-
-function connect({ host, port, authority }: ClientSettings): Transport {
-	const security = authority === null ? "plaintext" : { rootCertificates: authority };
-	return grpcTransport({ host, port, security, keepaliveMs: KEEPALIVE_MS });
-}
-
-async function register(
-	transport: Transport,
-	identity: NodeIdentity,
-	request: { readonly site: string; readonly invite: string },
-): Promise<Joined["state"]> {
-	const signed = authenticated(transport, identity, () => Date.now());
-	const publicKey = Buffer.from(identity.publicKeyPem);
-	const options = { timeoutMs: CALL_TIMEOUT_MS };
-	await signed.unary(Fleet.method.registerNode, { publicKey, ...request }, options);
-	try {
-		// Without a session this only asks: an approved key is told to bring one.
-		await signed.unary(Fleet.method.activateNode, { publicKey }, options);
-		return "approved";
-	} catch (error) {
-		if (!(error instanceof FlowerError)) throw error;
-		if (error.code === "failed-precondition") return "approved";
-		if (error.code === "permission-denied") return "pending";
-		throw error;
-	}
 }
 
 /** Run and round of a task, which make its correlation id: the same as in the server's log. */

@@ -54,11 +54,11 @@ test("a key that the operator added joins, is marked as not signed, and gets the
 		text: expect.stringContaining("that of hall already"),
 	});
 	const { invitation } = await place.zk0("server", "invite");
-	const { host, port, fingerprint } = parseInvitation(invitation);
+	const { host, port, trust } = parseInvitation(invitation);
 	const rootCertificates = await fetchAuthority({
 		host,
 		port,
-		fingerprint: fingerprint ?? "",
+		fingerprint: trust,
 		timeoutMs: 5000,
 	});
 	await using channel = grpcTransport({ host, port, security: { rootCertificates } });

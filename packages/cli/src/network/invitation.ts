@@ -1,5 +1,5 @@
 // An invitation as one line without characters that a shell would touch:
-// zk0://<host>:<port>/<site or _>/<secret>/<fingerprint of the server's authority>
+// zk0://<host>:<port>/<site or _>/<secret>/<fingerprint of the server's authority, plaintext or system>
 import { isIP } from "node:net";
 import { isSiteName } from "@zk0/federation";
 import { CliError } from "../cli-error.ts";
@@ -11,19 +11,22 @@ export interface Invitation {
 	/** The name that it is for; null: the site chooses. */
 	readonly site: string | null;
 	readonly secret: string;
-	/** SHA-256 of the authority's certificate; null for a plaintext server on this machine. */
-	readonly fingerprint: string | null;
+	/** SHA-256 of the authority's certificate; SYSTEM or PLAINTEXT. */
+	readonly trust: string;
 }
 
 const ANY_SITE = "_";
-const PLAINTEXT = "plaintext";
+/** Trust for a server on this machine without TLS. */
+export const PLAINTEXT = "plaintext";
+/** Trust in the authorities that come with the system, for a server with a certificate of one of them. */
+export const SYSTEM = "system";
 const FORM =
-	/^zk0:\/\/(\[[0-9a-f:]+\]|[^/:\s]+):(\d{1,5})\/([^/\s]+)\/([A-Za-z0-9_-]+)\/([0-9a-f]{64}|plaintext)$/;
+	/^zk0:\/\/(\[[0-9a-f:]+\]|[^/:\s]+):(\d{1,5})\/([^/\s]+)\/([A-Za-z0-9_-]+)\/([0-9a-f]{64}|plaintext|system)$/;
 
 /** The line. */
-export function formatInvitation({ host, port, site, secret, fingerprint }: Invitation): string {
+export function formatInvitation({ host, port, site, secret, trust }: Invitation): string {
 	const address = isIP(host) === 6 ? `[${host}]` : host;
-	return `zk0://${address}:${port}/${site ?? ANY_SITE}/${secret}/${fingerprint ?? PLAINTEXT}`;
+	return `zk0://${address}:${port}/${site ?? ANY_SITE}/${secret}/${trust}`;
 }
 
 /** Reads the line. @throws CliError "bad-invitation" */
@@ -40,6 +43,6 @@ export function parseInvitation(line: string): Invitation {
 		port: Number(port),
 		site: site === ANY_SITE ? null : site,
 		secret,
-		fingerprint: trust === PLAINTEXT ? null : trust,
+		trust,
 	};
 }

@@ -1,5 +1,5 @@
 // Who gets into a federation and who does not, over TLS, in this process.
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createNodeIdentity } from "@zk0/flower";
@@ -11,10 +11,14 @@ import { runCli } from "../run-cli.ts";
 import { captureHost } from "../testing/capture-host.ts";
 import { VERSION } from "../version.ts";
 import { callAdmin } from "./admin-client.ts";
+import { readAudit } from "./audit-text.ts";
 import { serverTrust } from "./authority.ts";
-import { joinFederation, serveTasks } from "./client-process.ts";
+import { serveTasks } from "./client-process.ts";
+import type { DoctorBadge } from "./doctor-badge.ts";
 import { clientHome, makePrivateFolder, serverHome } from "./home.ts";
-import { formatInvitation, type Invitation, parseInvitation } from "./invitation.ts";
+import { formatInvitation, type Invitation, PLAINTEXT, parseInvitation } from "./invitation.ts";
+import { joinFederation } from "./join.ts";
+import { checkServer, renderChecks } from "./server-check.ts";
 import { serveFederation } from "./server-process.ts";
 import { parseDashboard, resolveSettings } from "./server-settings.ts";
 import { renderStatus, serverStatusSchema } from "./server-status.ts";
@@ -52,20 +56,28 @@ async function invite(site: string | null): Promise<Invitation> {
 	return parseInvitation(invitation);
 }
 
-function joinAs(state: string, invitation: Invitation, site?: string) {
+const GOOD: DoctorBadge = { errors: 0, warnings: 0, infos: 0, fingerprint: "0".repeat(64) };
+
+function joinAs(state: string, invitation: Invitation, site?: string, badge = GOOD) {
 	const host = captureHost({ cwd: dir, env });
 	const output = createOutput(host, { json: false, quiet: true });
-	const choices = { data: DATA, camera: null, threads: 1, device: "cpu", site } as const;
-	return joinFederation(clientHome(host, state), invitation, choices, { host, output });
+	const choices = {
+		data: DATA,
+		camera: null,
+		threads: 1,
+		device: "cpu",
+		site,
+		acceptsDataErrors: false,
+	} as const;
+	const examine = () => Promise.resolve(badge);
+	return joinFederation(clientHome(host, state), invitation, choices, { host, output }, examine);
 }
 
 test("an invitation works once, for its name, at its server", async () => {
 	const invitation = await invite("ann");
-	await expect(joinAs("a1", { ...invitation, fingerprint: "0".repeat(64) })).rejects.toThrow(
-		"is not the one",
-	);
-	await expect(joinAs("a2", { ...invitation, fingerprint: null })).rejects.toMatchObject({
-		code: "unavailable",
+	await expect(joinAs("a1", { ...invitation, trust: "0".repeat(64) })).rejects.toThrow("is not the one");
+	await expect(joinAs("a2", { ...invitation, trust: PLAINTEXT })).rejects.toMatchObject({
+		problem: "tls-port",
 	});
 	await expect(joinAs("a3", { ...invitation, site: "bob" })).rejects.toThrow("is for ann, not for bob");
 	await expect(joinAs("a4", { ...invitation, secret: "guess" })).rejects.toThrow("is not known");
@@ -104,6 +116,53 @@ test("without an invitation a site waits, and status says for what; approval let
 	await expect(call("POST", "/members/approve", z.object({}), { site: "nobody" })).rejects.toThrow(
 		"there is no site nobody",
 	);
+});
+
+test("who was turned away is in the audit, in plain words", async () => {
+	const { lines } = await readAudit(server().members);
+	const text = lines.join("\n");
+	expect(text).toMatch(/invited    ann, until \d{4}-/);
+	expect(text).toContain("joined     eve without an invitation");
+	expect(text).toContain("tried to join with an invitation that is not good");
+	expect(text).toContain("tried to join under a name that has another key");
+	expect(text).toContain("called with a key that was revoked");
+	expect(text).toMatch(/unchanged since they were written; head [0-9a-f]{64}$/);
+});
+
+test("recordings in which the doctor finds errors stay out unless told otherwise; its verdict is kept", async () => {
+	const bad = { ...GOOD, errors: 2, warnings: 1 };
+	const invitation = await invite("doc");
+	await expect(joinAs("doc", invitation, undefined, bad)).rejects.toMatchObject({
+		code: "data-errors",
+		message: expect.stringContaining("2 errors, 1 warning"),
+		cure: expect.stringContaining("--accept-data-errors"),
+	});
+	const host = captureHost({ cwd: dir, env });
+	const output = createOutput(host, { json: false, quiet: false });
+	const choices = { data: DATA, camera: null, threads: 1, device: "cpu", site: undefined } as const;
+	const joined = await joinFederation(
+		clientHome(host, "doc"),
+		invitation,
+		{ ...choices, acceptsDataErrors: true },
+		{ host, output },
+	);
+	expect(joined).toMatchObject({ state: "approved", doctor: { errors: 0 } });
+	expect(joined.doctor.fingerprint).toMatch(/^[0-9a-f]{64}$/);
+	expect(host.out()).toContain("LeRobot");
+	const kept = await readFile(clientHome(host, "doc").settings, "utf8");
+	expect(JSON.parse(kept)).toMatchObject({ doctor: joined.doctor });
+});
+
+test("the security check finds what is open, expired or pending, and says what to do", async () => {
+	const host = captureHost({ cwd: dir, env });
+	const good = await checkServer(server(), host);
+	expect(good.filter(({ isGood }) => !isGood)).toEqual([]);
+	await chmod(server().members, 0o644);
+	const later = { ...host, now: () => Date.now() + 400 * 24 * 3600 * 1000 };
+	const found = (await checkServer(server(), later)).filter(({ isGood }) => !isGood);
+	await chmod(server().members, 0o600);
+	expect(found.map(({ name }) => name)).toEqual(["files", "certificate"]);
+	expect(renderChecks(found)).toMatch(/FAIL files: open to others: .*members.jsonl \(chmod -R go= /);
 });
 
 test("the admin API answers nobody without the token, and no bad request", async () => {
@@ -165,11 +224,11 @@ test("a certificate is kept while it is good, and replaced before it expires and
 	expect(renewed.expiresAtMs).toBeGreaterThan(first.expiresAtMs);
 	const renamed = await serverTrust(home, ["b.example"], now + 341 * dayMs);
 	expect(renamed.certificate).not.toEqual(renewed.certificate);
-	expect(renamed.fingerprint).toBe(first.fingerprint);
+	expect(renamed.pin).toBe(first.pin);
 });
 
 test("an invitation is one line that a shell leaves alone, and anything else is refused", () => {
-	const invitation = { host: "::1", port: 9092, site: null, secret: "a-b_c", fingerprint: "0".repeat(64) };
+	const invitation = { host: "::1", port: 9092, site: null, secret: "a-b_c", trust: "0".repeat(64) };
 	const line = formatInvitation(invitation);
 	expect(line).toMatch(/^[A-Za-z0-9:/._[\]-]+$/);
 	expect(parseInvitation(` ${line}\n`)).toEqual(invitation);

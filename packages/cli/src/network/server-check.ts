@@ -1,14 +1,13 @@
 // The security self-check of a server's state folder and of what it serves, without trusting the running process.
-import { X509Certificate } from "node:crypto";
-import { stat } from "node:fs/promises";
 import { readMembers } from "@zk0/federation";
-import { FlowerError } from "@zk0/flower";
-import { certificateFingerprint, fetchAuthority, isLoopback } from "@zk0/flower/node";
-import { codeOf } from "../exit-codes.ts";
 import type { Host } from "../host.ts";
-import { RENEW_DAYS } from "./authority.ts";
+import { adminFileSchema } from "./admin-client.ts";
+import { checkFiles } from "./check-files.ts";
+import { checkPorts } from "./check-ports.ts";
+import { checkTrust } from "./check-trust.ts";
 import type { ServerHome } from "./home.ts";
-import { readIfThere, readJsonFile } from "./private-file.ts";
+import { readJsonFile } from "./private-file.ts";
+import type { ServerLimits } from "./server-limits.ts";
 import { serverSettingsSchema } from "./server-settings.ts";
 
 /** One check. */
@@ -20,44 +19,15 @@ export interface Check {
 	readonly cure: string;
 }
 
-const DAY_MS = 24 * 3600 * 1000;
-const PROBE_TIMEOUT_MS = 5000;
-
 /** Every check, whether it is good or not. */
 export async function checkServer(home: ServerHome, host: Host): Promise<Check[]> {
 	const settings = await readJsonFile(home.settings, serverSettingsSchema);
 	if (settings === undefined)
 		return [{ name: "state", isGood: false, found: "never started", cure: "zk0 server start" }];
-	const checks: Check[] = [];
-	for (const path of [
-		home.dir,
-		home.authorityKey,
-		home.certificateKey,
-		home.admin,
-		home.members,
-		home.access,
-	]) {
-		const check = await checkPermissions(path);
-		if (check !== undefined) checks.push(check);
-	}
-	const { security, listen, port } = settings;
-	checks.push({
-		name: "encryption",
-		isGood: security === "tls" || isLoopback(listen),
-		found: security === "tls" ? "TLS 1.3" : `plaintext on ${listen}`,
-		cure: "start again without --plaintext",
-	});
-	if (security === "tls") {
-		checks.push(await checkExpiry("certificate", home.certificate, host.now()));
-		checks.push(await checkExpiry("authority", home.authority, host.now()));
-		checks.push(await checkServed(home, isLoopback(listen) ? listen : "127.0.0.1", port));
-	}
-	checks.push({
-		name: "ports",
-		isGood: true,
-		found: `${listen}:${port} for sites${isLoopback(listen) ? " (this machine only)" : ""}; admin on 127.0.0.1`,
-		cure: "",
-	});
+	const checks: Check[] = [await checkFiles(home.dir)];
+	checks.push(...(await checkTrust(home, settings, host.now())));
+	checks.push(...(await checkPorts(settings, await readJsonFile(home.admin, adminFileSchema))));
+	checks.push(checkLimits(settings.limits));
 	checks.push(...(await checkMembers(home, settings.allowFlowerNodes)));
 	return checks;
 }
@@ -70,40 +40,6 @@ export function renderChecks(checks: readonly Check[]): string {
 				`${isGood ? "ok  " : "FAIL"} ${name}: ${found}${isGood ? "" : ` (${cure})`}`,
 		)
 		.join("\n");
-}
-
-async function checkPermissions(path: string): Promise<Check | undefined> {
-	try {
-		const others = (await stat(path)).mode & 0o077;
-		const found = others === 0 ? "for its owner only" : `open to others (mode ${others.toString(8)})`;
-		return { name: path, isGood: others === 0, found, cure: `chmod go= ${path}` };
-	} catch (error) {
-		if (codeOf(error) === "ENOENT") return undefined;
-		throw error;
-	}
-}
-
-async function checkExpiry(name: string, path: string, nowMs: number): Promise<Check> {
-	const pem = await readIfThere(path);
-	if (pem === undefined) return { name, isGood: false, found: `no ${path}`, cure: "zk0 server start" };
-	const endMs = Date.parse(new X509Certificate(pem).validTo);
-	const days = Math.floor((endMs - nowMs) / DAY_MS);
-	const found = days < 0 ? `expired ${-days} days ago` : `${days} days left`;
-	return { name, isGood: days > RENEW_DAYS / 2, found, cure: "restart the server to renew it" };
-}
-
-async function checkServed(home: ServerHome, host: string, port: number): Promise<Check> {
-	const authority = (await readIfThere(home.authority)) ?? "";
-	const name = "served chain";
-	const cure = "zk0 server start, or see `zk0 server logs`";
-	try {
-		const fingerprint = certificateFingerprint(authority);
-		await fetchAuthority({ host, port, fingerprint, timeoutMs: PROBE_TIMEOUT_MS });
-		return { name, isGood: true, found: `ends at authority ${fingerprint.slice(0, 16)}`, cure };
-	} catch (error) {
-		if (!(error instanceof FlowerError)) throw error;
-		return { name, isGood: false, found: error.message, cure };
-	}
 }
 
 async function checkMembers(home: ServerHome, allowsFlowerNodes: boolean): Promise<Check[]> {
@@ -131,4 +67,32 @@ async function checkMembers(home: ServerHome, allowsFlowerNodes: boolean): Promi
 			cure: "zk0 server approve <site> or zk0 server revoke <site>",
 		},
 	];
+}
+
+/** Limits above these protect no more. */
+const GENEROUS: Required<ServerLimits> = {
+	connections: 50_000,
+	connectionsPerAddress: 20_000,
+	newConnectionsPerSecond: 1000,
+	callsPerConnection: 1000,
+	callsPerSecond: 20_000,
+	strangerCallsPerSecond: 1000,
+	mibInFlight: 4096,
+	mibInFlightPerSite: 2048,
+	secondsPerMessage: 1800,
+};
+
+function checkLimits(limits: ServerLimits): Check {
+	const bounds = new Map(Object.entries(GENEROUS));
+	const given = Object.entries(limits).flatMap(([name, value]) =>
+		value === undefined ? [] : [{ name, value }],
+	);
+	const weak = given.filter(({ name, value }) => value > (bounds.get(name) ?? value));
+	const set = given.map(({ name, value }) => `${name}=${value}`);
+	return {
+		name: "limits",
+		isGood: weak.length === 0,
+		found: set.length === 0 ? "the defaults" : set.join(", "),
+		cure: `lower ${weak.map(({ name }) => name).join(", ")}: zk0 server start --limit <name>=<number>`,
+	};
 }

@@ -21,7 +21,7 @@ import { COMMAND_LINE, openAccess } from "./access.ts";
 import { accessRoutes } from "./access-routes.ts";
 import { adminRoutes, type ServerParts, statusNow } from "./admin-routes.ts";
 import { callLimits, listenerLimits } from "./apply-limits.ts";
-import { type ServerTrust, serverTrust } from "./authority.ts";
+import { type ServerTrust, trustOf } from "./authority.ts";
 import { type LogForm, openDaemonLog } from "./daemon-log.ts";
 import { makePrivateFolder, type ServerHome } from "./home.ts";
 import { writePrivateJson } from "./private-file.ts";
@@ -31,7 +31,7 @@ import { resolveSettings, type ServerSettings } from "./server-settings.ts";
 
 /** Silence after which a site is offline; clients say something every 3 s. */
 const OFFLINE_AFTER_MS = 10_000;
-const DAY_MS = 24 * 3600 * 1000;
+const HOUR_MS = 3600 * 1000;
 
 /** The surroundings of a server. */
 export interface ServerContext {
@@ -57,10 +57,7 @@ export async function serveFederation(
 		const signal = AbortSignal.any([host.signal, stopping.signal]);
 		const { form, log, fault: onFault } = openDaemonLog("server", logForm, { host, output });
 		const { listen, address, allowFlowerNodes } = settings;
-		const trust =
-			settings.security === "plaintext"
-				? null
-				: await serverTrust(home, [address, "localhost", "127.0.0.1"], clock.now());
+		const trust = await trustOf(home, settings, clock.now());
 		await using members = await openMemberLog(home.members, clock);
 		await using server = createServer({
 			members,
@@ -164,7 +161,7 @@ export async function serveFederation(
 			adminPort: admin.port,
 			...(dashboard === null ? {} : { dashboard: { host: settings.dashboard?.host, port: dashboard.port } }),
 		});
-		const timer = renewDaily(home, parts, dashboard, onFault);
+		const timer = renewHourly(home, parts, dashboard, onFault);
 		await writePrivateJson(home.admin, { pid: process.pid, port: admin.port, token });
 		log("info", `serving at ${address}:${listener.port} (${settings.security}), state in ${home.dir}`);
 		try {
@@ -191,20 +188,20 @@ async function openDashboard(
 	return await listenHttp(site, { ...dashboard, names: [address], certificate: trust?.certificate ?? null });
 }
 
-/** Certificates are replaced while the server runs, long before they end. */
-function renewDaily(
+/** Certificates are replaced while the server runs, long before they end; those of the operator's when their files change. */
+function renewHourly(
 	home: ServerHome,
 	{ settings, listener, now }: ServerParts,
 	dashboard: HttpListener | null,
 	onFault: (error: unknown) => void,
 ): NodeJS.Timeout {
 	const renew = async (): Promise<void> => {
-		if (settings.security === "plaintext") return;
-		const { certificate } = await serverTrust(home, [settings.address, "localhost", "127.0.0.1"], now());
-		listener.replaceCertificate(certificate);
-		dashboard?.replaceCertificate(certificate);
+		const trust = await trustOf(home, settings, now());
+		if (trust === null) return;
+		listener.replaceCertificate(trust.certificate);
+		dashboard?.replaceCertificate(trust.certificate);
 	};
 	return setInterval(() => {
 		renew().catch(onFault);
-	}, DAY_MS).unref();
+	}, HOUR_MS).unref();
 }

@@ -1,9 +1,21 @@
 // How a server is reached, kept in its state folder so that a later start needs no flags.
+import { resolve } from "node:path";
 import { z } from "zod";
 import { CliError } from "../cli-error.ts";
 import type { ServerHome } from "./home.ts";
 import { readJsonFile } from "./private-file.ts";
 import { serverLimitsSchema } from "./server-limits.ts";
+
+const certificateFilesSchema = z.object({
+	/** PEM: the certificate, then its issuers. */
+	certificate: z.string(),
+	key: z.string(),
+	/** The authority that sites pin; null: they trust those of their system. */
+	ca: z.string().nullable(),
+});
+
+/** Absolute paths of a certificate of the operator's own. */
+export type CertificateFiles = z.infer<typeof certificateFilesSchema>;
 
 /** Schema of {@link ServerSettings}. */
 export const serverSettingsSchema = z.object({
@@ -20,6 +32,8 @@ export const serverSettingsSchema = z.object({
 	/** Where the dashboard is served over TLS beyond this machine; null: nowhere. */
 	dashboard: z.object({ host: z.string(), port: z.int() }).nullable().default(null),
 	limits: serverLimitsSchema.default({}),
+	/** Files of a certificate of the operator's own; null: of the server's own authority. */
+	certificate: certificateFilesSchema.nullable().default(null),
 });
 
 /** How a server is reached. */
@@ -34,6 +48,7 @@ const DEFAULTS: ServerSettings = {
 	adminPort: 0,
 	dashboard: null,
 	limits: {},
+	certificate: null,
 };
 
 /** The settings of an earlier start with changes. @throws CliError "bad-config" for plaintext beyond this machine */
@@ -69,4 +84,28 @@ export function parseDashboard(text: string): ServerSettings["dashboard"] {
 	throw new CliError("bad-flag", `--dashboard: "${text}" is not <address>:<port>`, {
 		cure: "for example --dashboard 0.0.0.0:9093",
 	});
+}
+
+/**
+ * What `--certificate`, `--key` and `--ca` change; `--certificate off` goes back to the server's own authority.
+ * @throws CliError "bad-flag"
+ */
+export function parseCertificate(
+	{ certificate, key, ca }: { readonly [name in "certificate" | "key" | "ca"]?: string | undefined },
+	cwd: string,
+): Pick<Partial<ServerSettings>, "certificate"> {
+	if (certificate === "off" && key === undefined && ca === undefined) return { certificate: null };
+	if (certificate === undefined && key === undefined && ca === undefined) return {};
+	if (certificate === undefined || key === undefined)
+		throw new CliError("bad-flag", "--certificate and --key go together; --ca may come with them", {
+			cure: "for example --certificate fullchain.pem --key privkey.pem",
+		});
+	const absolute = (path: string): string => resolve(cwd, path);
+	return {
+		certificate: {
+			certificate: absolute(certificate),
+			key: absolute(key),
+			ca: ca === undefined ? null : absolute(ca),
+		},
+	};
 }

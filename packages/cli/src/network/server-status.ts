@@ -2,6 +2,7 @@
 import type { FederationServer, MemberLog } from "@zk0/federation";
 import type { ActiveAlert } from "@zk0/monitor";
 import { z } from "zod";
+import { badgeIn, badgeText, doctorBadgeSchema } from "./doctor-badge.ts";
 import type { RunQueue } from "./run-queue.ts";
 
 /** Schema of {@link ServerStatus}. */
@@ -19,6 +20,8 @@ export const serverStatusSchema = z.object({
 			isOnline: z.boolean(),
 			secondsSilent: z.number().nullable(),
 			numSamples: z.int().nullable(),
+			/** What the doctor said when the site joined; null: offline, or it was not asked. */
+			doctor: doctorBadgeSchema.nullable(),
 		}),
 	),
 	alerts: z.array(
@@ -71,6 +74,7 @@ export function statusOf(parts: {
 			isOnline: online.has(site),
 			secondsSilent: lastSeenMs === undefined ? null : Math.round((nowMs - lastSeenMs) / 1000),
 			numSamples: online.get(site)?.numSamples ?? null,
+			doctor: badgeIn(online.get(site)?.details),
 		};
 	});
 	const runs = [...queue.list()];
@@ -102,9 +106,11 @@ export function renderStatus({
 	alerts,
 }: ServerStatus): string {
 	const lines = [`server    ${address} (${security === "tls" ? "TLS 1.3" : "plaintext, this machine only"})`];
-	for (const { site, state, signs, isOnline, secondsSilent, numSamples } of sites) {
+	for (const { site, state, signs, isOnline, secondsSilent, numSamples, doctor } of sites) {
 		const samples = numSamples === null ? "" : `, ${numSamples} samples`;
-		const seen = isOnline ? `online, seen ${secondsSilent ?? 0} s ago${samples}` : "offline";
+		const seen = isOnline
+			? `online, seen ${secondsSilent ?? 0} s ago${samples}${badgeText(doctor)}`
+			: "offline";
 		const kind = signs ? "" : " (Flower node, not signed)";
 		lines.push(`site      ${site.padEnd(20)} ${state === "approved" ? seen : state}${kind}`);
 	}

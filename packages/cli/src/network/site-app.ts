@@ -17,6 +17,7 @@ import { machineChoices } from "../simulation/federation-options.ts";
 import { openSites } from "../simulation/open-sites.ts";
 import type { LocatedPlan } from "../simulation/site-plans.ts";
 import { writeStartCheckpoint } from "../simulation/start-model.ts";
+import type { DoctorBadge } from "./doctor-badge.ts";
 import type { ClientHome } from "./home.ts";
 import { parseSetup, type RunSetup } from "./run-setup.ts";
 
@@ -26,6 +27,8 @@ export interface SiteAppOptions {
 	/** The site and its recordings. */
 	readonly plan: LocatedPlan;
 	readonly dataset: LeRobotDataset;
+	/** What the doctor said of it; null: it was not asked. */
+	readonly badge: DoctorBadge | null;
 	/** Policy camera of each dataset camera, where names differ. */
 	readonly camera: Readonly<Record<string, string>> | null;
 	readonly threads: number;
@@ -35,7 +38,7 @@ export interface SiteAppOptions {
 
 /** The site's app; disposing it closes the model and the recordings of the run at hand. */
 export function createSiteApp(options: SiteAppOptions): ClientApp & AsyncDisposable {
-	const { dataset } = options;
+	const { dataset, badge } = options;
 	let current: { readonly key: string; readonly opened: Promise<OpenedRun> } | null = null;
 	const close = async (): Promise<void> => {
 		const closing = current;
@@ -65,6 +68,7 @@ export function createSiteApp(options: SiteAppOptions): ClientApp & AsyncDisposa
 				tasks: dataset.tasks,
 				cameras: dataset.cameraKeys,
 				numEpisodes: dataset.numEpisodes,
+				...(badge === null ? {} : { doctor: badge }),
 			},
 		}),
 		async train(task, context) {

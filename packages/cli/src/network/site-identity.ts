@@ -7,6 +7,7 @@ import type { Output } from "../output.ts";
 import type { LocatedPlan } from "../simulation/site-plans.ts";
 import { locateData } from "../sources/locate-data.ts";
 import type { LogForm } from "./daemon-log.ts";
+import { doctorBadgeSchema } from "./doctor-badge.ts";
 import type { ClientHome } from "./home.ts";
 import { readIfThere, writePrivateFile } from "./private-file.ts";
 import { setupSchema } from "./run-setup.ts";
@@ -23,10 +24,12 @@ const superLinkSettingsSchema = z.object({
 export const clientSettingsSchema = z.object({
 	host: z.string(),
 	port: z.int(),
-	/** PEM of the server's authority; null: plaintext, on this machine only. */
+	/** PEM of the authorities that the server's certificate may be from; "system": Node's own; null: plaintext, here only. */
 	authority: z.string().nullable(),
 	site: z.string(),
 	data: z.string(),
+	/** What the doctor said of the data; null: it was not asked. */
+	doctor: doctorBadgeSchema.nullable().default(null),
 	camera: z.record(z.string(), z.string()).nullable(),
 	threads: z.int(),
 	device: z.enum(["auto", "cpu", "webgpu", "cuda"]),
@@ -51,7 +54,7 @@ export async function openData(site: string, uri: string, context: ClientContext
 	const { dir, selection } = located;
 	const dataset = await openDataset(dir, { selection, signal: context.host.signal });
 	const plan: LocatedPlan = { name: site, uri: located.uri, source: null, located };
-	return { plan, dataset };
+	return { plan, dataset, located };
 }
 
 /** The site's key, made when there is none; it never leaves this machine. */

@@ -1,0 +1,147 @@
+// Joining a federation: looks at the server, then lets the doctor look at the recordings, and only then makes the site known.
+import { digestDataset } from "@zk0/dataset";
+import { examineDataset, type Finding, reportOf } from "@zk0/doctor";
+import { isSiteName } from "@zk0/federation";
+import { authenticated, Fleet, FlowerError, type NodeIdentity, type Transport } from "@zk0/flower";
+import { checkServer, fetchAuthority } from "@zk0/flower/node";
+import { CliError } from "../cli-error.ts";
+import { modelPurpose } from "../doctor/model-purpose.ts";
+import { countsText, renderDoctorText } from "../doctor/report-text.ts";
+import { createPaint } from "../progress/paint.ts";
+import type { LocatedData } from "../sources/locate-data.ts";
+import type { DoctorBadge } from "./doctor-badge.ts";
+import { type ClientHome, makePrivateFolder } from "./home.ts";
+import { type Invitation, PLAINTEXT, SYSTEM } from "./invitation.ts";
+import { writePrivateJson } from "./private-file.ts";
+import { CALL_TIMEOUT_MS, connect, requireTrust } from "./server-connection.ts";
+import { type ClientContext, type ClientSettings, openData, ownIdentity } from "./site-identity.ts";
+
+/** What the site decides. */
+export interface JoinChoices extends Pick<ClientSettings, "data" | "camera" | "threads" | "device"> {
+	/** Its name, where the invitation leaves it open. */
+	readonly site: string | undefined;
+	/** Join although the doctor finds errors. */
+	readonly acceptsDataErrors: boolean;
+}
+
+/** How joining ended. */
+export interface Joined {
+	readonly site: string;
+	readonly server: string;
+	readonly state: "approved" | "pending";
+	readonly doctor: DoctorBadge;
+}
+
+/** What looks at recordings: the doctor, but for tests that are about something else. */
+export type Examine = (
+	data: Awaited<ReturnType<typeof openData>>,
+	context: ClientContext,
+) => Promise<DoctorBadge>;
+
+/**
+ * Joins: looks at server and recordings, makes the key, pins the server, registers. Nothing is registered when something
+ * is wrong.
+ * @throws CliError "data-errors" and others; FlowerError
+ */
+export async function joinFederation(
+	home: ClientHome,
+	invitation: Invitation,
+	{ acceptsDataErrors, ...choices }: JoinChoices,
+	context: ClientContext,
+	examine: Examine = askDoctor,
+): Promise<Joined> {
+	const { host, port, secret } = invitation;
+	const site = invitation.site ?? choices.site;
+	if (site === undefined || !isSiteName(site))
+		throw new CliError("missing-argument", "the invitation leaves the name to you", {
+			cure: "give --name <site>",
+		});
+	const authority = await pinned(invitation);
+	const data = await openData(site, choices.data, context);
+	const doctor = await examine(data, context);
+	if (doctor.errors > 0 && !acceptsDataErrors)
+		throw new CliError(
+			"data-errors",
+			`the doctor found ${countsText(doctor)} in ${choices.data}; ${site} did not join`,
+			{
+				cure: "cure them (`zk0 data doctor --fix`), or join with --accept-data-errors",
+			},
+		);
+	await makePrivateFolder(home.dir);
+	const settings: ClientSettings = {
+		...choices,
+		host,
+		port,
+		authority,
+		site,
+		data: data.plan.uri,
+		doctor,
+		superlink: null,
+	};
+	const identity = await ownIdentity(home);
+	await using transport = connect(settings);
+	const state = await register(transport, identity, { site, invite: secret });
+	await writePrivateJson(home.settings, settings);
+	return { site, server: `${host}:${port}`, state, doctor };
+}
+
+/** What to trust from now on, once the server has shown that it can be. @throws FlowerError with its `problem` */
+async function pinned({ host, port, trust }: Invitation): Promise<ClientSettings["authority"]> {
+	const timeoutMs = CALL_TIMEOUT_MS;
+	if (trust === PLAINTEXT) {
+		await checkServer({ host, port, security: "plaintext", timeoutMs });
+		return null;
+	}
+	const authority =
+		trust === SYSTEM ? SYSTEM : await fetchAuthority({ host, port, fingerprint: trust, timeoutMs });
+	await requireTrust({ host, port, authority });
+	return authority;
+}
+
+/** Runs the doctor, prints what it finds, and counts what concerns the recordings as this site uses them. */
+async function askDoctor(
+	{ plan, dataset, located }: Awaited<ReturnType<typeof openData>>,
+	{ host, output }: ClientContext,
+): Promise<DoctorBadge> {
+	const { signal } = host;
+	const { chunkSize, maxDim } = await modelPurpose(undefined, host);
+	const examination = await examineDataset(located.dir, { uri: plan.uri, chunkSize, maxDim, signal });
+	const findings = examination.findings.filter((finding) => concerns(finding, located));
+	output.line(renderDoctorText(reportOf([{ ...examination, findings }]), createPaint(false)));
+	const numOf = (wanted: Finding["severity"]): number =>
+		findings.filter(({ severity }) => severity === wanted).length;
+	return {
+		errors: numOf("error"),
+		warnings: numOf("warning"),
+		infos: numOf("info"),
+		fingerprint: (await digestDataset(dataset, { signal })).fingerprint,
+	};
+}
+
+/** False for what is about episodes that the site leaves out, and for what its profile cures. */
+function concerns({ episodes, fix }: Finding, { selection, profile }: LocatedData): boolean {
+	if (profile !== null && (fix === "profile" || fix === "quarantine")) return false;
+	const used = selection?.episodes;
+	return used === undefined || episodes.length === 0 || episodes.some((episode) => used.includes(episode));
+}
+
+async function register(
+	transport: Transport,
+	identity: NodeIdentity,
+	request: { readonly site: string; readonly invite: string },
+): Promise<Joined["state"]> {
+	const signed = authenticated(transport, identity, () => Date.now());
+	const publicKey = Buffer.from(identity.publicKeyPem);
+	const options = { timeoutMs: CALL_TIMEOUT_MS };
+	await signed.unary(Fleet.method.registerNode, { publicKey, ...request }, options);
+	try {
+		// Without a session this only asks: an approved key is told to bring one.
+		await signed.unary(Fleet.method.activateNode, { publicKey }, options);
+		return "approved";
+	} catch (error) {
+		if (!(error instanceof FlowerError)) throw error;
+		if (error.code === "failed-precondition") return "approved";
+		if (error.code === "permission-denied") return "pending";
+		throw error;
+	}
+}
