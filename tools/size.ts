@@ -8,7 +8,7 @@ const BUDGET_LINES: Readonly<Record<string, number>> = {
 	arrays: 1400,
 	autodiff: 5200,
 	dataset: 9000,
-	flower: 5500,
+	flower: 6000,
 	policy: 6500,
 	sim: 2700,
 	federation: 9200,

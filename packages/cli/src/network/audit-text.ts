@@ -52,9 +52,9 @@ function textOf(event: MemberEvent): string {
 			const key = event.key === null ? "" : `, key ${event.key}`;
 			return `refused    ${who} at ${event.address} ${OFFENCES[event.why]}${key}: "${event.detail}"`;
 		}
-		case "calls.refused": {
-			const from = event.from.join(", ");
-			return `refused    ${event.count} more times since ${event.since.slice(11, 19)}: ${OFFENCES[event.why]}; from ${from}`;
-		}
+		case "calls.refused":
+			break;
 	}
+	const { count, since, why, from } = event;
+	return `refused    ${count} more times since ${since.slice(11, 19)}: ${OFFENCES[why]}; from ${from.join(", ")}`;
 }
