@@ -14,7 +14,7 @@ import { emitOnnx } from "./onnx/emit.ts";
 import { checkFeeds, type RunOptions, type Runtime, type Session } from "./runtime.ts";
 
 export { collectGarbage } from "./node/collect-garbage.ts";
-export { chooseDevice, type DeviceChoice, type DeviceTrial, tryDevice } from "./node/device.ts";
+export { chooseDevice, type DeviceChoice, type DeviceTrial, fastest, tryDevice } from "./node/device.ts";
 export type { Device } from "./node/ort-session.ts";
 
 /** Options of `createOrtRuntime`. */

@@ -125,6 +125,12 @@ export const EXIT_CODES = {
 			"Something of a run is not what its log says: a changed log, other weights, a signature that does not hold.",
 		help: "Do not use the weights; compare with a backup, or ask who wrote to the run's directory.",
 	},
+	"not-ready": {
+		code: 17,
+		name: "not-ready",
+		meaning: "The doctor of this machine found something that has to be repaired.",
+		help: "Follow the cures that `zk0 doctor` prints.",
+	},
 	interrupted: {
 		code: 130,
 		name: "interrupted",

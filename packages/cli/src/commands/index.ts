@@ -35,6 +35,9 @@ export const COMMANDS: readonly CommandEntry[] = [
 	...commandsOf(() => import("./predict.ts"), {
 		predict: ["predict", "Draw what a bound checkpoint would do beside what was recorded in one episode."],
 	}),
+	...commandsOf(() => import("./doctor.ts"), {
+		doctor: ["doctor", "Say whether this machine can do what zk0 does, how fast, and what to repair."],
+	}),
 	...commandsOf(() => import("./run.ts"), {
 		run: ["run", "Start a run on the server: it begins when enough clients are there."],
 	}),

@@ -1,0 +1,164 @@
+// What this machine reaches: the hub, the server that its client joined, and what its own server needs.
+import { type ClientHttp2Session, connect, type IncomingHttpHeaders } from "node:http2";
+import { createServer } from "node:net";
+import { z } from "zod";
+import { CliError } from "../cli-error.ts";
+import { codeOf } from "../exit-codes.ts";
+import type { Host } from "../host.ts";
+import { type ClientHome, clientHome, type ServerHome, serverHome } from "../network/home.ts";
+import { readJsonFile } from "../network/private-file.ts";
+import { serverSettingsSchema } from "../network/server-settings.ts";
+import { bad, type Finding, good } from "./finding.ts";
+
+const HUB = "https://huggingface.co";
+const TIMEOUT_MS = 5000;
+const DEFAULT_PORT = 9092;
+/** Clocks that differ by less than this harm nothing. */
+const MAX_CLOCK_DIFFERENCE_MS = 5000;
+
+/** Checks of everything beyond this machine, and of this machine's ports. */
+export async function checkNetwork(host: Host, state: string | undefined): Promise<Finding[]> {
+	return [
+		await checkHub(host),
+		...(await checkOwnServer(serverHome(host, state), host)),
+		...(await checkJoinedServer(clientHome(host, state), host)),
+	];
+}
+
+async function checkHub({ env, signal }: Host): Promise<Finding> {
+	const endpoint = (env["HF_ENDPOINT"] ?? "") === "" ? HUB : (env["HF_ENDPOINT"] ?? HUB);
+	if (/^(1|true|yes|on)$/i.test(env["HF_HUB_OFFLINE"] ?? "")) {
+		return bad("info", "hub", "not asked: HF_HUB_OFFLINE is set", "unset it to download from the hub");
+	}
+	const startedMs = performance.now();
+	try {
+		const timeout = AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]);
+		await fetch(endpoint, { method: "HEAD", signal: timeout, redirect: "manual" });
+		const token = (env["HF_TOKEN"] ?? "") === "" ? "no HF_TOKEN" : "with HF_TOKEN";
+		return good("hub", `${endpoint} answers in ${(performance.now() - startedMs).toFixed(0)} ms, ${token}`);
+	} catch (error) {
+		signal.throwIfAborted();
+		const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+		const why = cause instanceof Error ? cause.message : "?";
+		const cure =
+			"only hf: names need it: check network and proxy, name a mirror with HF_ENDPOINT, or use local folders";
+		return bad("info", "hub", `${endpoint} cannot be reached: ${why}`, cure);
+	}
+}
+
+/** The server of this machine, where one was started; else whether its port is free. */
+async function checkOwnServer(home: ServerHome, host: Host): Promise<Finding[]> {
+	const settings = await readJsonFile(home.settings, serverSettingsSchema);
+	const isRunning = (await readJsonFile(home.admin, z.looseObject({}))) !== undefined;
+	if (settings !== undefined && isRunning) {
+		const { checkServer } = await import("../network/server-check.ts");
+		const checks = await checkServer(home, host);
+		const failed = checks.filter(({ isGood }) => !isGood);
+		if (failed.length === 0)
+			return [good("own server", `runs on port ${settings.port}, ${checks.length} checks passed`)];
+		return failed.map(({ name, found, cure }) => bad("error", `own server, ${name}`, found, cure));
+	}
+	const { listen, port } = settings ?? { listen: "0.0.0.0", port: DEFAULT_PORT };
+	const problem = await bindingProblem(listen, port);
+	if (problem === null) return [good("port", `${port} is free for a server`)];
+	const cure = "end the program that has it (ss -ltnp), or start the server with --port";
+	return [
+		bad(
+			settings === undefined ? "info" : "warning",
+			"port",
+			`${listen}:${port} cannot be bound (${problem})`,
+			cure,
+		),
+	];
+}
+
+/** Why an address cannot be bound, or null. */
+async function bindingProblem(address: string, port: number): Promise<string | null> {
+	const server = createServer();
+	return await new Promise((resolve) => {
+		server.once("error", (error) => resolve(codeOf(error) ?? error.message));
+		server.listen(port, address, () => server.close(() => resolve(null)));
+	});
+}
+
+const joinedSchema = z.looseObject({
+	host: z.string(),
+	port: z.int(),
+	authority: z.string().nullable(),
+	site: z.string(),
+});
+
+/** The server that this machine's client joined. */
+async function checkJoinedServer(home: ClientHome, machine: Host): Promise<Finding[]> {
+	const joined = await readJsonFile(home.settings, joinedSchema);
+	if (joined === undefined) return [];
+	const { host, port, authority, site } = joined;
+	const name = "joined server";
+	try {
+		const { roundTripMs, date } = await probe({ host, port, authority });
+		const found = `${host}:${port} answers ${site} in ${roundTripMs.toFixed(1)} ms, ${authority === null ? "plaintext" : "TLS 1.3, the pinned authority"}`;
+		return [
+			good(name, found),
+			...(date === undefined ? [] : [clockFinding(Date.parse(date) - machine.now())]),
+		];
+	} catch (error) {
+		const why = error instanceof Error ? error.message : String(error);
+		const cure =
+			"check that the server runs, that its port is open, and that nothing between changes certificates";
+		return [bad("error", name, `${host}:${port}: ${why}`, cure)];
+	}
+}
+
+/** What a difference of clocks means; positive: the server's is ahead. */
+export function clockFinding(differenceMs: number): Finding {
+	// The server tells whole seconds.
+	const seconds = Math.round(differenceMs / 1000);
+	if (Math.abs(differenceMs) <= MAX_CLOCK_DIFFERENCE_MS) return good("clock", "agrees with the server's");
+	const found = `${Math.abs(seconds)} s ${seconds > 0 ? "behind" : "ahead of"} the server's`;
+	return bad("error", "clock", found, "set the clock from the network: timedatectl set-ntp true");
+}
+
+/** Round-trip time and the server's clock, over the connection that the client would use. */
+async function probe(server: {
+	readonly host: string;
+	readonly port: number;
+	readonly authority: string | null;
+}): Promise<{ readonly roundTripMs: number; readonly date: string | undefined }> {
+	const { host, port, authority } = server;
+	const address = host.includes(":") ? `[${host}]` : host;
+	const session =
+		authority === null
+			? connect(`http://${address}:${port}`)
+			: connect(`https://${address}:${port}`, { ca: authority, minVersion: "TLSv1.3" });
+	const timer = setTimeout(() => {
+		session.destroy(new CliError("start-failed", `no answer within ${TIMEOUT_MS / 1000} s`));
+	}, TIMEOUT_MS);
+	try {
+		return await new Promise((resolve, reject) => {
+			session.once("error", reject);
+			session.once("connect", () => {
+				session.ping((error, roundTripMs) => {
+					if (error !== null) reject(error);
+					else askHealth(session, ({ date }) => resolve({ roundTripMs, date }));
+				});
+			});
+		});
+	} finally {
+		clearTimeout(timer);
+		session.destroy();
+	}
+}
+
+/** Asks gRPC's health service with an empty message; whatever the answer, its headers have the time. */
+function askHealth(session: ClientHttp2Session, onHeaders: (headers: IncomingHttpHeaders) => void): void {
+	const stream = session.request({
+		":method": "POST",
+		":path": "/grpc.health.v1.Health/Check",
+		"content-type": "application/grpc",
+		te: "trailers",
+	});
+	stream.once("response", onHeaders);
+	// An error of the stream is one of the session, or comes after the answer.
+	stream.on("error", () => undefined);
+	stream.end(Buffer.alloc(5));
+}
