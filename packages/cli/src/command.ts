@@ -57,6 +57,8 @@ export interface Command {
 	 * `path` is the name for messages.
 	 */
 	execute(words: readonly string[], host: Host, path: readonly string[]): Promise<ExitName | void>;
+	/** Parses the words as `execute` does, and does nothing. @throws CliError as `execute` would for these words */
+	check(words: readonly string[], path: readonly string[]): void;
 }
 
 /** A command as its own file writes it. */
@@ -89,6 +91,9 @@ export function defineCommand<O extends OptionTable>(spec: CommandSpec<O>): Comm
 				OptionValues<typeof OUTPUT_OPTIONS>;
 			const output = createOutput(host, { json: values.json === true, quiet: values.quiet === true });
 			return await spec.run({ values, variables, flags, named, several, host, output });
+		},
+		check(words, path) {
+			namePositionals(parseArguments<OptionTable>(words, options).positionals, positionals, path);
 		},
 	};
 }
