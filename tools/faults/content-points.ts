@@ -1,7 +1,10 @@
 // Replies that are wrong: refused and named. A wrong update costs the site its place in the round; a stray message, an
 // object that is not what it says, or a repetition costs nothing.
+
+import type { ToyModel } from "../toy-federation/federation.ts";
 import type { Misdeed } from "../toy-federation/settings.ts";
 import type { FaultPoint } from "./point.ts";
+import { LARGE } from "./stage.ts";
 
 /** Bob hands in something unusable in round 1. */
 function unusable(what: Misdeed["what"], text: string, refusal: string): FaultPoint {
@@ -17,13 +20,18 @@ function unusable(what: Misdeed["what"], text: string, refusal: string): FaultPo
 }
 
 /** Bob sends something that must have no effect, and then the right thing. */
-function harmless(what: Misdeed["what"], text: string, round: number, refusal?: string): FaultPoint {
+function harmless(
+	what: Misdeed["what"],
+	text: string,
+	round: number,
+	{ refusal, model }: { readonly refusal?: string; readonly model?: ToyModel } = {},
+): FaultPoint {
 	return {
 		group: "stray message",
 		what: text,
 		kind: "transient",
 		...(refusal === undefined ? {} : { refusal }),
-		stage: { clients: { bob: { misdeed: { what, round } } } },
+		stage: { ...(model === undefined ? {} : { model }), clients: { bob: { misdeed: { what, round } } } },
 		make: async () => ({ recoveryMs: null }),
 	};
 }
@@ -39,10 +47,10 @@ export const CONTENT_POINTS: readonly FaultPoint[] = [
 	unusable("no-file", "the site's own file is no safetensors file", "client-app"),
 	harmless("duplicate-calls", "every call of a round comes twice", 1),
 	harmless("replay-earlier-round", "the reply of round 1 is sent again in round 2", 2),
-	harmless("wrong-run", "a reply that names another run", 1, "late"),
-	harmless("foreign-instruction", "a reply to a task that nobody gave", 1, "unknown-task"),
-	harmless("garbage-object", "garbage in place of an object", 1),
-	harmless("wrong-object", "another object's bytes in place of an object", 1),
+	harmless("wrong-run", "a reply that names another run", 1, { refusal: "late" }),
+	harmless("foreign-instruction", "a reply to a task that nobody gave", 1, { refusal: "unknown-task" }),
+	harmless("garbage-object", "garbage in place of a chunk", 1, { model: LARGE }),
+	harmless("wrong-object", "another object's bytes in place of a chunk", 1, { model: LARGE }),
 	{
 		group: "site leaves",
 		what: "in training, for good, where two updates are enough",

@@ -1,5 +1,11 @@
 // The calls of the Fleet API that move messages and their objects.
-import { type FleetHandlers, FlowerError, parseObjectId, type ReplyRefusal } from "@zk0/flower";
+import {
+	type FleetHandlers,
+	FlowerError,
+	inlineObjects,
+	parseObjectId,
+	type ReplyRefusal,
+} from "@zk0/flower";
 import { offenceOfRefusal } from "./audit.ts";
 import type { FleetParts } from "./fleet-handlers.ts";
 import type { Member } from "./members.ts";
@@ -26,7 +32,9 @@ export function messageCalls({ grids, pulls, standing, onOffence }: FleetParts):
 			standing.online(caller, session);
 			const next = early ?? (await grids.nextTask(site));
 			if (next === undefined) return {};
-			return { messagesList: [next.message.wire], messageObjectTrees: [next.message.tree] };
+			const { wire, tree, objects } = next.message;
+			const inline = session === "" ? [] : await inlineObjects(objects, { signal });
+			return { messagesList: [wire], messageObjectTrees: [tree], objects: inline };
 		},
 		confirmMessageReceived: async () => ({}),
 		pullObject: async ({ objectId }, { caller, signal }) => {
@@ -35,7 +43,7 @@ export function messageCalls({ grids, pulls, standing, onOffence }: FleetParts):
 			if (objectContent === undefined) return { objectFound: false };
 			return { objectFound: true, objectAvailable: true, objectContent };
 		},
-		pushMessages: async ({ messagesList, messageObjectTrees }, { caller, peer }) => {
+		pushMessages: async ({ messagesList, messageObjectTrees, objects }, { caller, peer, signal }) => {
 			const member = standing.approved(caller);
 			const [message] = messagesList;
 			const [tree] = messageObjectTrees;
@@ -43,10 +51,20 @@ export function messageCalls({ grids, pulls, standing, onOffence }: FleetParts):
 				throw new FlowerError("invalid-argument", "One message and its object tree at a time, please.");
 			const answer = await grids.announce(member, message, tree);
 			if (answer === undefined) throw new FlowerError("unavailable", "no run is under way; try again");
-			if (answer.kind === "wanted")
-				return { results: { [tree.objectId]: 0 }, objectsToPush: [...answer.missing] };
-			note(answer.refusal, member, peer);
-			return { refusals: [{ messageId: tree.objectId, ...answer.refusal }] };
+			const refused = (refusal: ReplyRefusal) => {
+				note(refusal, member, peer);
+				return { refusals: [{ messageId: tree.objectId, ...refusal }] };
+			};
+			if (answer.kind === "refused") return refused(answer.refusal);
+			const missing = new Set<string>(answer.missing);
+			for (const { objectId, content } of objects) {
+				if (!missing.has(objectId)) continue;
+				const taken = await grids.put(member, parseObjectId(objectId), content, signal);
+				if (taken?.kind !== "stored") continue;
+				if (taken.refusal !== undefined) return refused(taken.refusal);
+				missing.delete(objectId);
+			}
+			return { results: { [tree.objectId]: 0 }, objectsToPush: [...missing] };
 		},
 		pushObject: async ({ objectId, objectContent }, { caller, peer, signal }) => {
 			const member = standing.approved(caller);

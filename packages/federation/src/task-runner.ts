@@ -224,7 +224,7 @@ async function deliver(
 	const backoff = createBackoff(`${identity.publicKeyPem} delivery`, clock, retry);
 	for (;;) {
 		try {
-			const options = { runtimeSeconds, runId: metadata.runId, signal };
+			const options = { runtimeSeconds, runId: metadata.runId, signal, inline: true };
 			return await pushMessage(session.calls, nodeId, reply, options);
 		} catch (failure) {
 			// The server lost track of the reply (it was restarted, or an answer was lost): announce it again.

@@ -23,6 +23,8 @@ export interface ObjectSource {
 	readonly id: ObjectId;
 	readonly type: ObjectType;
 	readonly children: readonly ObjectId[];
+	/** Head included. */
+	readonly sizeBytes: number;
 	/** All bytes, head included. */
 	read(options?: ReadOptions): Promise<Uint8Array>;
 }
@@ -137,10 +139,12 @@ async function addArray(
 	const chunkIds: ObjectId[] = [];
 	for (let index = 0; index < data.numChunks; index++) {
 		const body = await data.readChunk(index, options);
-		const id = objectIdOf(objectHead("ArrayChunk", [], body.length), body);
+		const head = objectHead("ArrayChunk", [], body.length);
+		const id = objectIdOf(head, body);
+		const sizeBytes = head.length + body.length;
 		const read = async (readOptions?: ReadOptions): Promise<Uint8Array> =>
 			encodeObject("ArrayChunk", [], await data.readChunk(index, readOptions));
-		if (!objects.has(id)) objects.set(id, { id, type: "ArrayChunk", children: [], read });
+		if (!objects.has(id)) objects.set(id, { id, type: "ArrayChunk", children: [], sizeBytes, read });
 		chunkIds.push(id);
 	}
 	const { bytes, children } = encodeArrayObject({ dtype, shape, stype, chunkIds });
@@ -172,6 +176,7 @@ function addObject(
 	bytes: Uint8Array,
 ): ObjectId {
 	const id = objectIdOf(bytes);
-	if (!objects.has(id)) objects.set(id, { id, type, children, read: async () => bytes });
+	if (!objects.has(id))
+		objects.set(id, { id, type, children, sizeBytes: bytes.length, read: async () => bytes });
 	return id;
 }

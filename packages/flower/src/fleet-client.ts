@@ -4,9 +4,10 @@ import { FlowerError } from "./errors.ts";
 import { Fleet } from "./gen/flwr/proto/fleet_pb.ts";
 import { type ObjectId, parseObjectId } from "./ids.ts";
 import { inflateMessage } from "./inflate.ts";
+import { inlineObjects } from "./inline-objects.ts";
 import { checkMetadata, type FlowerMessage, readMetadata } from "./message.ts";
 import type { ObjectStore } from "./object-store.ts";
-import { pullObjects, pushObjects, type TransferOptions } from "./object-transfer.ts";
+import { keepPulled, pullObjects, pushObjects, type TransferOptions } from "./object-transfer.ts";
 import { chunkIds, treeNodes } from "./object-tree.ts";
 import type { RetryPolicy } from "./retry.ts";
 import type { CallOptions, Transport } from "./transport.ts";
@@ -52,7 +53,7 @@ export async function announcedMessage(
 	nodeId: bigint,
 	options: PullMessageOptions,
 ): Promise<AnnouncedMessage | undefined> {
-	const { messagesList, messageObjectTrees } = await transport.unary(
+	const { messagesList, messageObjectTrees, objects } = await transport.unary(
 		Fleet.method.pullMessages,
 		{ node: { nodeId }, ...options.hold },
 		{ signal: options.signal, timeoutMs: options.messageTimeoutMs ?? options.timeoutMs },
@@ -71,6 +72,11 @@ export async function announcedMessage(
 	const { runId } = announced;
 	const chunks = chunkIds(tree);
 	const indexIds = treeNodes(tree).flatMap((node) => (chunks.has(node.id) ? [] : [node.id]));
+	const wanted = new Set<ObjectId>([...indexIds, ...chunks]);
+	for (const { objectId, content } of objects) {
+		const inlineId = parseObjectId(objectId);
+		if (wanted.has(inlineId)) await keepPulled(options.store, inlineId, content, options);
+	}
 	await pullObjects({ transport, service: "fleet", nodeId, runId }, indexIds, options.store, options);
 	const message = await inflateMessage(id, options.store, options);
 	if (message.metadata.runId !== runId || message.metadata.dstNodeId !== nodeId)
@@ -127,7 +133,12 @@ export async function pushMessage(
 	transport: Transport,
 	nodeId: bigint,
 	reply: DeflatedMessage,
-	options: TransferOptions & { readonly runtimeSeconds: number; readonly runId: bigint },
+	options: TransferOptions & {
+		readonly runtimeSeconds: number;
+		readonly runId: bigint;
+		/** Sends small objects along, which only zk0's servers read. @default false */
+		readonly inline?: boolean;
+	},
 ): Promise<ReplyRefusal | undefined> {
 	const { results, objectsToPush, refusals } = await transport.unary(
 		Fleet.method.pushMessages,
@@ -136,6 +147,7 @@ export async function pushMessage(
 			messagesList: [reply.wire],
 			messageObjectTrees: [reply.tree],
 			clientappRuntimeList: [options.runtimeSeconds],
+			objects: options.inline === true ? await inlineObjects(reply.objects, options) : [],
 		},
 		{ signal: options.signal, timeoutMs: options.timeoutMs },
 	);

@@ -36,6 +36,7 @@ export { ServerAppIo } from "./gen/flwr/proto/serverappio_pb.ts";
 export { healthRoutes } from "./health.ts";
 export { isObjectId, type ObjectId, objectIdOf, parseObjectId, SUPERLINK_NODE_ID } from "./ids.ts";
 export { inflateContent, inflateMessage, type ObjectReader } from "./inflate.ts";
+export { inlineObjects } from "./inline-objects.ts";
 export { ARRAY_CHUNK_BYTES, MAX_RPC_MESSAGE_BYTES } from "./limits.ts";
 export { type MemoryTransportOptions, memoryTransport } from "./memory-transport.ts";
 export type { FlowerMessage, MessageError, MessageMetadata, MessagePayload } from "./message.ts";

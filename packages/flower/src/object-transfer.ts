@@ -92,16 +92,26 @@ export async function pullObjects(
 			signal: callOptions.signal,
 			waitingFor: `object ${id} was announced and never uploaded`,
 		});
-		try {
-			await store.write(id, bytes, callOptions);
-		} catch (cause) {
-			if (!(cause instanceof FlowerError) || cause.code !== "invalid-argument") throw cause;
-			throw new FlowerError("data-loss", "The server sent other bytes than the object's.", {
-				objectId: id,
-				cause,
-			});
-		}
+		await keepPulled(store, id, bytes, callOptions);
 	});
+}
+
+/** Keeps what a server sent. @throws FlowerError data-loss when it is not the object's bytes */
+export async function keepPulled(
+	store: ObjectStore,
+	id: ObjectId,
+	bytes: Uint8Array,
+	options: ReadOptions,
+): Promise<void> {
+	try {
+		await store.write(id, bytes, options);
+	} catch (cause) {
+		if (!(cause instanceof FlowerError) || cause.code !== "invalid-argument") throw cause;
+		throw new FlowerError("data-loss", "The server sent other bytes than the object's.", {
+			objectId: id,
+			cause,
+		});
+	}
 }
 
 /** The object's bytes, or undefined while they are not there yet. */
