@@ -1,7 +1,8 @@
 // A federation of processes over TLS on loopback: what an operator and three sites do, and what goes wrong.
 import { existsSync, readFileSync } from "node:fs";
-import { readFile } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { z } from "zod";
 import { jsonOf, type Running, startZk0, workplace, zk0 } from "./zk0.ts";
@@ -11,7 +12,8 @@ const RUN = [
 	"--preset",
 	"tiny",
 	"--init",
-	"random",
+	// A folder that only the server knows as such: the sites get the model from it.
+	fileURLToPath(new URL("../assets/small-base", import.meta.url)),
 	"--seed",
 	"7",
 	"--eval-frames",
@@ -142,6 +144,11 @@ test("three sites join by invitation and train over TLS; server and a client are
 	await startClient("site-b");
 	expect(await resultOf(runId)).toBe(jsonOf(await simulated)["modelSha256"]);
 	expect(has("run.resumed")).toBe(true);
+	for (const site of SITES) {
+		const [model = "", ...others] = await readdir(join(place.dir, site, "models"));
+		expect(others).toEqual([]);
+		expect(existsSync(join(place.dir, site, "models", model, "start", "model.safetensors"))).toBe(true);
+	}
 	const check = await zk0(["server", "check", "--state", "server", "--json"], place.dir);
 	expect([check.code, check.stderr]).toEqual([0, ""]);
 });

@@ -82,6 +82,11 @@ export interface TaskContext {
 	readonly signal: AbortSignal;
 	/** Cheap; may be called every step (the client loop thins it out). */
 	readonly onProgress: (progress: TaskProgress) => void;
+	/**
+	 * Brings files that the server offers to the sites of the run (`RunGrid.offer`) into a directory, by their id; what is
+	 * there whole is not asked for again.
+	 */
+	readonly fetchFiles: (id: string, directory: string) => Promise<void>;
 	/** Empty directory for the result's file; the client loop deletes it after the update has been delivered. */
 	readonly scratchDir: string;
 }

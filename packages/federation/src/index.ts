@@ -32,6 +32,7 @@ export { type MemberLog, openMemberLog, readMembers } from "./member-log.ts";
 export { type Member, type Members, newMember, openMembers, type Registration } from "./members.ts";
 export { keyFingerprint, nodeIdOf } from "./node-id.ts";
 export { type ObjectStore, type ObjectUpload, openObjectStore, type StoredObject } from "./object-store.ts";
+export { offerFiles } from "./offered-files.ts";
 export { isSiteName, type TaskMessage, type TaskPhase, type TaskResult } from "./protocol.ts";
 export { isSignedReply } from "./reply-message.ts";
 export type { RetryOptions } from "./retry.ts";

@@ -1,6 +1,6 @@
 // One run's side of the server: its tasks as messages, the objects that nodes pull for them, the replies they push.
 // It is the Grid of the run's round loop; the server hands it the calls of approved sites.
-import type { Message, ObjectId, ObjectTree } from "@zk0/flower";
+import type { DeflatedContent, Message, ObjectId, ObjectSource, ObjectTree } from "@zk0/flower";
 import type { Clock } from "./clock.ts";
 import { toError } from "./errors.ts";
 import type { RunApp } from "./flower-nodes.ts";
@@ -37,7 +37,9 @@ export interface RunGridOptions {
 export interface RunGrid extends Grid, AsyncDisposable {
 	/** The site's oldest unanswered task; the same one until it is answered. */
 	nextTask(site: string): Promise<Instruction | undefined>;
-	/** The bytes of an object that an open task of the site needs. */
+	/** Lets every site of the run pull these objects, too (see `offerFiles`). */
+	offer(content: DeflatedContent): void;
+	/** The bytes of an object that an open task of the site needs, or that the run offers. */
 	readObject(site: string, id: ObjectId, signal: AbortSignal): Promise<Uint8Array | undefined>;
 	/** Undefined: the reply is for another run, or for one that has not begun yet. */
 	announce(member: Member, message: Message, tree: ObjectTree): Promise<Announced | undefined>;
@@ -59,6 +61,7 @@ export function createRunGrid(options: RunGridOptions): RunGrid {
 	const outcomes = createOutcomeQueue();
 	const weights = publishWeights(store);
 	const intake = createReplyIntake({ store, tasks, outcomes, clock });
+	const offered = new Map<ObjectId, ObjectSource>();
 	const withdrawn = new Set<string>();
 	/** Tasks of sites that have not registered yet, so that there is no node to address. */
 	const parked = new Map<string, SiteTask>();
@@ -117,6 +120,9 @@ export function createRunGrid(options: RunGridOptions): RunGrid {
 			}
 			preparing = preparing.then(() => withdrawn.clear());
 		},
+		offer(content) {
+			for (const [id, object] of content.objects) offered.set(id, object);
+		},
 		activeAtMs: (taskId) => tasks.get(taskId)?.activeAtMs ?? null,
 		poll: () => outcomes.poll(),
 		next: ({ signal } = {}) => outcomes.next(signal),
@@ -136,8 +142,10 @@ export function createRunGrid(options: RunGridOptions): RunGrid {
 		},
 		async readObject(site, id, signal) {
 			const source = tasks.ofSite(site).find(({ instruction }) => instruction.message.objects.has(id));
-			if (source !== undefined) touch(source);
-			return await source?.instruction.message.objects.get(id)?.read({ signal });
+			const object = source?.instruction.message.objects.get(id) ?? offered.get(id);
+			if (object !== undefined)
+				for (const open of source === undefined ? tasks.ofSite(site) : [source]) touch(open);
+			return await object?.read({ signal });
 		},
 		async announce(member, message, tree) {
 			await preparing;

@@ -20,6 +20,7 @@ import { isCancelled, throwIfCancelled, toError } from "./errors.ts";
 import type { Heartbeat } from "./heartbeat.ts";
 import type { NodeSession } from "./node-session.ts";
 import type { ObjectStore, StoredObject } from "./object-store.ts";
+import { fetchFiles } from "./offered-files.ts";
 import { CLIPPED_TO, NORM_BEFORE_CLIPPING, type SentTask, type TaskResult } from "./protocol.ts";
 import { replyMessage } from "./reply-message.ts";
 import { createBackoff, type RetryOptions } from "./retry.ts";
@@ -80,7 +81,14 @@ export async function runTask(
 		await mkdir(scratchDir, { recursive: true });
 		const weights = await fetchWeights(runner, { instruction, task, arrays }, signal);
 		const startMs = runner.clock.now();
-		const work = await runApp(runner, task, weights, { signal, onProgress, scratchDir });
+		const { runId } = instruction.message.metadata;
+		const context = {
+			signal,
+			onProgress,
+			scratchDir,
+			fetchFiles: (id: string, directory: string) => bring(runner, runId, { id, directory, signal }),
+		};
+		const work = await runApp(runner, task, weights, context);
 		const runtimeSeconds = (runner.clock.now() - startMs) / 1000;
 		const refusal = await deliver(runner, instruction, work, { runtimeSeconds, signal });
 		return refusal === undefined
@@ -132,8 +140,27 @@ async function fetchWeights(
 	return weights.get(task.weights);
 }
 
+<<<<<<< HEAD
 /** Lets the app work; its failure is a result. @throws FederationError cancelled */
 export async function runApp(
+=======
+/** Files that the server offers with a run. */
+async function bring(
+	{ session, objects, policy }: TaskRunner,
+	runId: bigint,
+	{
+		id,
+		directory,
+		signal,
+	}: { readonly id: string; readonly directory: string; readonly signal: AbortSignal },
+): Promise<void> {
+	const nodeId = await session.join(signal);
+	const link: ObjectLink = { transport: session.calls, service: "fleet", nodeId, runId };
+	await fetchFiles(id, directory, { link, objects, retry: policy, signal });
+}
+
+async function runApp(
+>>>>>>> 835232f (Bring the model that a run starts from to its sites)
 	{ app, clipNorm }: Pick<TaskRunner, "app" | "clipNorm">,
 	task: SentTask,
 	weights: StoredObject,
@@ -168,6 +195,8 @@ export async function runApp(
 		return { result: { kind: "update", numSamples, metrics: all }, updatePath };
 	} catch (error) {
 		throwIfCancelled(context.signal, "the task");
+		// A server that was restarted does not offer its files again yet: the task comes once more.
+		if (error instanceof FlowerError && error.code === "not-found") throw error;
 		return { result: { kind: "failure", message: describeFailure(error) }, updatePath: null };
 	}
 }

@@ -67,7 +67,7 @@ function tensorInfo(name: string, { dtype, shape }: FlowerArray): TensorInfo {
 }
 
 /** A range of a file that is opened for each read: nothing to close, and gone files are noticed. */
-function fileRange(path: string, offsetBytes: number, sizeBytes: number): ByteSource {
+export function fileRange(path: string, offsetBytes: number, sizeBytes: number): ByteSource {
 	return {
 		sizeBytes,
 		read: async (offset, length, options) => {

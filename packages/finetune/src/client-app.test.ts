@@ -197,7 +197,8 @@ describe("the app alone", () => {
 		weightsSha256: "",
 		...change,
 	});
-	const quiet = { signal: new AbortController().signal, onProgress: () => undefined };
+	const fetchFiles = (): Promise<void> => Promise.reject(new RangeError("nothing is offered"));
+	const quiet = { signal: new AbortController().signal, onProgress: () => undefined, fetchFiles };
 
 	test("a round that was done and is asked for again gives the same bits", async () => {
 		const { app, scratchDir } = await setUp("bob");
@@ -225,7 +226,7 @@ describe("the app alone", () => {
 		const { app, runDir, scratchDir } = await setUp("cyd");
 		const controller = new AbortController();
 		const onProgress = (): void => controller.abort(new DOMException("enough", "AbortError"));
-		const running = app.train(task(), { signal: controller.signal, onProgress, scratchDir });
+		const running = app.train(task(), { ...quiet, signal: controller.signal, onProgress, scratchDir });
 		await expect(running).rejects.toThrow("enough");
 		const left = await readdir(runDir, { recursive: true });
 		expect(left).toEqual(["scratch"]);

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { smallPreset } from "@zk0/policy";
 import { describe, expect, test } from "vitest";
 import { setupOf } from "../network/run-setup.ts";
-import { learningOf, machineChoices, strategyOf } from "../simulation/federation-options.ts";
+import { learningOf, machineChoices, strategyOf, waitingOf } from "../simulation/federation-options.ts";
 import { camerasOf } from "../simulation/open-sites.ts";
 import { planSites } from "../simulation/site-plans.ts";
 import { sampleRecord } from "../testing/sample-record.ts";
@@ -29,7 +29,8 @@ async function planOf(given: Given): Promise<string> {
 		cameras: camerasOf("kitchen", config.camera),
 		strategy: { name, options },
 		learning: learningOf(config, smallPreset().config),
-		setup: setupOf(config, sampleRecord("20261123-0000-aaaa")),
+		setup: setupOf(config, sampleRecord("20261123-0000-aaaa"), "files"),
+		waiting: waitingOf(config),
 		machine: await machineChoices(config),
 	});
 }
@@ -53,6 +54,9 @@ describe("every setting changes something", () => {
 		[{ proximalMu: 0.5 }],
 		[{ siteFraction: 0.5 }],
 		[{ minSites: 2 }],
+		[{ quorum: 1 }],
+		[{ roundDeadline: 60 }],
+		[{ stallAfter: 60 }],
 		[{ keepOptimizerState: true }],
 		[{ heldOut: 0.5 }],
 		[{ evalFrames: 1 }],

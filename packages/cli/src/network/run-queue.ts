@@ -3,7 +3,14 @@
 import { existsSync } from "node:fs";
 import { copyFile, mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { type Clock, type FederationServer, openObjectStore, type RoundEvent, rounds } from "@zk0/federation";
+import {
+	type Clock,
+	type FederationServer,
+	offerFiles,
+	openObjectStore,
+	type RoundEvent,
+	rounds,
+} from "@zk0/federation";
 import { loadAppBundle } from "@zk0/flower/node";
 import { openCheckpoint } from "@zk0/policy";
 import { z } from "zod";
@@ -23,6 +30,7 @@ import { strategyOf, waitingOf } from "../simulation/federation-options.ts";
 import { newRunId, recordedConfig, recordOf } from "../simulation/recorded-run.ts";
 import { writeStartCheckpoint } from "../simulation/start-model.ts";
 import { setupOf } from "./run-setup.ts";
+import { startFiles } from "./start-files.ts";
 
 /** Where a run stands. */
 export interface RunStatus {
@@ -181,6 +189,8 @@ async function runOne(
 		const store = await openObjectStore(join(paths.federation, "server"));
 		const bundle = existsSync(paths.app) ? await loadAppBundle(paths.app) : undefined;
 		await using grid = server.openGrid(store, bundle && { runId: paths.id, bundle });
+		const offered = await offerFiles(await startFiles(base), { signal });
+		grid.offer(offered);
 		const watching: RunReporter = {
 			...reporter,
 			event(event) {
@@ -205,7 +215,7 @@ async function runOne(
 					seed: config.seed,
 					numRounds: config.rounds,
 					numLocalSteps: config.localSteps,
-					learning: setupOf(config, record),
+					learning: setupOf(config, record, offered.root),
 					updateDtype: config.updateDtype,
 					strategy: strategyOf(config),
 					initialWeightsPath: paths.initialWeights,

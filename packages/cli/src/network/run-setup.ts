@@ -7,7 +7,7 @@ import type { RunRecord } from "../run-directory/run-record.ts";
 
 /** Schema of {@link RunSetup}. */
 export const setupSchema = z.object({
-	format: z.literal("zk0-setup-1"),
+	format: z.literal("zk0-setup-2"),
 	start: z.object({
 		init: z.string(),
 		preset: z.enum(["tiny", "small", "full"]),
@@ -17,6 +17,8 @@ export const setupSchema = z.object({
 		loraFreezeA: z.boolean(),
 		/** SHA-256 of the weights file that all sites must start from. */
 		modelSha256: z.string(),
+		/** The model's files as the server offers them: see start-files.ts. */
+		files: z.string(),
 	}),
 	/** The fraction, or the episodes, that are not trained on. */
 	site: z.object({
@@ -30,16 +32,20 @@ export const setupSchema = z.object({
 /** A run as its sites see it. */
 export type RunSetup = z.infer<typeof setupSchema>;
 
-/** The setup of a recorded run. */
+/** The setup of a recorded run whose model's files are offered as `files`. */
 export function setupOf(
 	config: RunConfig,
 	record: Pick<RunRecord, "learning"> & { readonly initial: Pick<RunRecord["initial"], "modelSha256"> },
+	files: string,
 ): RunSetup {
 	const { init, preset, seed, loraRank, loraAlpha, loraFreezeA } = config;
 	const { heldOut, evalFrames, sampledFrames } = config;
 	return {
-		format: "zk0-setup-1",
-		start: { init, preset, seed, loraRank, loraAlpha, loraFreezeA, modelSha256: record.initial.modelSha256 },
+		format: "zk0-setup-2",
+		start: {
+			...{ init, preset, seed, loraRank, loraAlpha, loraFreezeA, files },
+			modelSha256: record.initial.modelSha256,
+		},
 		site: { heldOut: typeof heldOut === "number" ? heldOut : [...heldOut], evalFrames, sampledFrames },
 		learning: record.learning,
 	};

@@ -1,25 +1,20 @@
 // The ClientApp of a site on the network: learns from a task which run it belongs to, gets the model that the run starts
 // from, opens the site's recordings through it, and hands the work to the same app that simulations use.
-import { existsSync } from "node:fs";
-import { rm } from "node:fs/promises";
-import { join } from "node:path";
-import { sha256File } from "@zk0/arrays/node";
 import { createOrtRuntime } from "@zk0/autodiff/node";
 import type { LeRobotDataset } from "@zk0/dataset";
-import type { ClientApp, JsonValue } from "@zk0/federation";
+import type { ClientApp, JsonValue, TaskContext } from "@zk0/federation";
 import { createFinetuneApp, createPolicyEngine, createPool } from "@zk0/finetune";
-import { openCheckpoint, weightsPath } from "@zk0/policy";
-import { CliError } from "../cli-error.ts";
+import { openCheckpoint } from "@zk0/policy";
 import type { Host } from "../host.ts";
 import { createReporter } from "../progress/reporter.ts";
 import { cacheDirectory } from "../recordings/recording-cache.ts";
 import { machineChoices } from "../simulation/federation-options.ts";
 import { openSites } from "../simulation/open-sites.ts";
 import type { LocatedPlan } from "../simulation/site-plans.ts";
-import { writeStartCheckpoint } from "../simulation/start-model.ts";
 import type { DoctorBadge } from "./doctor-badge.ts";
 import type { ClientHome } from "./home.ts";
 import { parseSetup, type RunSetup } from "./run-setup.ts";
+import { startModel } from "./start-files.ts";
 
 /** What the app is made of. */
 export interface SiteAppOptions {
@@ -45,12 +40,15 @@ export function createSiteApp(options: SiteAppOptions): ClientApp & AsyncDisposa
 		current = null;
 		await (await closing?.opened)?.[Symbol.asyncDispose]();
 	};
-	const open = async (task: { readonly seed: number; readonly learning: JsonValue }): Promise<OpenedRun> => {
+	const open = async (
+		task: { readonly seed: number; readonly learning: JsonValue },
+		context: TaskContext,
+	): Promise<OpenedRun> => {
 		const setup = parseSetup(task.learning);
 		const key = JSON.stringify([task.seed, setup]);
 		if (current?.key !== key) {
 			await close();
-			current = { key, opened: openRun(options, setup, task.seed) };
+			current = { key, opened: openRun(options, setup, { seed: task.seed, context }) };
 		}
 		try {
 			return await current.opened;
@@ -72,11 +70,11 @@ export function createSiteApp(options: SiteAppOptions): ClientApp & AsyncDisposa
 			},
 		}),
 		async train(task, context) {
-			const { app, setup } = await open(task);
+			const { app, setup } = await open(task, context);
 			return await app.train({ ...task, learning: setup.learning }, context);
 		},
 		async evaluate(task, context) {
-			const { app, setup } = await open(task);
+			const { app, setup } = await open(task, context);
 			return await app.evaluate({ ...task, learning: setup.learning }, context);
 		},
 		[Symbol.asyncDispose]: close,
@@ -88,7 +86,11 @@ interface OpenedRun extends AsyncDisposable {
 	readonly setup: RunSetup;
 }
 
-async function openRun(options: SiteAppOptions, setup: RunSetup, seed: number): Promise<OpenedRun> {
+async function openRun(
+	options: SiteAppOptions,
+	setup: RunSetup,
+	{ seed, context }: { readonly seed: number; readonly context: TaskContext },
+): Promise<OpenedRun> {
 	const { home, plan, camera, host } = options;
 	const opened: (Disposable | AsyncDisposable)[] = [];
 	const close = async (): Promise<void> => {
@@ -100,7 +102,13 @@ async function openRun(options: SiteAppOptions, setup: RunSetup, seed: number): 
 		return resource;
 	};
 	try {
-		const base = own(await openCheckpoint(await startModel(options, setup), { hub: host }));
+		const { directory, ...places } = await startModel({
+			models: home.models,
+			host,
+			start: setup.start,
+			context,
+		});
+		const base = own(await openCheckpoint(directory, { ...places, hub: host }));
 		const { sites } = own(
 			await openSites([plan], {
 				config: { ...setup.site, camera: camera === null ? null : { ...camera }, codec: "av1", seed },
@@ -125,16 +133,4 @@ async function openRun(options: SiteAppOptions, setup: RunSetup, seed: number): 
 		await close();
 		throw error;
 	}
-}
-
-/** The folder of the model that the run starts from, made or downloaded when it is not there yet. */
-async function startModel({ home, host }: SiteAppOptions, { start }: RunSetup): Promise<string> {
-	const dir = join(home.models, start.modelSha256);
-	if (!existsSync(dir)) await writeStartCheckpoint(dir, start, host);
-	const found = await sha256File(weightsPath(dir));
-	if (found === start.modelSha256) return dir;
-	await rm(dir, { recursive: true, force: true });
-	throw new CliError("model-unusable", `${start.init} is another model here than at the server`, {
-		cure: `put the server's checkpoint at the same place (its weights have SHA-256 ${start.modelSha256})`,
-	});
 }
