@@ -28,6 +28,9 @@ export function readBody(stream: ServerHttp2Stream, options: BodyOptions): Promi
 		let numPrefix = 0;
 		let body: Buffer | null = null;
 		let numRead = 0;
+		/** While room is looked for, an HTTP/2 stream may end although it is paused. */
+		let isReserving = false;
+		let isEnded = false;
 		const stop = (): void => {
 			clearTimeout(stalled);
 			clearTimeout(late);
@@ -52,13 +55,16 @@ export function readBody(stream: ServerHttp2Stream, options: BodyOptions): Promi
 		const begin = async (rest: Buffer): Promise<void> => {
 			const numBytes = messageLength(prefix, maxBytes);
 			stream.pause();
+			isReserving = true;
 			await reserve(numBytes);
+			isReserving = false;
 			if (signal.aborted) return;
 			// Not from the pool, which a small piece would keep; not cleared, because every byte is written or refused.
 			body = Buffer.allocUnsafeSlow(numBytes);
 			stalled.refresh();
 			if (rest.length > 0) fill(rest);
-			stream.resume();
+			if (isEnded) finish();
+			else stream.resume();
 		};
 		const take = (bytes: Buffer): void => {
 			stalled.refresh();
@@ -70,6 +76,8 @@ export function readBody(stream: ServerHttp2Stream, options: BodyOptions): Promi
 			begin(bytes.subarray(numTaken)).catch(fail);
 		};
 		const finish = (): void => {
+			isEnded = true;
+			if (isReserving) return;
 			if (body === null || numRead < body.length)
 				return fail(new FlowerError("invalid-argument", "The request ended before its message did."));
 			stop();
