@@ -13,7 +13,7 @@ const RUN = [
 	"tiny",
 	"--init",
 	// A folder that only the server knows as such: the sites get the model from it.
-	fileURLToPath(new URL("../assets/small-base", import.meta.url)),
+	fileURLToPath(new URL("../packages/policy/assets/small-base", import.meta.url)),
 	"--seed",
 	"7",
 	"--eval-frames",

@@ -140,10 +140,6 @@ async function fetchWeights(
 	return weights.get(task.weights);
 }
 
-<<<<<<< HEAD
-/** Lets the app work; its failure is a result. @throws FederationError cancelled */
-export async function runApp(
-=======
 /** Files that the server offers with a run. */
 async function bring(
 	{ session, objects, policy }: TaskRunner,
@@ -159,8 +155,8 @@ async function bring(
 	await fetchFiles(id, directory, { link, objects, retry: policy, signal });
 }
 
-async function runApp(
->>>>>>> 835232f (Bring the model that a run starts from to its sites)
+/** Lets the app work; its failure is a result. @throws FederationError cancelled */
+export async function runApp(
 	{ app, clipNorm }: Pick<TaskRunner, "app" | "clipNorm">,
 	task: SentTask,
 	weights: StoredObject,

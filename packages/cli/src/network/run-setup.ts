@@ -43,8 +43,14 @@ export function setupOf(
 	return {
 		format: "zk0-setup-2",
 		start: {
-			...{ init, preset, seed, loraRank, loraAlpha, loraFreezeA, files },
+			init,
+			preset,
+			seed,
+			loraRank,
+			loraAlpha,
+			loraFreezeA,
 			modelSha256: record.initial.modelSha256,
+			files,
 		},
 		site: { heldOut: typeof heldOut === "number" ? heldOut : [...heldOut], evalFrames, sampledFrames },
 		learning: record.learning,

@@ -20,6 +20,11 @@ const BASE = "base";
 const BASE_PARTS: ReadonlySet<string> = new Set(["config.json", "model.safetensors", "tokenizer", "vlm"]);
 const TOKENIZER = "tokenizer";
 
+/** Where a site keeps the checkpoint whose files have this id. */
+export function startFolder(models: string, files: string): string {
+	return join(models, files, START);
+}
+
 /** The files of a run's start, by the names under which sites have them. */
 export async function startFiles(
 	checkpoint: Pick<Checkpoint, "directory" | "base" | "tokenizerDir">,
@@ -71,7 +76,7 @@ export async function startModel({ models, host, start, context }: StartModelOpt
 			await context.fetchFiles(start.files, partial);
 		await rename(partial, kept);
 	}
-	const directory = join(kept, START);
+	const directory = startFolder(models, start.files);
 	const baseDir = join(kept, BASE);
 	if ((await sha256File(weightsPath(directory))) === start.modelSha256)
 		return existsSync(baseDir) ? { directory, baseDir } : { directory };

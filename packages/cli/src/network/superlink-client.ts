@@ -2,7 +2,7 @@
 // own choice here, kept when it joins; everything else is as at a zk0 server.
 import { existsSync } from "node:fs";
 import { mkdtemp, rename, rm } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { sha256File } from "@zk0/arrays/node";
 import { type ClientEvent, isSiteName, runSuperLinkClient, systemClock } from "@zk0/federation";
 import { authenticated, Fleet, FlowerError, openSshPublicKey, type Transport } from "@zk0/flower";
@@ -20,6 +20,7 @@ import { readIfThere, writePrivateFile, writePrivateJson } from "./private-file.
 import { setupOf } from "./run-setup.ts";
 import { createSiteApp } from "./site-app.ts";
 import { type ClientContext, type ClientSettings, openData, ownIdentity } from "./site-identity.ts";
+import { startFolder } from "./start-files.ts";
 
 const CALL_TIMEOUT_MS = 15_000;
 
@@ -109,7 +110,7 @@ export async function serveSuperLink(
 	if (superlink === null) throw new TypeError("serveSuperLink: the site joined a zk0 server");
 	const { setup } = superlink;
 	const initialWeightsPath = join(home.dir, "initial.safetensors");
-	using base = await openCheckpoint(join(home.models, setup.start.modelSha256), { hub: host });
+	using base = await openCheckpoint(startFolder(home.models, setup.start.files), { hub: host });
 	await writeInitialWeights(initialWeightsPath, base.model);
 	await using transport = connectSuperLink(settings);
 	await runSuperLinkClient({
@@ -139,11 +140,13 @@ async function startSetup(home: ClientHome, config: RunConfig, host: Host) {
 		const dir = join(scratch, "model");
 		await writeStartCheckpoint(dir, config, host);
 		const modelSha256 = await sha256File(weightsPath(dir));
-		const kept = join(home.models, modelSha256);
+		const kept = startFolder(home.models, modelSha256);
+		await makePrivateFolder(dirname(kept));
 		if (!existsSync(kept)) await rename(dir, kept);
 		using base = await openCheckpoint(kept, { hub: host });
 		const { betas, ...learning } = learningOf(config, base.config);
-		return setupOf(config, { learning: { ...learning, betas: [...betas] }, initial: { modelSha256 } });
+		const record = { learning: { ...learning, betas: [...betas] }, initial: { modelSha256 } };
+		return setupOf(config, record, modelSha256);
 	} finally {
 		await rm(scratch, { recursive: true, force: true });
 	}

@@ -208,6 +208,7 @@ class SuperLinkNode {
 				signal,
 				onProgress: () => undefined,
 				scratchDir,
+				fetchFiles: () => Promise.reject(noFiles()),
 			});
 			const now = { ...context, nowMs: clock.now() };
 			return { reply: await taskAnswer(now, work.result, work.updatePath), kind: work.result.kind };
@@ -245,4 +246,11 @@ function isOfTheMessage({ code }: FlowerError): boolean {
 
 function refused({ code, message }: FlowerError) {
 	return { kind: "refused", refusal: { code, reason: message } } as const;
+}
+
+function noFiles(): FlowerError {
+	return new FlowerError(
+		"unimplemented",
+		"a SuperLink brings no model to its nodes: join it again with `zk0 client join`, which keeps one",
+	);
 }
