@@ -11,6 +11,7 @@ const GATES: readonly (readonly [string, readonly string[]])[] = [
 	["imports", [...NODE_TS, "tools/check-imports.ts"]],
 	["dead code", ["knip", "--no-progress"]],
 	["docs", [...NODE_TS, "tools/check-docs.ts"]],
+	["generated docs", [...NODE_TS, "--conditions=source", "tools/generate-docs.ts", "--check"]],
 	["doctor's table", [...NODE_TS, "--conditions=source", "tools/doctor-table.ts", "--check"]],
 	["sizes", [...NODE_TS, "tools/size.ts"]],
 	["wasm", [...NODE_TS, "tools/build-wasm.ts", "--check"]],
