@@ -1,11 +1,17 @@
 // A federation of processes over TLS on loopback: what an operator and three sites do, and what goes wrong.
 import { existsSync, readFileSync } from "node:fs";
-import { readdir, readFile } from "node:fs/promises";
+import { cp, mkdir, readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import {
+	certificateFingerprint,
+	createCertificateAuthority,
+	issueServerCertificate,
+	serveGrpc,
+} from "@zk0/flower/node";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { z } from "zod";
-import { jsonOf, type Running, startZk0, workplace, zk0 } from "./zk0.ts";
+import { type Finished, jsonOf, type Running, startZk0, workplace, zk0, zk0Here } from "./zk0.ts";
 
 const SITES = ["site-a", "site-b", "site-c"] as const;
 const RUN = [
@@ -27,18 +33,27 @@ const PATIENCE_MS = 240_000;
 let place: Awaited<ReturnType<typeof workplace>>;
 let server: Running;
 const clients = new Map<string, Running>();
+/** Everything that processes printed, for the search for secrets. */
+const printed: Promise<Finished>[] = [];
+/** Secrets that were seen where they belong. */
+const secrets = new Set<string>();
 
 beforeAll(async () => {
 	place = await workplace();
 	server = await startServer();
 });
 afterAll(async () => {
+	await stopAll();
+	await place[Symbol.asyncDispose]();
+});
+
+async function stopAll(): Promise<void> {
 	for (const { child, finished } of [...clients.values(), server]) {
 		child.kill("SIGTERM");
 		await finished;
 	}
-	await place[Symbol.asyncDispose]();
-});
+	clients.clear();
+}
 
 async function startServer(): Promise<Running> {
 	const words = ["server", "start", "--foreground", "--state", "server"];
@@ -48,6 +63,7 @@ async function startServer(): Promise<Running> {
 	const started = startZk0([...words, ...first, ...(first.length > 0 ? ["--port", "0"] : [])], {
 		cwd: place.dir,
 	});
+	printed.push(started.finished);
 	await started.printed("serving at");
 	return started;
 }
@@ -55,6 +71,7 @@ async function startServer(): Promise<Running> {
 async function startClient(site: string): Promise<void> {
 	const started = startZk0(["client", "start", "--foreground", "--state", site], { cwd: place.dir });
 	clients.set(site, started);
+	printed.push(started.finished);
 	await started.printed("online");
 }
 
@@ -69,6 +86,7 @@ const statusSchema = z.object({
 async function admin(method: "GET" | "POST", path: string, body?: unknown): Promise<unknown> {
 	const text = await readFile(join(place.dir, "server", "admin.json"), "utf8");
 	const { port, token } = adminSchema.parse(JSON.parse(text));
+	secrets.add(token);
 	const response = await fetch(`http://127.0.0.1:${port}/api${path}`, {
 		method,
 		headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
@@ -82,7 +100,9 @@ const status = async () => statusSchema.parse(await admin("GET", "/status"));
 
 async function invitationFor(site: string | null): Promise<string> {
 	const answer = await admin("POST", "/invitations", { site });
-	return z.object({ invitation: z.string() }).parse(answer).invitation;
+	const { invitation } = z.object({ invitation: z.string() }).parse(answer);
+	secrets.add(invitation.split("/").at(-2) ?? invitation);
+	return invitation;
 }
 
 async function waitFor(what: string, isThere: () => Promise<boolean> | boolean): Promise<void> {
@@ -125,7 +145,8 @@ test("three sites join by invitation and train over TLS; server and a client are
 			["client", "join", await invitationFor(site), recordings(site), "--state", site, "--json"],
 			place.dir,
 		);
-		expect(jsonOf(joined)).toMatchObject({ site, state: "approved" });
+		printed.push(Promise.resolve(joined));
+		expect(jsonOf(joined)).toMatchObject({ site, state: "approved", doctor: { errors: 0 } });
 	}
 	expect((await status()).waitingFor).toContain("zk0 run");
 	const runId = await submit();
@@ -165,4 +186,73 @@ test("a revoked site is out at once", async () => {
 	expect([revoked?.code, revoked?.stderr]).toEqual([12, expect.stringContaining("revoked")]);
 	const { sites } = await status();
 	expect(sites.find(({ site }) => site === "site-c")).toMatchObject({ state: "revoked", isOnline: false });
+});
+
+const days = (count: number): Date => new Date(Date.now() + count * 86_400_000);
+
+test("who does not belong is turned away, with the cure: another key, an expired certificate, plaintext", {
+	timeout: PATIENCE_MS,
+}, async () => {
+	// The settings of a member, and a key of one's own.
+	await mkdir(join(place.dir, "thief"));
+	await cp(join(place.dir, "site-b", "client.json"), join(place.dir, "thief", "client.json"));
+	const authority = await createCertificateAuthority({
+		commonName: "late",
+		notBefore: days(-9),
+		notAfter: days(9),
+	});
+	const expired = await issueServerCertificate(authority, {
+		hosts: ["127.0.0.1"],
+		notBefore: days(-9),
+		notAfter: days(-8),
+	});
+	const chain = `${expired.certificateChain.trim()}\n${authority.certificate.trim()}\n`;
+	await using late = await serveGrpc(new Map(), {
+		host: "127.0.0.1",
+		port: 0,
+		security: { ...expired, certificateChain: chain },
+	});
+	const invitation = (port: number | string, trust: string): string =>
+		`zk0://127.0.0.1:${port}/late/s/${trust}`;
+	const port = (await invitationFor("nobody")).split(/[:/]/)[4] ?? "";
+	const join1 = (line: string): string[] => ["client", "join", line, recordings("site-a"), "--state", "late"];
+	const [thief, atExpired, withoutTls, openly] = await Promise.all([
+		zk0(["client", "start", "--foreground", "--state", "thief"], place.dir),
+		zk0(join1(invitation(late.port, certificateFingerprint(authority.certificate))), place.dir),
+		zk0Here(join1(invitation(port, "plaintext")), place.dir),
+		zk0Here(["server", "start", "--plaintext", "--listen", "0.0.0.0", "--state", "open"], place.dir),
+	]);
+	expect([thief.code, thief.stderr]).toEqual([12, expect.stringContaining("bound to another key")]);
+	expect([atExpired.code, atExpired.stderr]).toEqual([12, expect.stringMatching(/has expired.*restarts/s)]);
+	expect([withoutTls.code, withoutTls.stderr]).toEqual([12, expect.stringMatching(/wants TLS.*invitation/s)]);
+	expect([openly.code, openly.stderr]).toEqual([3, expect.stringContaining("could be read by others")]);
+	const audit = jsonOf(
+		await zk0Here(["server", "logs", "--audit", "--state", "server", "--json"], place.dir),
+	);
+	expect(JSON.stringify(audit)).toContain('"why":"name-taken","site":null');
+});
+
+test("secrets are in their own files and nowhere else", async () => {
+	await stopAll();
+	const own = new Set([
+		"server/authority.key",
+		"server/server.key",
+		...["site-a", "site-b", "site-c", "thief"].map((site) => `${site}/node.key`),
+	]);
+	for (const file of own) {
+		const lines = (await readFile(join(place.dir, file), "utf8")).split("\n");
+		secrets.add(lines[2] ?? "");
+	}
+	expect(secrets.size).toBeGreaterThanOrEqual(3 + 1 + own.size);
+	const found: string[] = [];
+	const search = (where: string, text: string): void => {
+		for (const secret of secrets) if (text.includes(secret)) found.push(where);
+	};
+	for (const entry of await readdir(place.dir, { recursive: true, withFileTypes: true })) {
+		const path = join(entry.parentPath, entry.name);
+		const name = path.slice(place.dir.length + 1);
+		if (entry.isFile() && !own.has(name)) search(name, await readFile(path, "latin1"));
+	}
+	for (const { stdout, stderr } of await Promise.all(printed)) search("output", stdout + stderr);
+	expect(found).toEqual([]);
 });

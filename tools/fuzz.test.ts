@@ -23,6 +23,8 @@ const RUNS: readonly (readonly [TargetName, number])[] = [
 	["wrist", 20],
 	["safetensors", 80],
 	["checkpoint", 20],
+	["fleet", 150],
+	["admin", 60],
 ];
 
 test.each(RUNS)("%s", async (name, numRuns) => {

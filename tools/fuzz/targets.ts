@@ -17,6 +17,7 @@ import { openNumberTable } from "../../packages/dataset/src/parquet/numbers.ts";
 import { readParquet } from "../../packages/dataset/src/parquet/read.ts";
 import { recordSynthetic } from "../../packages/dataset/src/testing/recordings.ts";
 import { rewriteFooter } from "../../packages/dataset/src/testing/rewrite-footer.ts";
+import { adminTarget, fleetTarget } from "./endpoints.ts";
 import { type Edit, mutate } from "./mutate.ts";
 
 /** Something that reads bytes. */
@@ -279,6 +280,8 @@ export const TARGETS = [
 	...CAMERAS,
 	"safetensors",
 	"checkpoint",
+	"fleet",
+	"admin",
 ] as const;
 
 /** A target's name. */
@@ -291,5 +294,7 @@ export async function openTarget(name: TargetName, folder: string): Promise<Fuzz
 	if (name === "pyarrow-v21" || name === "pyarrow-v3") return datasetTarget(folder, name);
 	if (name === "safetensors") return tensorTarget(folder);
 	if (name === "checkpoint") return await checkpointTarget(folder);
+	if (name === "fleet") return await fleetTarget(folder);
+	if (name === "admin") return await adminTarget(folder);
 	return await pictureTarget(folder, name);
 }

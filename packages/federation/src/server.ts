@@ -14,7 +14,7 @@ import { watchNodes } from "./node-watch.ts";
 import type { ObjectStore } from "./object-store.ts";
 import { createOpenGrids } from "./open-grids.ts";
 import { createRunGrid, type RunGrid } from "./run-grid.ts";
-import { createStanding } from "./standing.ts";
+import { createStanding, revokedError } from "./standing.ts";
 import { createTrafficMeter } from "./traffic-meter.ts";
 
 /** Options of `createServer`. */
@@ -100,6 +100,7 @@ export function createServer(options: ServerOptions): FederationServer {
 		now: () => clock.now(),
 		nodeIdOf: (publicKeyPem) => {
 			const member = members.find(publicKeyPem);
+			if (member?.state === "revoked") throw revokedError(member.site);
 			return member?.state === "approved" ? member.nodeId : undefined;
 		},
 	});

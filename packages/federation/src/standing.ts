@@ -44,10 +44,7 @@ export function createStanding(options: StandingOptions): Standing {
 		if (member === undefined) throw new FlowerError("failed-precondition", "the key is not registered");
 		if (!member.signs && !allowsFlowerNodes) throw flowerNodesRefused();
 		if (member.state === "approved") return member;
-		if (member.state === "revoked")
-			throw new FlowerError("unauthenticated", `the key of ${member.site} was revoked; ask the operator`, {
-				reason: "revoked",
-			});
+		if (member.state === "revoked") throw revokedError(member.site);
 		throw new FlowerError("permission-denied", `${member.site} waits for the operator's approval`);
 	};
 	return {
@@ -61,4 +58,11 @@ export function createStanding(options: StandingOptions): Standing {
 			return member;
 		},
 	};
+}
+
+/** Says to the holder of a revoked key what happened. */
+export function revokedError(site: string): FlowerError {
+	return new FlowerError("unauthenticated", `the key of ${site} was revoked; ask the operator`, {
+		reason: "revoked",
+	});
 }

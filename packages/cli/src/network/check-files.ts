@@ -8,17 +8,21 @@ import type { Check } from "./server-check.ts";
 const MAX_FILES = 20_000;
 const MAX_NAMED = 3;
 
-/** Looks at modes and owners below `dir`. */
-export async function checkFiles(dir: string): Promise<Check> {
+/**
+ * Looks at modes and owners below `dir`. While nobody else can enter it, only the `secrets` must be closed themselves,
+ * too: they could be copied elsewhere with their modes.
+ */
+export async function checkFiles(dir: string, secrets: readonly string[]): Promise<Check> {
 	const owner = process.getuid?.();
 	const open: string[] = [];
 	const foreign: string[] = [];
+	const isEntered = ((await stat(dir)).mode & 0o077) !== 0;
 	let numFiles = 0;
 	for await (const path of pathsBelow(dir)) {
 		if (++numFiles > MAX_FILES) break;
 		const found = await statIfThere(path);
 		if (found === undefined) continue;
-		if ((found.mode & 0o077) !== 0) open.push(path);
+		if ((found.mode & 0o077) !== 0 && (isEntered || secrets.includes(path))) open.push(path);
 		if (owner !== undefined && found.uid !== owner) foreign.push(path);
 	}
 	const isGood = open.length + foreign.length === 0;

@@ -16,6 +16,9 @@ const PROBE_TIMEOUT_MS = 5000;
 /** An authority with less left is to be replaced: every site has to learn of it. */
 const AUTHORITY_DAYS = 365;
 
+const RENEW_AUTHORITY =
+	"stop the server, remove authority.pem and authority.key, start it, and invite every site again: they keep name and key";
+
 /** Encryption, certificates, and what the port shows. */
 export async function checkTrust(
 	home: ServerHome,
@@ -41,7 +44,7 @@ export async function checkTrust(
 			RENEW_DAYS / 2,
 			"restart the server to renew it",
 		),
-		await checkExpiry("authority", home.authority, nowMs, AUTHORITY_DAYS, "zk0 server rotate authority"),
+		await checkExpiry("authority", home.authority, nowMs, AUTHORITY_DAYS, RENEW_AUTHORITY),
 		await checkServed(place, certificateFingerprint((await readIfThere(home.authority)) ?? ""), address),
 	];
 }

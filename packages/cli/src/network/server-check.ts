@@ -24,7 +24,15 @@ export async function checkServer(home: ServerHome, host: Host): Promise<Check[]
 	const settings = await readJsonFile(home.settings, serverSettingsSchema);
 	if (settings === undefined)
 		return [{ name: "state", isGood: false, found: "never started", cure: "zk0 server start" }];
-	const checks: Check[] = [await checkFiles(home.dir)];
+	const checks: Check[] = [
+		await checkFiles(home.dir, [
+			home.authorityKey,
+			home.certificateKey,
+			home.admin,
+			home.members,
+			home.access,
+		]),
+	];
 	checks.push(...(await checkTrust(home, settings, host.now())));
 	checks.push(...(await checkPorts(settings, await readJsonFile(home.admin, adminFileSchema))));
 	checks.push(checkLimits(settings.limits));

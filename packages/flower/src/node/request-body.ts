@@ -42,10 +42,15 @@ export function readBody(stream: ServerHttp2Stream, options: BodyOptions): Promi
 			reject(error);
 		};
 		const abort = (): void => fail(signal.reason);
-		const tooLate = (ms: number, what: string) => (): void =>
-			fail(new FlowerError("deadline-exceeded", `The request ${what} within ${ms} ms.`));
-		const stalled = setTimeout(tooLate(stallMs, "did not go on"), stallMs);
-		const late = setTimeout(tooLate(totalMs, "was not whole"), totalMs);
+		const tooLate = (ms: number, what: string): void => {
+			// Nobody can send what there is no room for.
+			if (isReserving) {
+				stalled.refresh();
+				late.refresh();
+			} else fail(new FlowerError("deadline-exceeded", `The request ${what} within ${ms} ms.`));
+		};
+		const stalled = setTimeout(() => tooLate(stallMs, "did not go on"), stallMs);
+		const late = setTimeout(() => tooLate(totalMs, "was not whole"), totalMs);
 		const fill = (bytes: Buffer): void => {
 			if (body === null || numRead + bytes.length > body.length)
 				return fail(new FlowerError("invalid-argument", "More than one message in a call."));
