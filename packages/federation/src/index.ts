@@ -55,6 +55,8 @@ export type {
 	UpdateSummary,
 } from "./strategy.ts";
 export { runSuperLinkClient, type SuperLinkClientOptions } from "./superlink/client.ts";
+export { openSuperLinkGrid, type SuperLinkGridOptions } from "./superlink/grid.ts";
 export type { SiteDefaults } from "./superlink/instruction.ts";
+export { type SuperLinkRun, type TakeRunOptions, takeSuperLinkRun } from "./superlink/server-app.ts";
 export { readTensorSpecs, type TensorSpecs } from "./update-check.ts";
 export type { UpdateDtype } from "./update-dtype.ts";

@@ -24,14 +24,15 @@ const TASK_TTL_SECONDS = 365 * 24 * 3600;
 const ARRAYS = "arrays";
 const CONFIG = "config";
 
-/** The instruction for a node; equal tasks give equal messages. */
+/** The instruction for a node; equal tasks give equal messages. `run` is the run's number where it is not ours. */
 export async function taskMessage(
 	task: TaskMessage,
 	nodeId: bigint,
 	weights: DeflatedContent,
+	run: bigint = runNumber(task.runId),
 ): Promise<DeflatedMessage> {
 	const metadata = instructionMetadata({
-		runId: runNumber(task.runId),
+		runId: run,
 		dstNodeId: nodeId,
 		messageType: task.phase,
 		groupId: String(task.round),

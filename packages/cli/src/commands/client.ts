@@ -135,7 +135,8 @@ export const clientJoinSuperLink = defineCommand({
 	],
 	examples: ["zk0 client join-superlink fl.example.org:9092 recordings/kitchen --root-certificates ca.crt"],
 	async run({ values, named, host, output }) {
-		const { joinSuperLink, parseAddress } = await import("../network/superlink-client.ts");
+		const { joinSuperLink } = await import("../network/superlink-client.ts");
+		const { parseAddress } = await import("../network/host-port.ts");
 		const { pickRunOptions } = await import("../config/resolve.ts");
 		const { threads = 1, device = "cpu", camera = null, ...settings } = pickRunOptions(values);
 		const joined = await joinSuperLink(

@@ -54,6 +54,19 @@ export const run = defineCommand({
 			summary:
 				"app that Flower's own nodes run: a bundle (`flwr build`) or the app's folder; without it they take no part",
 		},
+		superlink: {
+			kind: "text",
+			schema: z.string().min(1),
+			value: "<host>:<port>",
+			summary:
+				"do the rounds here, as the ServerApp of a run that waits at a real Flower SuperLink (its ServerAppIo API)",
+		},
+		resume: {
+			kind: "text",
+			schema: z.string().min(1),
+			value: "<run>",
+			summary: "with --superlink: go on with a run of ./runs, as a new run of the SuperLink",
+		},
 		state: STATE_OPTION,
 		detach: { kind: "switch", schema: z.boolean(), summary: "do not wait for the run's end" },
 	},
@@ -61,6 +74,18 @@ export const run = defineCommand({
 	async run({ values, host, output }) {
 		const home = serverHome(host, values.state);
 		const settings = pickRunOptions(values);
+		const { superlink, resume } = values;
+		if (superlink !== undefined) {
+			const { runAtSuperLink } = await import("../network/superlink-run.ts");
+			const request = { superlink, resume, settings: { ...settings, sites: values.minSites ?? 1 } };
+			const end = await runAtSuperLink(request, { host, output });
+			output.result(end, () => `${end.runId} is completed, SHA-256 ${end.modelSha256}, in ${end.folder}`);
+			return;
+		}
+		if (resume !== undefined)
+			throw new CliError("bad-flag", "--resume is for runs with --superlink", {
+				cure: "a server goes on with its runs by itself; for simulations: zk0 runs resume",
+			});
 		// The number of sites is not known here; the settings are complete with the fewest that will do.
 		const app =
 			values.fab === undefined ? {} : { app: await depositApp(home, resolve(host.cwd, values.fab)) };

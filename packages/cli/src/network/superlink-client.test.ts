@@ -13,7 +13,7 @@ import { captureHost } from "../testing/capture-host.ts";
 import { VERSION } from "../version.ts";
 import { serveTasks } from "./client-process.ts";
 import { clientHome } from "./home.ts";
-import { parseAddress } from "./superlink-client.ts";
+import { parseAddress } from "./host-port.ts";
 
 const DATA = "sim:site-a?episodes=5&seed=7&size=96x96";
 const env = { ZK0_CACHE_DIR: join(tmpdir(), "zk0-e2e-cache") };
@@ -82,6 +82,17 @@ test("joining keeps key, model and settings, and the client waits until its key 
 	} finally {
 		await rm(dir, { recursive: true });
 	}
+});
+
+test("rounds for a SuperLink are refused where its API could be read, and for what its nodes cannot do", async () => {
+	const refusal = async (...words: string[]): Promise<string> => {
+		const host = captureHost({ cwd: tmpdir(), env });
+		expect(await runCli(["run", ...words], host, { commands: COMMANDS, version: VERSION })).not.toBe(0);
+		return host.err();
+	};
+	expect(await refusal("--superlink", "fl.example.org:9091")).toContain("no TLS");
+	expect(await refusal("--superlink", "127.0.0.1:9091", "--update-dtype", "bfloat16")).toContain("bfloat16");
+	expect(await refusal("--resume", "20261123-0000-beef")).toContain("--superlink");
 });
 
 test("an address is a host and a port", () => {

@@ -18,7 +18,7 @@ import {
 import type { ClientEvent } from "../client.ts";
 import type { ClientApp } from "../client-app.ts";
 import type { Clock } from "../clock.ts";
-import { callError, isCancelled, toError } from "../errors.ts";
+import { callError, FederationError, isCancelled, toError } from "../errors.ts";
 import { type ObjectStore, openObjectStore } from "../object-store.ts";
 import type { RetryOptions } from "../retry.ts";
 import { openSpillingObjects } from "../spilling-objects.ts";
@@ -199,10 +199,14 @@ class SuperLinkNode {
 			const { runId, round, phase } = instruction.task;
 			onEvent({ kind: "task", runId, round, phase });
 			await mkdir(scratchDir, { recursive: true });
-			const arrays = await modelArrays(instruction.arrays, readTensorSpecs(initialWeightsPath), { signal });
+			// zk0's own tasks bring the model that they are about.
+			const arrays =
+				instruction.weights === null
+					? await modelArrays(instruction.arrays, readTensorSpecs(initialWeightsPath), { signal })
+					: instruction.arrays;
 			await using upload = await this.#weights.receive();
 			for await (const bytes of fileBytes(arrays, { signal })) await upload.write(bytes);
-			const weights = await upload.commit();
+			const weights = await upload.commit(instruction.weights ?? undefined);
 			const task = { ...instruction.task, weights: weights.sha256 };
 			const work = await runApp({ app, clipNorm: null }, task, weights, {
 				signal,
@@ -218,7 +222,8 @@ class SuperLinkNode {
 			return { ...(await answer()), [Symbol.asyncDispose]: clean };
 		} catch (error) {
 			await clean();
-			if (!(error instanceof FlowerError) || isCancelled(error)) throw error;
+			const isOfTheData = error instanceof FederationError && error.code === "hash-mismatch";
+			if (!(error instanceof FlowerError || isOfTheData) || isCancelled(error)) throw error;
 			// What the message brought cannot be used: the server hears why.
 			const reply = errorAnswer(context, `zk0 client: ${toError(error).message}`);
 			return { reply, kind: "failure" as const, [Symbol.asyncDispose]: clean };
@@ -251,6 +256,6 @@ function refused({ code, message }: FlowerError) {
 function noFiles(): FlowerError {
 	return new FlowerError(
 		"unimplemented",
-		"a SuperLink brings no model to its nodes: join it again with `zk0 client join`, which keeps one",
+		"a SuperLink brings no model to its nodes: join it again with `zk0 client join-superlink --init <the run's start>`",
 	);
 }

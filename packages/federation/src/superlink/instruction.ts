@@ -12,8 +12,10 @@ import {
 	type RecordDict,
 } from "@zk0/flower";
 import { decodeLegacyRequest } from "@zk0/flower/legacy";
+import { FederationError } from "../errors.ts";
 import type { JsonValue } from "../json.ts";
 import type { SentTask } from "../protocol.ts";
+import { readTask } from "../task-message.ts";
 import { compareTensors, type TensorSpecs } from "../update-check.ts";
 import { wireTensors } from "../wire-arrays.ts";
 
@@ -39,17 +41,23 @@ export type Instruction =
 			readonly task: Omit<SentTask, "weights">;
 			/** As they came; see `modelArrays`. */
 			readonly arrays: ArrayRecord;
+			/** SHA-256 of the weights' file in a task of zk0's own round loop, which says everything; else null. */
+			readonly weights: string | null;
 	  }
 	| { readonly kind: "properties"; readonly dialect: Dialect }
 	| { readonly kind: "arrays"; readonly dialect: Dialect }
 	| { readonly kind: "unsupported"; readonly reason: string };
 
-/** Reads a message. `countRound` gives the round's number where the message does not. */
+/**
+ * Reads a message: a ServerApp's in Python, or a task of `zk0 run --superlink`. `countRound` gives the round's number where
+ * the message does not.
+ */
 export function readInstruction(
-	{ metadata, payload }: FlowerMessage,
+	message: FlowerMessage,
 	defaults: SiteDefaults,
 	countRound: (run: bigint) => number,
 ): Instruction {
+	const { metadata, payload } = message;
 	const { messageType, runId, groupId } = metadata;
 	if (payload.kind === "error") return unsupported("an instruction must carry records, not an error");
 	const { content } = payload;
@@ -64,6 +72,7 @@ export function readInstruction(
 	const request = readRequest(content, kind);
 	if ("reason" in request) return unsupported(request.reason);
 	const { arrays, config, dialect } = request;
+	if (config.has("weights-sha256")) return ownTask(message);
 	if (config.has("clipping_norm"))
 		return unsupported("client-side differential privacy (clipping_norm) is not done by this client");
 	const numLocalSteps = countOf(config.get("local-steps")) ?? defaults.numLocalSteps;
@@ -84,7 +93,18 @@ export function readInstruction(
 		clipNorm: null,
 		learning: defaults.learning,
 	};
-	return { kind: "task", dialect, task, arrays };
+	return { kind: "task", dialect, task, arrays, weights: null };
+}
+
+/** A task of zk0's own round loop at the other end of the SuperLink. */
+function ownTask(message: FlowerMessage): Instruction {
+	try {
+		const { task, weights: arrays } = readTask(message);
+		return { kind: "task", dialect: "message", task, arrays, weights: task.weights };
+	} catch (error) {
+		if (error instanceof FederationError && error.code === "bad-message") return unsupported(error.message);
+		throw error;
+	}
 }
 
 interface Request {
