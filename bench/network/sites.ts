@@ -4,17 +4,17 @@ import { join } from "node:path";
 import { openToyFederation } from "../../tools/toy-federation/federation.ts";
 import { writeShifted } from "../../tools/toy-federation/toy-site.ts";
 
-const MODEL = { numTensors: 20, elementsPerTensor: 5_000_000 };
 const NUM_SITES = 12;
 const NUM_UPDATES = 3;
 
 /** Peak memory of the server, and how long training, upload and aggregation took. */
-export async function measureSites(): Promise<{
+export async function measureSites({ elementsPerTensor = 5_000_000 } = {}): Promise<{
 	readonly sites12ServerRssMb: number;
 	readonly sites12: { readonly ms: number; readonly uploadsMs: number; readonly aggregationMs: number };
 }> {
 	const sites = Array.from({ length: NUM_SITES }, (_, index) => `site-${String(index).padStart(2, "0")}`);
-	await using federation = await openToyFederation({ sites, model: MODEL, numRounds: 1, waitForAll: true });
+	const model = { numTensors: 20, elementsPerTensor };
+	await using federation = await openToyFederation({ sites, model, numRounds: 1, waitForAll: true });
 	const updates = Array.from({ length: NUM_UPDATES }, (_, index) =>
 		join(federation.dir, `update-${index}.safetensors`),
 	);

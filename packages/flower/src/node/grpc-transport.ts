@@ -33,7 +33,7 @@ export interface GrpcTransportOptions {
 	readonly reconnectDelayMs?: readonly [number, number];
 	/** Time without traffic after which the connection is probed. @default 30000; Flower's servers allow 300000 */
 	readonly keepaliveMs?: number;
-	/** A connection attempt that takes longer is given up and made again. @default 3000 */
+	/** While a connection attempt takes longer, another is made beside it. @default 3000 */
 	readonly connectTimeoutMs?: number;
 	/** Is told of every call that succeeded. */
 	readonly onTraffic?: (traffic: Traffic) => void;
@@ -68,7 +68,7 @@ export function grpcTransport(options: GrpcTransportOptions): Transport {
 		});
 	const client = watchClient(makeClient, {
 		connectTimeoutMs,
-		onGivenUp: () => {
+		onSlow: () => {
 			const reason = `No connection to ${address} within ${connectTimeoutMs} ms.`;
 			for (const deadline of calls) deadline.abort(new FlowerError("unavailable", reason));
 		},
