@@ -106,6 +106,17 @@ test("diff compares presets, files and runs, and shows only what differs", async
 	expect((await run("diff small small")).out).toContain("set the same");
 });
 
+test("a run of a server takes a file, too, with nothing in it that sites decide", async () => {
+	await writeFile(join(cwd, "server.json"), '{"rounds": 3, "threads": 2}');
+	const host = captureHost({ cwd, env: { ZK0_HOME: join(cwd, "home") } });
+	const program = { commands: COMMANDS, version: "0" };
+	expect(await runCli(["run", "--config", "server.json"], host, program)).toBe(EXIT_CODES.config.code);
+	expect(host.err()).toContain("threads: not for the federation to set");
+	await writeFile(join(cwd, "server.json"), '{"rounds": 3}');
+	await runCli(["run", "--config", "server.json"], host, program);
+	expect(host.err()).toContain("error[not-running]");
+});
+
 test("schema prints what editors read", async () => {
 	expect(JSON.parse((await run("schema")).out)).toHaveProperty("additionalProperties", false);
 });

@@ -7,6 +7,7 @@ import type { OptionTable } from "../arguments/option.ts";
 import { CliError } from "../cli-error.ts";
 import { defineCommand } from "../command.ts";
 import { checkConfigText, readConfigFile, readConfigText } from "../config/config-file.ts";
+import { CONFIG_OPTION } from "../config/config-option.ts";
 import { configTemplate } from "../config/config-template.ts";
 import { unreadVariables } from "../config/environment.ts";
 import { PRESETS, type PresetName, type RunConfig } from "../config/presets.ts";
@@ -27,13 +28,6 @@ import { renderTable } from "../progress/table.ts";
 import { findRun } from "../run-directory/find-run.ts";
 import { readRunRecord } from "../run-directory/run-record.ts";
 
-const CONFIG_OPTION = {
-	kind: "text",
-	schema: z.string().min(1),
-	value: "<file>",
-	summary: "the configuration file (default: none, as for `zk0 simulate`)",
-	isSetting: true,
-} as const;
 const NOTES = [
 	"Order of precedence: flags, variables (ZK0_…), the file, the preset; `zk0 help configuration`.",
 ];

@@ -13,6 +13,9 @@ import { runCli } from "../run-cli.ts";
 import { captureHost } from "../testing/capture-host.ts";
 import { COMMANDS } from "./index.ts";
 
+/** The rest of what a client remembers of its federation. */
+const JOINED = { authority: null, site: "kitchen", data: "d", camera: null, threads: 1, device: "cpu" };
+
 let cwd = "";
 let server: Http2Server;
 beforeAll(async () => {
@@ -60,7 +63,7 @@ describe("zk0 doctor --quick", () => {
 
 	test("asks the joined server for its time, over the client's own kind of connection", async () => {
 		const { port } = server.address() as AddressInfo; // It listens on a port.
-		await joinServer({ host: "127.0.0.1", port, authority: null, site: "kitchen" });
+		await joinServer({ host: "127.0.0.1", port, ...JOINED });
 		const { out } = await run("--quiet");
 		expect(out).toBe("");
 		const text = (await run("--out runs")).out;
@@ -69,7 +72,7 @@ describe("zk0 doctor --quick", () => {
 	});
 
 	test("a server that is away fails the doctor and has a cure", async () => {
-		await joinServer({ host: "127.0.0.1", port: 1, authority: null, site: "kitchen" });
+		await joinServer({ host: "127.0.0.1", port: 1, ...JOINED });
 		const { code, out } = await run("--out runs");
 		expect(code).toBe(EXIT_CODES["not-ready"].code);
 		expect(out).toMatch(/FAIL {3}joined server: 127\.0\.0\.1:1: .*ECONNREFUSED/);

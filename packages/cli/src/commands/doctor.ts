@@ -29,7 +29,7 @@ export const doctor = defineCommand({
 	notes: [
 		"Looks at Node, processor, memory, disk, cache, optional parts, variables, devices, a training step of the small " +
 			"policy, video, hub, ports, this machine's server, and the server that its client joined (certificate, round trip, " +
-			"clock). The times for full size are computed from the rate of one matrix product. It fails (exit code 17) when " +
+			"clock, upload). The times for full size are computed from the rate of one matrix product. It fails (exit code 17) when " +
 			"something has to be repaired.",
 	],
 	examples: ["zk0 doctor", "zk0 doctor --quick --json"],
@@ -43,7 +43,7 @@ export const doctor = defineCommand({
 				for (const finding of found) for (const line of renderFinding(finding, paint)) output.line(line);
 		};
 		show(await checkSystem(host, out));
-		show(await checkNetwork(host, values.state));
+		show(await checkNetwork(host, values.state, values.quick !== true));
 		const isInstalled = (part: string): boolean =>
 			findings.some(({ name, level }) => name === part && level === "good");
 		if (values.quick !== true) await measure({ host, out, show, output, isInstalled });

@@ -3,8 +3,10 @@ import { join, resolve } from "node:path";
 import { z } from "zod";
 import { CliError } from "../cli-error.ts";
 import { defineCommand } from "../command.ts";
-import { pickRunOptions } from "../config/resolve.ts";
+import { CONFIG_OPTION } from "../config/config-option.ts";
+import { type Given, pickRunOptions } from "../config/resolve.ts";
 import { RUN_OPTIONS } from "../config/run-options.ts";
+import type { Host } from "../host.ts";
 import { callAdmin } from "../network/admin-client.ts";
 import { makePrivateFolder, type ServerHome, STATE_OPTION, serverHome } from "../network/home.ts";
 import { type ServerStatus, serverStatusSchema } from "../network/server-status.ts";
@@ -46,6 +48,10 @@ const POLL_MS = 500;
 /** The command. */
 export const run = defineCommand({
 	options: {
+		config: {
+			...CONFIG_OPTION,
+			summary: "JSON file with any of the settings below; `zk0 help configuration`",
+		},
 		...SETTINGS,
 		fab: {
 			kind: "text",
@@ -73,11 +79,13 @@ export const run = defineCommand({
 	examples: ["zk0 run --rounds 10 --strategy fedprox --min-sites 3", "zk0 run --min-sites 2 --fab apps/mine"],
 	async run({ values, host, output }) {
 		const home = serverHome(host, values.state);
-		const settings = pickRunOptions(values);
+		const file =
+			values.config === undefined ? {} : await fileSettings(resolve(host.cwd, values.config), host);
+		const settings = { ...file, ...pickRunOptions(values) };
 		const { superlink, resume } = values;
 		if (superlink !== undefined) {
 			const { runAtSuperLink } = await import("../network/superlink-run.ts");
-			const request = { superlink, resume, settings: { ...settings, sites: values.minSites ?? 1 } };
+			const request = { superlink, resume, settings: { ...settings, sites: settings.minSites ?? 1 } };
 			const end = await runAtSuperLink(request, { host, output });
 			output.result(end, () => `${end.runId} is completed, SHA-256 ${end.modelSha256}, in ${end.folder}`);
 			return;
@@ -89,7 +97,7 @@ export const run = defineCommand({
 		// The number of sites is not known here; the settings are complete with the fewest that will do.
 		const app =
 			values.fab === undefined ? {} : { app: await depositApp(home, resolve(host.cwd, values.fab)) };
-		const body = { ...settings, sites: values.minSites ?? 1, ...app };
+		const body = { ...settings, sites: settings.minSites ?? 1, ...app };
 		const { runId } = await callAdmin(
 			home,
 			{ method: "POST", path: "/runs", body },
@@ -124,6 +132,17 @@ export const run = defineCommand({
 		}
 	},
 });
+
+/** The settings of a file, all of them the federation's. @throws CliError "bad-config" for one of a site or a simulation */
+async function fileSettings(path: string, { signal }: Host): Promise<Given> {
+	const { readConfigFile } = await import("../config/config-file.ts");
+	const given = await readConfigFile(path, { signal });
+	const other = Object.keys(given).filter((key) => !Object.hasOwn(SETTINGS, key));
+	if (other.length === 0) return given;
+	throw new CliError("bad-config", `${path}: ${other.join(", ")}: not for the federation to set`, {
+		cure: "leave it out: sites choose it themselves when they join, or it is for `zk0 simulate` only",
+	});
+}
 
 /** Puts an app's bundle where the server finds it. @returns its hash @throws FlowerError when nodes would refuse it */
 async function depositApp({ apps }: ServerHome, path: string): Promise<string> {

@@ -1,9 +1,9 @@
 // `zk0 simulate`: a federation in this process, with the production server and client code.
 import { relative, resolve } from "node:path";
-import { z } from "zod";
 import type { OptionTable } from "../arguments/option.ts";
 import { defineCommand } from "../command.ts";
 import { readConfigFile } from "../config/config-file.ts";
+import { CONFIG_OPTION } from "../config/config-option.ts";
 import { pickRunOptions, resolveConfig } from "../config/resolve.ts";
 import { RUN_OPTIONS } from "../config/run-options.ts";
 import type { Host } from "../host.ts";
@@ -14,12 +14,9 @@ import { type FinishedRun, startRun } from "../simulation/run-simulation.ts";
 
 const OPTIONS = {
 	config: {
-		kind: "text",
-		schema: z.string().min(1),
-		value: "<file>",
+		...CONFIG_OPTION,
 		summary:
 			"JSON file with any of the settings below, by name (--local-steps is localSteps); `zk0 help configuration`",
-		isSetting: true,
 	},
 	...RUN_OPTIONS,
 } satisfies OptionTable;

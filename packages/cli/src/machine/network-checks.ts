@@ -1,27 +1,32 @@
 // What this machine reaches: the hub, the server that its client joined, and what its own server needs.
-import { type ClientHttp2Session, connect, type IncomingHttpHeaders } from "node:http2";
 import { createServer } from "node:net";
 import { z } from "zod";
-import { CliError } from "../cli-error.ts";
 import { codeOf } from "../exit-codes.ts";
 import type { Host } from "../host.ts";
 import { type ClientHome, clientHome, type ServerHome, serverHome } from "../network/home.ts";
-import { readJsonFile } from "../network/private-file.ts";
+import { readIfThere, readJsonFile } from "../network/private-file.ts";
 import { serverSettingsSchema } from "../network/server-settings.ts";
+import { formatDuration } from "../progress/format.ts";
 import { bad, type Finding, good } from "./finding.ts";
 
 const HUB = "https://huggingface.co";
 const TIMEOUT_MS = 5000;
 const DEFAULT_PORT = 9092;
+/** 99,880,992 trained numbers of four bytes. */
+const FULL_UPDATE_BYTES = 4 * 99_880_992;
 /** Clocks that differ by less than this harm nothing. */
 const MAX_CLOCK_DIFFERENCE_MS = 5000;
 
-/** Checks of everything beyond this machine, and of this machine's ports. */
-export async function checkNetwork(host: Host, state: string | undefined): Promise<Finding[]> {
+/** Checks of everything beyond this machine, and of this machine's ports; `measures`: also the way to the server. */
+export async function checkNetwork(
+	host: Host,
+	state: string | undefined,
+	measures: boolean,
+): Promise<Finding[]> {
 	return [
 		await checkHub(host),
 		...(await checkOwnServer(serverHome(host, state), host)),
-		...(await checkJoinedServer(clientHome(host, state), host)),
+		...(await checkJoinedServer(clientHome(host, state), host, measures)),
 	];
 }
 
@@ -81,32 +86,46 @@ async function bindingProblem(address: string, port: number): Promise<string | n
 	});
 }
 
-const joinedSchema = z.looseObject({
-	host: z.string(),
-	port: z.int(),
-	authority: z.string().nullable(),
-	site: z.string(),
-});
-
 /** The server that this machine's client joined. */
-async function checkJoinedServer(home: ClientHome, machine: Host): Promise<Finding[]> {
-	const joined = await readJsonFile(home.settings, joinedSchema);
-	if (joined === undefined) return [];
+async function checkJoinedServer(home: ClientHome, machine: Host, measures: boolean): Promise<Finding[]> {
+	if ((await readIfThere(home.settings)) === undefined) return [];
+	const { measureUpload, probeServer, readJoined } = await import("./server-probe.ts");
+	const joined = await readJoined(home);
 	const { host, port, authority, site } = joined;
-	const name = "joined server";
+	const findings: Finding[] = [];
 	try {
-		const { roundTripMs, date } = await probe({ host, port, authority });
-		const found = `${host}:${port} answers ${site} in ${roundTripMs.toFixed(1)} ms, ${authority === null ? "plaintext" : "TLS 1.3, the pinned authority"}`;
-		return [
-			good(name, found),
-			...(date === undefined ? [] : [clockFinding(Date.parse(date) - machine.now())]),
-		];
+		const { roundTripMs, date } = await probeServer(joined);
+		const how = authority === null ? "plaintext" : "TLS 1.3, the authority that it joined with";
+		findings.push(
+			good("joined server", `${host}:${port} answers ${site} in ${roundTripMs.toFixed(1)} ms, ${how}`),
+		);
+		if (date !== undefined) findings.push(clockFinding(Date.parse(date) - machine.now()));
 	} catch (error) {
 		const why = error instanceof Error ? error.message : String(error);
 		const cure =
 			"check that the server runs, that its port is open, and that nothing between changes certificates";
-		return [bad("error", name, `${host}:${port}: ${why}`, cure)];
+		return [bad("error", "joined server", `${host}:${port}: ${why}`, cure)];
 	}
+	if (!measures || joined.superlink !== null) return findings;
+	try {
+		const bytesPerSecond = await measureUpload(home, joined, machine);
+		const update = formatDuration((FULL_UPDATE_BYTES / bytesPerSecond) * 1000);
+		const rate = `${((bytesPerSecond * 8) / 1e6).toFixed(0)} Mbit/s`;
+		findings.push(
+			good("upload", `${rate} to the server: an update of the whole full-size policy takes ${update}`),
+		);
+	} catch (error) {
+		const why = error instanceof Error ? error.message : String(error);
+		findings.push(
+			bad(
+				"warning",
+				"upload",
+				`not measured: ${why}`,
+				"see `zk0 client status`; a site must be approved first",
+			),
+		);
+	}
+	return findings;
 }
 
 /** What a difference of clocks means; positive: the server's is ahead. */
@@ -116,49 +135,4 @@ export function clockFinding(differenceMs: number): Finding {
 	if (Math.abs(differenceMs) <= MAX_CLOCK_DIFFERENCE_MS) return good("clock", "agrees with the server's");
 	const found = `${Math.abs(seconds)} s ${seconds > 0 ? "behind" : "ahead of"} the server's`;
 	return bad("error", "clock", found, "set the clock from the network: timedatectl set-ntp true");
-}
-
-/** Round-trip time and the server's clock, over the connection that the client would use. */
-async function probe(server: {
-	readonly host: string;
-	readonly port: number;
-	readonly authority: string | null;
-}): Promise<{ readonly roundTripMs: number; readonly date: string | undefined }> {
-	const { host, port, authority } = server;
-	const address = host.includes(":") ? `[${host}]` : host;
-	const session =
-		authority === null
-			? connect(`http://${address}:${port}`)
-			: connect(`https://${address}:${port}`, { ca: authority, minVersion: "TLSv1.3" });
-	const timer = setTimeout(() => {
-		session.destroy(new CliError("start-failed", `no answer within ${TIMEOUT_MS / 1000} s`));
-	}, TIMEOUT_MS);
-	try {
-		return await new Promise((resolve, reject) => {
-			session.once("error", reject);
-			session.once("connect", () => {
-				session.ping((error, roundTripMs) => {
-					if (error !== null) reject(error);
-					else askHealth(session, ({ date }) => resolve({ roundTripMs, date }));
-				});
-			});
-		});
-	} finally {
-		clearTimeout(timer);
-		session.destroy();
-	}
-}
-
-/** Asks gRPC's health service with an empty message; whatever the answer, its headers have the time. */
-function askHealth(session: ClientHttp2Session, onHeaders: (headers: IncomingHttpHeaders) => void): void {
-	const stream = session.request({
-		":method": "POST",
-		":path": "/grpc.health.v1.Health/Check",
-		"content-type": "application/grpc",
-		te: "trailers",
-	});
-	stream.once("response", onHeaders);
-	// An error of the stream is one of the session, or comes after the answer.
-	stream.on("error", () => undefined);
-	stream.end(Buffer.alloc(5));
 }

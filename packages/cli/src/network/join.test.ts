@@ -6,6 +6,7 @@ import { createNodeIdentity } from "@zk0/flower";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { z } from "zod";
 import { COMMANDS } from "../commands/index.ts";
+import { checkNetwork } from "../machine/network-checks.ts";
 import { createOutput } from "../output.ts";
 import { runCli } from "../run-cli.ts";
 import { captureHost } from "../testing/capture-host.ts";
@@ -86,6 +87,15 @@ test("an invitation works once, for its name, at its server", async () => {
 	expect(await joinAs("a5", invitation)).toMatchObject({ state: "approved" });
 	await expect(joinAs("a7", await invite(null))).rejects.toThrow("leaves the name to you");
 	await expect(joinAs("a7", await invite(null), "ann")).rejects.toThrow("is bound to another key");
+});
+
+test("the doctor of a site looks at the server that it joined, and measures the way to it", async () => {
+	await joinAs("max", await invite("max"));
+	const host = { ...captureHost({ cwd: dir, env: { ...env, HF_HUB_OFFLINE: "1" } }), now: () => Date.now() };
+	const findings = new Map((await checkNetwork(host, "max", true)).map((finding) => [finding.name, finding]));
+	expect(findings.get("joined server")?.found).toMatch(/answers max in [\d.]+ ms, TLS 1\.3/);
+	expect(findings.get("clock")?.level).toBe("good");
+	expect(findings.get("upload")?.found).toMatch(/^\d+ Mbit\/s to the server/);
 });
 
 test("a client with another key than the one it joined with is turned away", async () => {
