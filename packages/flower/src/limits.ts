@@ -51,10 +51,10 @@ export const MAX_UNPACKED_BUNDLE_BYTES: number = 50 * 1024 * 1024;
 export const MAX_BUNDLE_FILES = 10_000;
 
 /**
- * Bound on the request that announces a reply: 70 bytes for each object of its tree, so some 30,000 objects; a model
- * of 500 tensors and 2 GB has 1,500.
+ * Bound on the request that announces a reply: up to 1 MiB of small objects, and 70 bytes for each object of its tree, so
+ * some 40,000 objects; a model of 500 tensors and 2 GB has 1,500.
  */
-export const MAX_ANNOUNCEMENT_BYTES: number = 2 * 1024 * 1024;
+export const MAX_ANNOUNCEMENT_BYTES: number = 4 * 1024 * 1024;
 
 /** Bound on every other request: a key, a node's details (64 KiB), a hundred ids. */
 export const MAX_SMALL_REQUEST_BYTES: number = 128 * 1024;

@@ -161,7 +161,7 @@ export async function serveFederation(
 			adminPort: admin.port,
 			...(dashboard === null ? {} : { dashboard: { host: settings.dashboard?.host, port: dashboard.port } }),
 		});
-		const timer = renewHourly(home, parts, dashboard, onFault);
+		const timer = lookHourly(home, parts, dashboard, onFault);
 		await writePrivateJson(home.admin, { pid: process.pid, port: admin.port, token });
 		log("info", `serving at ${address}:${listener.port} (${settings.security}), state in ${home.dir}`);
 		try {
@@ -188,20 +188,24 @@ async function openDashboard(
 	return await listenHttp(site, { ...dashboard, names: [address], certificate: trust?.certificate ?? null });
 }
 
-/** Certificates are replaced while the server runs, long before they end; those of the operator's when their files change. */
-function renewHourly(
+/**
+ * Every hour the audit is summed up and the certificate looked at: replaced long before it ends, or, the operator's own,
+ * when its files changed.
+ */
+function lookHourly(
 	home: ServerHome,
-	{ settings, listener, now }: ServerParts,
+	{ settings, listener, members, now }: ServerParts,
 	dashboard: HttpListener | null,
 	onFault: (error: unknown) => void,
 ): NodeJS.Timeout {
-	const renew = async (): Promise<void> => {
+	const look = async (): Promise<void> => {
+		await members.summarise();
 		const trust = await trustOf(home, settings, now());
 		if (trust === null) return;
 		listener.replaceCertificate(trust.certificate);
 		dashboard?.replaceCertificate(trust.certificate);
 	};
 	return setInterval(() => {
-		renew().catch(onFault);
+		look().catch(onFault);
 	}, HOUR_MS).unref();
 }

@@ -82,7 +82,7 @@ const closed = (port: number): Promise<void> =>
 test("a connection without an admitted call is closed, however busy; an admitted one stays", async () => {
 	const refused: string[] = [];
 	await using server = await serve({
-		admissionTimeoutMs: 50,
+		admissionTimeoutMs: 500,
 		keepaliveMs: 40,
 		onRefused: ({ message: why }) => refused.push(why),
 	});
@@ -125,7 +125,7 @@ test("connections from one address are counted, and strangers make room for newc
 });
 
 test("bodies: too long by what they announce, two at once, compressed, stalled; answers nobody takes", async () => {
-	await using server = await serve({ bodyTimeoutMs: 150, stallTimeoutMs: 50 });
+	await using server = await serve({ bodyTimeoutMs: 600, stallTimeoutMs: 500 });
 	await using friend = http2Client(server.port);
 	const compressed = message(0);
 	compressed[0] = 1;
