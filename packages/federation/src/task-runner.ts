@@ -79,6 +79,7 @@ export async function runTask(
 	try {
 		await rm(scratchDir, { recursive: true, force: true });
 		await mkdir(scratchDir, { recursive: true });
+		const pullMs = runner.clock.now();
 		const weights = await fetchWeights(runner, { instruction, task, arrays }, signal);
 		const startMs = runner.clock.now();
 		const { runId } = instruction.message.metadata;
@@ -88,8 +89,9 @@ export async function runTask(
 			scratchDir,
 			fetchFiles: (id: string, directory: string) => bring(runner, runId, { id, directory, signal }),
 		};
-		const work = await runApp(runner, task, weights, context);
+		const done = await runApp(runner, task, weights, context);
 		const runtimeSeconds = (runner.clock.now() - startMs) / 1000;
+		const work = withTimes(done, { pullSeconds: (startMs - pullMs) / 1000, workSeconds: runtimeSeconds });
 		const refusal = await deliver(runner, instruction, work, { runtimeSeconds, signal });
 		return refusal === undefined
 			? { kind: "delivered", result: work.result.kind }
@@ -215,6 +217,12 @@ function evaluationResult({ loss, numSamples, metrics }: EvaluateResult): TaskRe
 		return { kind: "failure", message: `evaluation gave a loss of ${loss}` };
 	}
 	return { kind: "evaluation", loss, numSamples, metrics: finiteMetrics(metrics) };
+}
+
+/** The work with how long the weights took to come and the work itself, for whoever asks where a round's time went. */
+function withTimes({ result, updatePath }: Work, times: Metrics): Work {
+	if (result.kind === "failure") return { result, updatePath };
+	return { result: { ...result, metrics: { ...result.metrics, ...times } }, updatePath };
 }
 
 /** A metric that is not finite is a missing one. */

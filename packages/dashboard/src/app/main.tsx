@@ -29,6 +29,10 @@ async function begin(): Promise<{ first: SessionView | null; problem: string | n
 }
 
 applyTheme();
+// A link that is put into the address of an open page does not load it again by itself.
+addEventListener("hashchange", () => {
+	if (location.hash.startsWith("#code=")) location.reload();
+});
 const root = document.getElementById("app");
 if (root !== null) {
 	const start = await begin();

@@ -19,6 +19,16 @@ export const statusViewSchema = z.object({
 			numSamples: z.int().nullable(),
 		}),
 	),
+	alerts: z.array(
+		z.object({
+			rule: z.string(),
+			subject: z.string(),
+			severity: z.enum(["warning", "critical"]),
+			message: z.string(),
+			cure: z.string(),
+			since: z.string(),
+		}),
+	),
 	runs: z.array(
 		z.object({
 			runId: z.string(),

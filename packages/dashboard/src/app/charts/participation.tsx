@@ -31,7 +31,7 @@ export function Participation({
 	const colours = useColours();
 	const [hover, setHover] = useState<string | null>(null);
 	const rowHeight = sites.length <= 30 ? 18 : Math.max(4, Math.floor(600 / sites.length));
-	const cell = Math.min(22, (width - LABELS) / Math.max(1, numRounds));
+	const cell = Math.min(28, (width - LABELS) / Math.max(1, numRounds));
 	const height = sites.length * rowHeight;
 	const key = JSON.stringify(sites.map(({ participation }) => participation));
 	useEffect(() => {

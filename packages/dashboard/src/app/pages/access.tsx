@@ -101,7 +101,7 @@ export function AccessPage() {
 						/>
 					)}
 				</Card>
-				<Card title="People">
+				<Card title="People" span={2}>
 					{isOperator ? (
 						<People version={version} act={act} onSecret={setSecret} />
 					) : (

@@ -43,6 +43,21 @@ export function Overview() {
 	);
 }
 
+function Alerts({ alerts }: { readonly alerts: StatusView["alerts"] }) {
+	if (alerts.length === 0) return null;
+	return (
+		<section class="alerts" aria-label="Alerts">
+			{alerts.map(({ rule, subject, severity, message, cure, since }) => (
+				<div key={`${rule} ${subject}`} class={`alert ${severity}`} role="alert">
+					<strong>{message}</strong>
+					<span>{cure}</span>
+					<time class="quiet">since {formatTime(since)}</time>
+				</div>
+			))}
+		</section>
+	);
+}
+
 function NoRun({ status }: { readonly status: StatusView }) {
 	const online = status.sites.filter(({ isOnline }) => isOnline).length;
 	return (
@@ -147,6 +162,7 @@ function Figures({ run, status }: { readonly run: RunView; readonly status: Stat
 		const there = values.filter((value) => value !== null);
 		return there.length === 0 ? null : there.reduce((sum, value) => sum + value, 0);
 	};
+	const down = known(rounds.map(({ bytesDown }) => bytesDown));
 	const times = rounds.slice(1).flatMap(({ startedAt, endAt }) => secondsBetween(startedAt, endAt) ?? []);
 	const typical = times.sort((a, b) => a - b)[times.length >> 1] ?? null;
 	const left = settings === null || run.status !== "running" ? null : settings.numRounds - phase.round + 1;
@@ -155,7 +171,13 @@ function Figures({ run, status }: { readonly run: RunView; readonly status: Stat
 			<Figure
 				name="Loss"
 				value={formatLoss(last)}
-				note={change === null ? "base model" : `${change} since the base model`}
+				note={
+					last === null
+						? "not measured yet"
+						: change === null
+							? "base model"
+							: `${change} since the base model`
+				}
 				{...(change === null ? {} : { tone: change.startsWith("−") ? "good" : "bad" })}
 				hint="Mean over the sites of the loss on recordings that were not trained on, weighted by samples"
 			/>
@@ -178,7 +200,7 @@ function Figures({ run, status }: { readonly run: RunView; readonly status: Stat
 			<Figure
 				name="Sent by sites"
 				value={formatBytes(known(rounds.map(({ bytesUp }) => bytesUp)))}
-				note={`${formatBytes(known(rounds.map(({ bytesDown }) => bytesDown)))} sent to them`}
+				note={down === null ? "no bytes yet" : `${formatBytes(down)} sent to them`}
 				hint="Weights only: recordings never leave the sites"
 			/>
 			<Figure
@@ -214,6 +236,11 @@ function Traffic({ run }: { readonly run: RunView }) {
 function SiteTable({ run, status, progress }: RunProps) {
 	const states = new Map(status.sites.map((site) => [site.site, site]));
 	const tasks = new Map(progress.map((task) => [task.site, task]));
+	const open = new Map(
+		run.timelines.flatMap(({ tasks: sent }) =>
+			sent.flatMap((task) => (task.endAt === null ? [[task.site, task.phase] as const] : [])),
+		),
+	);
 	const columns: readonly Column<SiteRow>[] = [
 		{
 			name: "Site",
@@ -225,8 +252,10 @@ function SiteTable({ run, status, progress }: RunProps) {
 			name: "Now",
 			cell: ({ site }) => {
 				const task = tasks.get(site);
-				if (task === undefined) return <span class="quiet">idle</span>;
-				const words = task.phase === "train" ? "training" : "measuring";
+				const phase = task?.phase ?? open.get(site);
+				if (phase === undefined || run.status !== "running") return <span class="quiet">idle</span>;
+				const words = phase === "train" ? "training" : "measuring";
+				if (task === undefined) return words;
 				return (
 					<span class="task">
 						<progress value={task.step} max={task.numSteps} aria-label={`${site} ${words}`} />

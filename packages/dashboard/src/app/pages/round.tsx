@@ -94,7 +94,7 @@ export function RoundPage({ runId, round }: { readonly runId: string; readonly r
 								</div>
 							</dl>
 						</Card>
-						<Card title="Refused and failed">
+						<Card title="Refused and failed" span={2}>
 							<Incidents incidents={data.incidents} nothing="Nothing was refused and nobody failed" />
 						</Card>
 					</div>

@@ -75,7 +75,7 @@ function History({
 					value={last(history.training["samplesPerSecond"])?.toPrecision(3) ?? "–"}
 					note="samples a second"
 				/>
-				<Figure name="Last heard" value={secondsSilent === null ? "–" : `${secondsSilent} s`} note="ago" />
+				<Figure name="Last heard" value={secondsSilent === null ? "–" : `${secondsSilent} s ago`} />
 			</dl>
 			<div class="columns">
 				<Card title="Loss here and everywhere" span={3}>
@@ -98,7 +98,7 @@ function History({
 				<Card title="Recordings">
 					<Recordings details={history.details} />
 				</Card>
-				<Card title="What went wrong here" aside={<Badge>{history.incidents.length}</Badge>}>
+				<Card title="What went wrong here" span={2} aside={<Badge>{history.incidents.length}</Badge>}>
 					<Incidents incidents={history.incidents} />
 				</Card>
 			</div>
