@@ -34,6 +34,7 @@ export function Overview() {
 					<strong>Waiting for</strong> {status.waitingFor}
 				</p>
 			)}
+			<Alerts alerts={status.alerts} />
 			{run === null ? (
 				<NoRun status={status} />
 			) : (
