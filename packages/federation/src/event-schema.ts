@@ -79,7 +79,7 @@ export const roundEventSchema: z.ZodType<RoundEvent> = z.discriminatedUnion("kin
 		site,
 		numSamples: count.nullable(),
 		details,
-		publicKey: z.string().nullable().default(null),
+		publicKey: z.string().nullable(),
 	}),
 	z.object({ kind: z.literal("site.left"), at, site, reason: z.enum(["left", "offline"]) }),
 	z.object({

@@ -57,7 +57,7 @@ export interface SiteJoined extends Timed {
 	/** Null: the node does not say, as Flower's do not. */
 	readonly numSamples: number | null;
 	readonly details: { readonly [key: string]: JsonValue };
-	/** PEM of the key that the site signs with; null in logs of earlier versions. */
+	/** PEM of the key that the site signs with; null: it has none. */
 	readonly publicKey: string | null;
 }
 
