@@ -39,7 +39,7 @@ describe("a wrong configuration file", () => {
 	test.each([
 		['{"localstep": 3}', "unknown-config-key", 'did you mean "localSteps"?'],
 		['{"rounds": "3"}', "bad-config", '"rounds"'],
-		["{rounds: 3}", "bad-config", "is not JSON"],
+		["{rounds: 3}", "bad-config", "not JSON"],
 	])("%s", async (text, code, cure) => {
 		await using place = await workplace();
 		await writeFile(join(place.dir, "zk0.json"), text);
