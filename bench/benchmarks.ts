@@ -1,6 +1,7 @@
 // The benchmarks by name; each returns one JSON document.
 import { runAggregateBench } from "./aggregate.ts";
 import { runCacheBench } from "./cache.ts";
+import { runDashboardBench } from "./dashboard.ts";
 import { runFederateFullBench, runSitesFullBench } from "./federate-full.ts";
 import { benchLearn } from "./learn.ts";
 import { runLoraBench } from "./lora.ts";
@@ -25,6 +26,7 @@ export const benchmarks: Readonly<Record<string, (options: BenchmarkOptions) => 
 	lora: ({ checkpoint }) => runLoraBench(checkpoint === undefined ? {} : { checkpoint }),
 	cache: ({ checkpoint }) => runCacheBench(checkpoint === undefined ? {} : { checkpoint }),
 	reader: () => runReaderBench(),
+	dashboard: ({ parts }) => runDashboardBench(parts),
 	network: ({ parts }) => runNetworkBench(parts),
 	sim: () => benchSim(),
 	learn: () => benchLearn(),

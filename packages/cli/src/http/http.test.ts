@@ -143,7 +143,9 @@ test("nobody reads anything without signing in but the empty app", async () => {
 		expect((await ask("/api/secret/a", { headers })).status).toBe(401);
 	expect(site.routes.filter((row) => row.access === "public").map(({ path }) => path)).toEqual([
 		"/api/session",
+		"/api/session",
 	]);
+	expect((await ask("/api/session")).text).toBe("null\n");
 	expect((await ask("/api/nothing")).status).toBe(404);
 });
 

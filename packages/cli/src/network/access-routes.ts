@@ -15,9 +15,10 @@ export function accessRoutes(access: Access, sessions: Sessions): readonly Route
 			const { session, setCookie } = sessions.open(principal, isEncrypted);
 			return json(describe(session), { headers: { "set-cookie": setCookie } });
 		}),
-		route("GET", "/api/session", "viewer", async ({ cookie, principal }) => {
+		// Tells a browser about its own session only: nothing when it has none.
+		publicRoute("GET", "/api/session", async ({ cookie }) => {
 			const session = sessions.find(cookie ?? "");
-			return json(session === undefined ? { ...principal, csrfToken: null } : describe(session));
+			return json(session === undefined ? null : describe(session));
 		}),
 		route("DELETE", "/api/session", "viewer", async ({ cookie, isEncrypted }) =>
 			json({}, { headers: { "set-cookie": sessions.close(cookie ?? "", isEncrypted) } }),

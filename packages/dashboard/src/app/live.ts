@@ -12,6 +12,7 @@ import { createContext } from "preact";
 import { useContext, useEffect, useState } from "preact/hooks";
 import { z } from "zod";
 import { ApiError, read } from "./api.ts";
+import { readSession } from "./session.ts";
 
 const progressSchema = z.array(
 	z.object({
@@ -99,8 +100,11 @@ async function follow(
 		put({ link: "lost" });
 		// A server that refuses ends the stream for good: find out whether the session is over.
 		if (source.readyState !== EventSource.CLOSED) return;
-		read("/session", z.unknown(), stop)
-			.then(() => setTimeout(() => retry(), 2000))
+		readSession()
+			.then((session) => {
+				if (session === null) failed(new ApiError(401, "the session has ended"));
+				else setTimeout(() => retry(), 2000);
+			})
 			.catch(failed);
 	});
 	const retry = (): void => {

@@ -13,9 +13,9 @@ export function useSession(): SessionView {
 	return useContext(SessionContext);
 }
 
-/** The session of this browser. @throws ApiError 401 without one */
-export function readSession(): Promise<SessionView> {
-	return read("/session", sessionViewSchema);
+/** The session of this browser; null: nobody is signed in. @throws ApiError */
+export function readSession(): Promise<SessionView | null> {
+	return read("/session", sessionViewSchema.nullable());
 }
 
 /** Signs in with a code or a token. @throws ApiError */

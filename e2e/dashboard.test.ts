@@ -1,0 +1,247 @@
+// The dashboard in a real browser over a real federation: a server and two sites as processes. What each page shows is
+// compared with the event log. With ZK0_SCREENSHOTS=1 the pictures in docs/images are taken anew.
+import { mkdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { type RoundEvent, verifyEventLog } from "@zk0/federation";
+import type { Browser, Page } from "playwright-core";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { requireTool } from "../packages/dataset/src/testing/require-tool.ts";
+import { CHROMIUM, openPage, startBrowser, type WatchedPage } from "./browser.ts";
+import { jsonOf, type Running, startZk0, workplace, zk0 } from "./zk0.ts";
+
+const SITES = ["kitchen", "workshop"] as const;
+/** The recordings that other end-to-end tests use, too. */
+const RECORDINGS = { kitchen: "site-a", workshop: "site-b" } as const;
+const ROUNDS = 2;
+/** Several processes compile their graphs on two cores. */
+const PATIENCE_MS = 240_000;
+const IMAGES = fileURLToPath(new URL("../docs/images", import.meta.url));
+
+let place: Awaited<ReturnType<typeof workplace>>;
+const processes: Running[] = [];
+let browser: Browser | undefined;
+let origin = "";
+let runId = "";
+let events: readonly RoundEvent[] = [];
+let watched: WatchedPage;
+let page: Page;
+
+beforeAll(async () => {
+	place = await workplace();
+}, PATIENCE_MS);
+afterAll(async () => {
+	await browser?.close();
+	for (const { child, finished } of processes.toReversed()) {
+		child.kill("SIGTERM");
+		await finished;
+	}
+	await place[Symbol.asyncDispose]();
+}, PATIENCE_MS);
+
+function start(words: readonly string[]): Running {
+	const started = startZk0(words, { cwd: place.dir });
+	processes.push(started);
+	return started;
+}
+
+/** One line of JSON from a command of the operator. */
+async function operator(...words: readonly string[]): Promise<Record<string, unknown>> {
+	const done = await zk0([...words, "--state", "server", "--json"], place.dir);
+	expect([done.code, done.stderr]).toEqual([0, expect.anything()]);
+	return jsonOf(done);
+}
+
+const linkOf = ({ links }: Record<string, unknown>): string =>
+	String(Array.isArray(links) ? links[0] : links);
+
+async function show(path: string, name: string): Promise<void> {
+	await page.goto(origin + path);
+	await page.getByRole("heading", { level: 1 }).waitFor();
+	await page.getByText("live", { exact: true }).waitFor();
+	await picture(name);
+	expect(await watched.findings()).toEqual([]);
+}
+
+async function picture(name: string): Promise<void> {
+	if (process.env["ZK0_SCREENSHOTS"] !== "1") return;
+	await mkdir(IMAGES, { recursive: true });
+	await page.waitForTimeout(400);
+	await page.screenshot({ path: join(IMAGES, `dashboard-${name}.png`), fullPage: true });
+}
+
+/** Text of the table with this label, a list of cells per row. */
+function rowsOf(label: string): Promise<string[][]> {
+	return page
+		.getByRole("table", { name: label })
+		.locator("tbody tr")
+		.evaluateAll((rows) =>
+			rows.map((row) => [...row.querySelectorAll("td,th")].map((cell) => cell.textContent?.trim() ?? "")),
+		);
+}
+
+const kinds = <Kind extends RoundEvent["kind"]>(kind: Kind) =>
+	events.filter((event): event is Extract<RoundEvent, { kind: Kind }> => event.kind === kind);
+
+test("a run is followed live, from waiting for sites to its last round", {
+	timeout: PATIENCE_MS,
+}, async (context) => {
+	requireTool(context, CHROMIUM, ["--version"]);
+	const words = "server start --foreground --state server --listen 127.0.0.1 --address 127.0.0.1 --port 0";
+	const server = start(words.split(" "));
+	[browser] = await Promise.all([startBrowser(), server.printed("serving at")]);
+	const link = linkOf(await operator("server", "dashboard"));
+	origin = new URL(link).origin;
+	watched = await openPage(browser, origin);
+	({ page } = watched);
+	await page.goto(origin);
+	await page.getByRole("button", { name: "Sign in" }).waitFor();
+	expect(await watched.findings()).toEqual([]);
+	await picture("sign-in");
+	await page.goto(link);
+	await page.getByText("No run yet").waitFor();
+	expect(page.url()).toBe(`${origin}/`);
+	expect(await watched.findings()).toEqual([]);
+	await picture("empty");
+	await Promise.all(
+		SITES.map(async (site) => {
+			const { invitation } = await operator("server", "invite", "--name", site);
+			const recordings = `sim:${RECORDINGS[site]}?episodes=5&seed=7&size=96x96`;
+			const joined = await zk0(
+				["client", "join", String(invitation), recordings, "--state", site],
+				place.dir,
+			);
+			expect(joined.code).toBe(0);
+		}),
+	);
+	const run = `run --preset tiny --init random --seed 7 --eval-frames 4 --sampled-frames 1 --rounds ${ROUNDS} --min-sites 2 --detach`;
+	runId = String((await operator(...run.split(" ")))["runId"]);
+	// Nothing was loaded again: the page learns of the run, of the sites and of each round by itself.
+	await page.getByText("0 of 2 are online").waitFor();
+	for (const site of SITES) start(["client", "start", "--foreground", "--state", site]);
+	await page.locator("main").getByText("running", { exact: true }).waitFor({ timeout: PATIENCE_MS });
+	await page.getByRole("heading", { name: /Round [1-9], site by site/ }).waitFor({ timeout: PATIENCE_MS });
+	await page.locator("main").getByText("completed", { exact: true }).waitFor({ timeout: PATIENCE_MS });
+	({ events } = await verifyEventLog(join(place.dir, "server", "runs", runId, "events.jsonl")));
+	expect(watched.complaints()).toEqual([]);
+});
+
+const losses = (site: string): string[] =>
+	kinds("site.evaluated").flatMap((event) =>
+		event.site === site ? [event.loss?.toPrecision(3) ?? "–"] : [],
+	);
+
+test("the overview says what the log says, live and loaded anew", {
+	timeout: PATIENCE_MS,
+}, async (context) => {
+	context.skip(events.length === 0, "there is no browser, or the run did not end");
+	const look = async () => ({
+		figures: await page.locator(".figures").innerText(),
+		sites: await rowsOf("Sites in this run"),
+	});
+	const live = await look();
+	await show(`/runs/${runId}`, "overview");
+	expect(await look()).toEqual(live);
+	const evaluated = kinds("round.evaluated");
+	expect(live.figures).toContain(evaluated.at(-1)?.loss?.toPrecision(3));
+	expect(live.figures).toContain(`${ROUNDS} of ${ROUNDS}`);
+	expect(
+		live.sites.map(([site, state, now, loss, , , updates]) => [site, state, now, loss, updates]),
+	).toEqual(SITES.map((site) => [site, "online", "idle", losses(site).at(-1), String(ROUNDS)]));
+	await page.getByText("Numbers").first().click();
+	const numbers = await page.getByRole("region", { name: /Held-out loss.*numbers/ }).innerText();
+	for (const { loss } of evaluated) expect(numbers).toContain(loss?.toPrecision(3));
+	const timeline = await page.getByRole("img", { name: `Round ${ROUNDS}.` }).getAttribute("aria-label");
+	for (const site of SITES) expect(timeline).toMatch(new RegExp(`${site}: pull .*train .*upload .*evaluate`));
+	await page.getByRole("checkbox", { name: "smooth" }).check();
+	expect(page.url()).toContain("smooth=1");
+});
+
+test("rounds and sites, with hashes, shares and signatures", { timeout: PATIENCE_MS }, async (context) => {
+	context.skip(events.length === 0, "there is no browser, or the run did not end");
+	await show(`/runs/${runId}/rounds/1`, "round");
+	const updates = new Map(
+		kinds("update.received").flatMap((event) => (event.round === 1 ? [[event.site, event]] : [])),
+	);
+	const accepted = kinds("round.accepted").find(({ round }) => round === 1);
+	await expect.poll(() => rowsOf("Updates of the round")).toHaveLength(SITES.length);
+	for (const [site = "", state, share, samples, training, , , , sha256, signed] of await rowsOf(
+		"Updates of the round",
+	)) {
+		const update = updates.get(site);
+		const weight = accepted?.updates.find((one) => one.site === site)?.weight ?? 0;
+		expect([state, share, samples]).toEqual([
+			"counted",
+			`${Math.round(weight * 100)} %`,
+			String(update?.numSamples),
+		]);
+		expect(training).toBe(update?.metrics["loss"]?.toPrecision(3));
+		expect([sha256, signed]).toEqual([update?.sha256.slice(0, 12), `✓ ${update?.signed?.key.slice(0, 8)}`]);
+	}
+	const weights = kinds("round.aggregated").find(({ round }) => round === 1)?.weightsSha256;
+	await page.getByText(String(weights)).waitFor();
+	await page.keyboard.press("Tab");
+	await page.getByRole("link", { name: "kitchen" }).click();
+	await page.getByRole("heading", { name: "kitchen", level: 1 }).waitFor();
+	await show(`/runs/${runId}/sites/kitchen`, "site");
+	expect(await page.locator(".figures").innerText()).toContain(losses("kitchen").at(-1));
+	const joints = await rowsOf("Error per joint and round, in degrees");
+	const last = kinds("site.evaluated").findLast(({ site }) => site === "kitchen")?.metrics ?? {};
+	expect(joints.length).toBeGreaterThan(3);
+	for (const row of joints)
+		expect(row.at(-1)).toBe(
+			last[`jointError.${row[0]}.pos`]?.toFixed(1) ?? last[`jointError.${row[0]}`]?.toFixed(1),
+		);
+});
+
+test("comparison, models to download, members and the audit log", {
+	timeout: PATIENCE_MS,
+}, async (context) => {
+	context.skip(events.length === 0, "there is no browser, or the run did not end");
+	await show(`/compare?runs=${runId}&x=bytes`, "compare");
+	const [line] = await rowsOf("Runs");
+	expect(line?.slice(1, 3)).toEqual([runId, "completed"]);
+	await show("/models", "models");
+	await page
+		.getByText(/Download \(/)
+		.first()
+		.click();
+	const download = page.waitForEvent("download");
+	await page.getByRole("link", { name: "model.safetensors" }).first().click();
+	const saved = await (await download).path();
+	const checkpoint = join(place.dir, "server", "runs", runId, "checkpoints", `round_${ROUNDS}`, "global");
+	expect((await readFile(saved)).equals(await readFile(join(checkpoint, "model.safetensors")))).toBe(true);
+	await show("/access", "access");
+	const members = await rowsOf("Sites");
+	expect(members.map(([site]) => site)).toEqual([...SITES]);
+	await page.getByLabel("Site's name").fill("garage");
+	await page.getByRole("button", { name: "Invite" }).click();
+	await page.getByText("zk0 client join zk0://").waitFor();
+	expect((await rowsOf("Invitations")).map(([site]) => site)).toContain("garage");
+	await show("/audit", "audit");
+	const lines = (await rowsOf("Audit log")).map(([, who, what]) => `${who} ${what}`);
+	expect(lines[0]).toMatch(/^operator invited garage/);
+	expect(lines).toContain("operator POST /api/invitations");
+	for (const site of SITES) expect(lines.join("\n")).toContain(`${site} joined with an invitation`);
+});
+
+test("a viewer looks, in the dark, without buttons; a removed one is out", {
+	timeout: PATIENCE_MS,
+}, async (context) => {
+	context.skip(events.length === 0, "there is no browser, or the run did not end");
+	const link = linkOf(await operator("server", "user", "add", "vera", "--role", "viewer"));
+	if (browser === undefined) throw new RangeError("no browser");
+	await using viewer = await openPage(browser, origin, "dark");
+	watched = viewer;
+	({ page } = viewer);
+	await page.goto(link);
+	await page.getByText("live", { exact: true }).waitFor();
+	await show(`/runs/${runId}`, "overview-dark");
+	await page.getByRole("link", { name: "Access" }).click();
+	await page.getByText("You are vera, a viewer").waitFor();
+	expect(await page.getByRole("button", { name: /Revoke|Invite|Approve|Add/ }).count()).toBe(0);
+	expect(viewer.complaints()).toEqual([]);
+	await operator("server", "user", "remove", "vera");
+	await page.reload();
+	await page.getByRole("button", { name: "Sign in" }).waitFor();
+});
