@@ -17,7 +17,7 @@ export interface OpenGrids extends AsyncDisposable {
 	taskOf(instructionId: string): { readonly task: TaskRef; readonly grid: RunGrid } | undefined;
 	/** The site's oldest unanswered task. */
 	nextTask(site: string): Promise<Instruction | undefined>;
-	/** Those of the tasks that no run waits for; none until a run has sent tasks, which may be these. */
+	/** Those of the tasks that no run waits for. Unknown ones may be of a run that has not begun in this process yet. */
 	unwanted(instructionIds: readonly string[]): string[];
 	/** The bytes of an object that an open task of the site needs. */
 	readObject(site: string, id: ObjectId, signal: AbortSignal): Promise<Uint8Array | undefined>;
@@ -29,6 +29,9 @@ export interface OpenGrids extends AsyncDisposable {
 	put(member: Member, id: ObjectId, bytes: Uint8Array, signal: AbortSignal): Promise<Taken | undefined>;
 }
 
+/** Tasks of runs that are over that are remembered. */
+const MAX_OVER = 10_000;
+
 /** No open runs yet. */
 export function createOpenGrids(): OpenGrids {
 	const grids = new Set<RunGrid>();
@@ -39,6 +42,9 @@ export function createOpenGrids(): OpenGrids {
 		}
 		return undefined;
 	};
+	const haveBegun = (): boolean => grids.size > 0 && [...grids].every(({ hasBegun }) => hasBegun);
+	/** Messages of runs that are over. */
+	const over = new Set<string>();
 	const taskOf: OpenGrids["taskOf"] = (instructionId) => {
 		for (const grid of grids) {
 			const task = grid.taskOf(instructionId);
@@ -52,6 +58,8 @@ export function createOpenGrids(): OpenGrids {
 			const dispose = grid[Symbol.asyncDispose].bind(grid);
 			grid[Symbol.asyncDispose] = async () => {
 				grids.delete(grid);
+				for (const id of grid.messageIds()) over.add(id);
+				for (const id of over) if (over.size > MAX_OVER) over.delete(id);
 				await dispose();
 			};
 			return grid;
@@ -61,13 +69,22 @@ export function createOpenGrids(): OpenGrids {
 		},
 		taskOf,
 		nextTask: (site) => first((grid) => grid.nextTask(site)),
-		unwanted: (instructionIds) =>
-			[...grids].some(({ hasBegun }) => hasBegun)
-				? instructionIds.filter((id) => taskOf(id) === undefined)
-				: [],
+		unwanted(instructionIds) {
+			const isClosed = (id: string): boolean =>
+				over.has(id) || [...grids].some((grid) => grid.messageIds().includes(id));
+			return instructionIds.filter((id) => taskOf(id) === undefined && (haveBegun() || isClosed(id)));
+		},
 		appOf: (run) => Array.from(grids, ({ app }) => app).find((app) => isRunOf(app, run)),
 		readObject: (site, id, signal) => first((grid) => grid.readObject(site, id, signal)),
-		announce: (member, message, tree) => first((grid) => grid.announce(member, message, tree)),
+		async announce(member, message, tree) {
+			const answer = await first((grid) => grid.announce(member, message, tree));
+			if (answer !== undefined) return answer;
+			if (over.has(message.metadata?.replyToMessageId ?? ""))
+				return { kind: "refused", refusal: { code: "late", reason: "the run is over" } };
+			// A run that has not begun in this process may be the one that is meant.
+			const [any] = grids;
+			return haveBegun() ? await any?.refuse(member, message, tree) : undefined;
+		},
 		put: (member, id, bytes, signal) => first((grid) => grid.put(member, id, bytes, signal)),
 		async [Symbol.asyncDispose]() {
 			for (const grid of grids) await grid[Symbol.asyncDispose]();

@@ -6,6 +6,7 @@ import { toError } from "./errors.ts";
 import type { RunApp } from "./flower-nodes.ts";
 import type { Grid, OnlineSite, Outcome, SiteTask, TaskRef, Traffic } from "./grid.ts";
 import type { Member } from "./members.ts";
+import { runNumber } from "./node-id.ts";
 import type { ObjectStore } from "./object-store.ts";
 import { createOutcomeQueue } from "./outcome-queue.ts";
 import { publishWeights } from "./published-weights.ts";
@@ -31,6 +32,8 @@ export interface RunGridOptions {
 	readonly app: RunApp | undefined;
 	/** Whether the site is a zk0 node, and not one of Flower's. */
 	readonly signs: (site: string) => boolean;
+	/** When each site last showed progress, whatever run it was for: one that works for another run is not stuck. */
+	readonly activity: Map<string, number>;
 }
 
 /** A run's grid, and what the server asks it on behalf of sites. Disposing it abandons unrecorded outcomes. */
@@ -43,18 +46,24 @@ export interface RunGrid extends Grid, AsyncDisposable {
 	readObject(site: string, id: ObjectId, signal: AbortSignal): Promise<Uint8Array | undefined>;
 	/** Undefined: the reply is for another run, or for one that has not begun yet. */
 	announce(member: Member, message: Message, tree: ObjectTree): Promise<Announced | undefined>;
+	/** Refuses a reply that is of no run, and records that. */
+	refuse(member: Member, message: Message, tree: ObjectTree): Promise<Announced>;
 	put(member: Member, id: ObjectId, bytes: Uint8Array, signal: AbortSignal): Promise<Taken | undefined>;
 	/** The task of a message, while its site should go on with it. */
 	taskOf(instructionId: string): TaskRef | undefined;
 	readonly app: RunApp | undefined;
 	/** False before the first task of the run in this process. */
 	readonly hasBegun: boolean;
+	/** Messages of all its tasks, open and closed. */
+	messageIds(): readonly string[];
 	tell(outcome: Outcome): void;
 }
 
 /** A grid without tasks; sites that are online already are its first outcomes. */
 export function createRunGrid(options: RunGridOptions): RunGrid {
-	const { store, clock, nodeIdOf, publicKeyOf, wake, traffic, app, signs } = options;
+	const { store, clock, nodeIdOf, publicKeyOf, wake, traffic, app, signs, activity } = options;
+	/** The number by which messages name the run; known from its first task. */
+	let run: bigint | null = null;
 	const takes = (site: string): boolean => app !== undefined || signs(site);
 	const sites = (): OnlineSite[] => options.sites().filter(({ site }) => takes(site));
 	const tasks = createTaskTable();
@@ -76,6 +85,7 @@ export function createRunGrid(options: RunGridOptions): RunGrid {
 				parked.set(task.message.taskId, task);
 				continue;
 			}
+			run = runNumber(task.message.runId);
 			const objects = await weights.objectsOf(task.message.weights);
 			const message = await taskMessage(task.message, nodeId, objects);
 			tasks.open(task, { message, id: message.id, metadata: message.metadata }, clock.now());
@@ -83,8 +93,8 @@ export function createRunGrid(options: RunGridOptions): RunGrid {
 		}
 		await intake.sweep();
 	};
-	const touch = (open: OpenTask): void => {
-		open.activeAtMs = clock.now();
+	const touch = (site: string): void => {
+		activity.set(site, clock.now());
 	};
 	const close = (open: OpenTask | undefined): void => {
 		if (open !== undefined) intake.forget(open).catch(intake.report);
@@ -123,7 +133,11 @@ export function createRunGrid(options: RunGridOptions): RunGrid {
 		offer(content) {
 			for (const [id, object] of content.objects) offered.set(id, object);
 		},
-		activeAtMs: (taskId) => tasks.get(taskId)?.activeAtMs ?? null,
+		activeAtMs(taskId) {
+			const open = tasks.get(taskId);
+			return open === undefined ? null : Math.max(open.openedAtMs, activity.get(open.ref.site) ?? 0);
+		},
+		messageIds: () => tasks.messageIds(),
 		poll: () => outcomes.poll(),
 		next: ({ signal } = {}) => outcomes.next(signal),
 		traffic() {
@@ -135,24 +149,23 @@ export function createRunGrid(options: RunGridOptions): RunGrid {
 		},
 		async nextTask(site) {
 			await preparing;
-			const next = tasks.nextOf(site);
 			// Whoever asks for work is not stuck, whatever became of its earlier task.
-			for (const open of tasks.ofSite(site)) if (open.isReleased || open === next) touch(open);
-			return next?.instruction;
+			touch(site);
+			return tasks.nextOf(site)?.instruction;
 		},
 		async readObject(site, id, signal) {
 			const source = tasks.ofSite(site).find(({ instruction }) => instruction.message.objects.has(id));
 			const object = source?.instruction.message.objects.get(id) ?? offered.get(id);
-			if (object !== undefined)
-				for (const open of source === undefined ? tasks.ofSite(site) : [source]) touch(open);
+			if (object !== undefined) touch(site);
 			return await object?.read({ signal });
 		},
 		async announce(member, message, tree) {
 			await preparing;
-			return tasks.hasBegun ? await intake.announce(member, message, tree) : undefined;
+			return message.metadata?.runId === run ? await intake.announce(member, message, tree) : undefined;
 		},
+		refuse: (member, message, tree) => intake.announce(member, message, tree),
 		put(member, id, bytes, signal) {
-			for (const open of tasks.ofSite(member.site)) if (open.reply !== null) touch(open);
+			touch(member.site);
 			return intake.put(member, id, bytes, signal);
 		},
 		taskOf(instructionId) {
@@ -164,8 +177,7 @@ export function createRunGrid(options: RunGridOptions): RunGrid {
 		tell(outcome) {
 			if ((outcome.kind === "joined" || outcome.kind === "left") && !takes(outcome.site)) return;
 			outcomes.offer(outcome);
-			const open = outcome.kind === "progress" ? tasks.get(outcome.task.taskId) : undefined;
-			if (open !== undefined) touch(open);
+			if (outcome.kind === "progress") touch(outcome.task.site);
 			if (outcome.kind !== "joined") return;
 			const waiting = [...parked.values()].filter(({ site }) => site === outcome.site);
 			for (const { message } of waiting) parked.delete(message.taskId);

@@ -63,6 +63,7 @@ export function createServer(options: ServerOptions): FederationServer {
 	const { signal } = closing;
 	const registry = createNodeRegistry();
 	const grids = createOpenGrids();
+	const activity = new Map<string, number>();
 	const pulls = createHeldPulls(clock, signal);
 	const meter = createTrafficMeter();
 	const publicKeyOf = (site: string): string | null => members.ofSite(site)?.publicKeyPem ?? null;
@@ -127,6 +128,7 @@ export function createServer(options: ServerOptions): FederationServer {
 					traffic: () => meter.read(),
 					app,
 					signs: (site) => members.ofSite(site)?.signs !== false,
+					activity,
 				}),
 			),
 		disconnect: (site, why) => drop(site, "offline", why),

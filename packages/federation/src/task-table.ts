@@ -25,8 +25,7 @@ export interface OpenTask {
 	isAnswered: boolean;
 	/** True when nobody waits for the task any more: it is no longer handed out, its reply is taken. */
 	isReleased: boolean;
-	/** When its site last showed progress on it. */
-	activeAtMs: number;
+	readonly openedAtMs: number;
 }
 
 /** Why a result found no open task. */
@@ -53,6 +52,8 @@ export interface TaskTable {
 	/** What to say to a reply for a task that is not open. */
 	explain(instructionId: string): TaskDefect;
 	all(): readonly OpenTask[];
+	/** Messages of all tasks, open and closed. */
+	messageIds(): readonly string[];
 	/** False until the first task: after a restart, what a node works on may still be asked for again. */
 	readonly hasBegun: boolean;
 }
@@ -76,7 +77,7 @@ export function createTaskTable(): TaskTable {
 			if (tasks.has(taskId)) throw new TypeError(`task ${taskId} is already open`);
 			hasBegun = true;
 			const ref = { taskId, site: task.site, round, phase };
-			const state = { isAnswered: false, isReleased: false, activeAtMs: nowMs };
+			const state = { isAnswered: false, isReleased: false, openedAtMs: nowMs };
 			const open = { task, ref, instruction, reply: null, tail: Promise.resolve(), ...state };
 			closed.delete(instruction.id);
 			tasks.set(taskId, open);
@@ -106,6 +107,7 @@ export function createTaskTable(): TaskTable {
 			return { code: "unknown-task", message: `there is no task ${instructionId.slice(0, 64)}` };
 		},
 		all: () => [...tasks.values()],
+		messageIds: () => [...byMessage.keys(), ...closed.keys()],
 	};
 }
 

@@ -1,4 +1,5 @@
 // `zk0 run`: hands a run to the server of this machine and watches it.
+import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { z } from "zod";
 import { CliError } from "../cli-error.ts";
@@ -10,6 +11,8 @@ import type { Host } from "../host.ts";
 import { callAdmin } from "../network/admin-client.ts";
 import { makePrivateFolder, type ServerHome, STATE_OPTION, serverHome } from "../network/home.ts";
 import { type ServerStatus, serverStatusSchema } from "../network/server-status.ts";
+import type { Output } from "../output.ts";
+import { runPaths } from "../run-directory/paths.ts";
 
 /** The settings of a run that are the federation's, and not those of a site or of a simulation. */
 const SETTINGS = {
@@ -71,9 +74,15 @@ export const run = defineCommand({
 			kind: "text",
 			schema: z.string().min(1),
 			value: "<run>",
-			summary: "with --superlink: go on with a run of ./runs, as a new run of the SuperLink",
+			summary:
+				"go on with a run of the server that was stopped or has failed; with --superlink: with one of ./runs, as a new run there",
 		},
 		state: STATE_OPTION,
+		stream: {
+			kind: "switch",
+			schema: z.boolean(),
+			summary: "show everything that happens in the run, line by line",
+		},
 		detach: { kind: "switch", schema: z.boolean(), summary: "do not wait for the run's end" },
 	},
 	examples: ["zk0 run --rounds 10 --strategy fedprox --min-sites 3", "zk0 run --min-sites 2 --fab apps/mine"],
@@ -90,26 +99,18 @@ export const run = defineCommand({
 			output.result(end, () => `${end.runId} is completed, SHA-256 ${end.modelSha256}, in ${end.folder}`);
 			return;
 		}
-		if (resume !== undefined)
-			throw new CliError("bad-flag", "--resume is for runs with --superlink", {
-				cure: "a server goes on with its runs by itself; for simulations: zk0 runs resume",
-			});
-		// The number of sites is not known here; the settings are complete with the fewest that will do.
-		const app =
-			values.fab === undefined ? {} : { app: await depositApp(home, resolve(host.cwd, values.fab)) };
-		const body = { ...settings, sites: settings.minSites ?? 1, ...app };
-		const { runId } = await callAdmin(
-			home,
-			{ method: "POST", path: "/runs", body },
-			z.object({ runId: z.string() }),
-			host.signal,
-		);
+		const runId =
+			resume === undefined ? await submit(home, settings, values.fab, host) : await goOn(home, resume, host);
 		if (values.detach === true) {
 			output.result({ runId }, () => `${runId} is queued; see \`zk0 status\``);
 			return;
 		}
 		let shown = "";
+		let numStreamed = 0;
+		const paths = runPaths(home.runs, runId);
 		for (;;) {
+			if (values.stream === true && existsSync(paths.events))
+				numStreamed = await streamEvents(paths.events, numStreamed, output);
 			const status = await callAdmin(
 				home,
 				{ method: "GET", path: "/status" },
@@ -142,6 +143,36 @@ async function fileSettings(path: string, { signal }: Host): Promise<Given> {
 	throw new CliError("bad-config", `${path}: ${other.join(", ")}: not for the federation to set`, {
 		cure: "leave it out: sites choose it themselves when they join, or it is for `zk0 simulate` only",
 	});
+}
+
+/** Shows the events of a log from number `numSeen`. @returns how many there are */
+async function streamEvents(path: string, numSeen: number, output: Output): Promise<number> {
+	const { readEvents } = await import("../run-directory/read-run.ts");
+	const { eventText } = await import("../run-directory/event-text.ts");
+	const { events } = await readEvents(path);
+	for (const event of events.slice(numSeen)) output.line(`${event.at.slice(11, 19)}  ${eventText(event)}`);
+	return events.length;
+}
+
+/** Hands in a new run, with an app for Flower's nodes. @returns its id */
+async function submit(
+	home: ServerHome,
+	settings: Given,
+	fab: string | undefined,
+	host: Host,
+): Promise<string> {
+	const app = fab === undefined ? {} : { app: await depositApp(home, resolve(host.cwd, fab)) };
+	// The number of sites is not known here; the settings are complete with the fewest that will do.
+	const body = { ...settings, sites: settings.minSites ?? 1, ...app };
+	const schema = z.object({ runId: z.string() });
+	return (await callAdmin(home, { method: "POST", path: "/runs", body }, schema, host.signal)).runId;
+}
+
+/** Goes on with a run of the server. @returns its id */
+async function goOn(home: ServerHome, runId: string, host: Host): Promise<string> {
+	const request = { method: "POST", path: "/runs/continue", body: { runId } } as const;
+	await callAdmin(home, request, z.object({}), host.signal);
+	return runId;
 }
 
 /** Puts an app's bundle where the server finds it. @returns its hash @throws FlowerError when nodes would refuse it */

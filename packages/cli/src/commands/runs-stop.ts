@@ -1,12 +1,16 @@
 // `zk0 runs stop <run>`: ends the process that works on a run, as Ctrl-C would.
+import { existsSync } from "node:fs";
 import { hostname } from "node:os";
 import { relative, resolve } from "node:path";
 import { isProcessAlive } from "@zk0/arrays/node";
+import { z } from "zod";
 import { CliError } from "../cli-error.ts";
 import { defineCommand } from "../command.ts";
 import { RUN_OPTIONS } from "../config/run-options.ts";
-import { serverHome } from "../network/home.ts";
+import { callAdmin } from "../network/admin-client.ts";
+import { STATE_OPTION, serverHome } from "../network/home.ts";
 import { findRun, RUN_POSITIONAL } from "../run-directory/find-run.ts";
+import { runPaths } from "../run-directory/paths.ts";
 import { holderOf } from "../run-directory/run-lock.ts";
 
 const POLL_MS = 100;
@@ -16,14 +20,29 @@ const PATIENCE_MS = 120_000;
 /** The command. */
 export const runsStop = defineCommand({
 	positionals: [RUN_POSITIONAL],
-	options: { out: { ...RUN_OPTIONS.out, summary: "directory that holds the runs (default: runs)" } },
+	options: {
+		out: { ...RUN_OPTIONS.out, summary: "directory that holds the runs (default: runs, or the server's)" },
+		state: STATE_OPTION,
+	},
 	notes: ["What is finished is kept: `zk0 runs resume` goes on to the same weights as without the break."],
 	examples: ["zk0 runs stop latest"],
 	async run({ values, named, host, output }) {
+		const home = serverHome(host, values.state);
+		const runId = named["run"] ?? "";
+		if (values.out === undefined && runId !== "" && existsSync(runPaths(home.runs, runId).root)) {
+			await callAdmin(
+				home,
+				{ method: "POST", path: "/runs/stop", body: { runId } },
+				z.object({}),
+				host.signal,
+			);
+			output.result({ runId }, () => `stopped ${runId}; go on with: zk0 run --resume ${runId}`);
+			return;
+		}
 		const paths = await findRun(resolve(host.cwd, values.out ?? "runs"), named["run"] ?? "");
 		if (!relative(serverHome(host, undefined).runs, paths.root).startsWith("..")) {
 			throw new CliError("run-in-use", `${paths.id} is the server's`, {
-				cure: "stop the server with `zk0 server stop`; its run goes on at the next start",
+				cure: `leave --out out: zk0 runs stop ${paths.id}`,
 			});
 		}
 		const holder = await holderOf(paths.lock);

@@ -142,7 +142,7 @@ describe("zk0 runs stop", () => {
 		await mkdir(join(cwd, "home/server"), { recursive: true });
 		await rename(join(cwd, "runs"), join(cwd, "home/server/runs"));
 		expect(await runCli(["runs", "stop", "latest", "--out", "home/server/runs"], host, program)).toBe(8);
-		expect(host.err()).toContain("zk0 server stop");
+		expect(host.err()).toContain("zk0 runs stop 20261121-0000-aaaa");
 	});
 
 	test("ends the process that holds the lock", async () => {

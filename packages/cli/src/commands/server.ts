@@ -77,6 +77,13 @@ export const serverStart = defineCommand({
 			value: "<name>=<number>",
 			summary: `bound on sites and strangers, repeatable and kept: ${LIMIT_NAMES.join(", ")}`,
 		},
+		standing: {
+			kind: "text",
+			schema: z.string().min(1),
+			value: "<zk0.json>|off",
+			summary:
+				"a run that begins by itself once --min-sites clients are there, once for each content of the file",
+		},
 		log: LOG_OPTION,
 		certificate: {
 			kind: "text",
@@ -112,6 +119,7 @@ export const serverStart = defineCommand({
 			...(values.plaintext === undefined ? {} : { security: values.plaintext ? "plaintext" : "tls" }),
 			...(values.limit === undefined ? {} : { limits: parseLimits(values.limit) }),
 			...parseCertificate(values, host.cwd),
+			...(values.standing === undefined ? {} : { standing: await readStanding(values.standing, host.cwd) }),
 		};
 		if (values.foreground === true) {
 			const { serveFederation } = await import("../network/server-process.ts");
@@ -128,6 +136,7 @@ export const serverStart = defineCommand({
 			certificate: changes.certificate === null ? "off" : changes.certificate?.certificate,
 			key: changes.certificate?.key,
 			ca: changes.certificate?.ca ?? undefined,
+			standing: changes.standing === null ? "off" : values.standing && resolve(host.cwd, values.standing),
 		}).flatMap(([flag, value]) => (value === undefined ? [] : [`--${flag}`, String(value)]));
 		const limits = Object.entries(values.limit ?? {}).flatMap(([name, value]) => [
 			"--limit",
@@ -148,6 +157,14 @@ export const serverStart = defineCommand({
 		);
 	},
 });
+
+/** The settings of a standing run. @throws CliError "bad-config" */
+async function readStanding(path: string, cwd: string): Promise<ServerSettings["standing"]> {
+	if (path === "off") return null;
+	const { readConfigFile } = await import("../config/config-file.ts");
+	const { minSites = 1, ...settings } = await readConfigFile(resolve(cwd, path));
+	return JSON.parse(JSON.stringify({ ...settings, minSites, sites: minSites }));
+}
 
 /** `zk0 server stop`. */
 export const serverStop = defineCommand({

@@ -34,6 +34,7 @@ export interface ServerParts {
 
 const siteBody = z.object({ site: z.string() });
 const addBody = z.object({ site: z.string(), publicKey: z.string() });
+const runBody = z.object({ runId: z.string() });
 const inviteBody = z.object({ site: z.string().nullable() });
 
 /** The federation's status at this moment. */
@@ -89,6 +90,14 @@ export function adminRoutes(parts: ServerParts): readonly Route[] {
 			return json({});
 		}),
 		route("POST", "/api/runs", "operator", async ({ body }) => json({ runId: await queue.submit(body) })),
+		route("POST", "/api/runs/stop", "operator", async ({ body }) => {
+			await queue.stop(runBody.parse(body).runId);
+			return json({});
+		}),
+		route("POST", "/api/runs/continue", "operator", async ({ body }) => {
+			await queue.goOn(runBody.parse(body).runId);
+			return json({});
+		}),
 		route("POST", "/api/stop", "operator", async () => {
 			setImmediate(stop);
 			return json({});

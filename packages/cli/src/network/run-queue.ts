@@ -1,49 +1,24 @@
-// The server's runs, one after another: taken from `zk0 run`, or found unfinished on disk when the server starts. A run's
+// The server's runs, so many at once: taken from `zk0 run`, or found unfinished on disk when the server starts. A run's
 // own directory is all there is to know about it.
 import { existsSync } from "node:fs";
-import { copyFile, mkdir } from "node:fs/promises";
+import { copyFile, mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import {
-	type Clock,
-	type FederationServer,
-	offerFiles,
-	openObjectStore,
-	type RoundEvent,
-	rounds,
-} from "@zk0/federation";
-import { loadAppBundle } from "@zk0/flower/node";
+import { sha256Hex, writeFileAtomic } from "@zk0/arrays/node";
+import type { RoundEvent } from "@zk0/federation";
 import { openCheckpoint } from "@zk0/policy";
 import { z } from "zod";
 import { CliError } from "../cli-error.ts";
 import { parseConfig } from "../config/config-file.ts";
 import type { RunConfig } from "../config/presets.ts";
 import { resolveConfig } from "../config/resolve.ts";
-import type { Host } from "../host.ts";
-import type { RunReporter } from "../progress/reporter.ts";
 import { listRunIds } from "../run-directory/find-run.ts";
 import { type RunPaths, runPaths } from "../run-directory/paths.ts";
-import { readRun } from "../run-directory/read-run.ts";
-import { withRunLock } from "../run-directory/run-lock.ts";
-import { readRunRecord, writeRunRecord } from "../run-directory/run-record.ts";
-import { federate } from "../simulation/federate.ts";
-import { strategyOf, waitingOf } from "../simulation/federation-options.ts";
+import { readEvents, readRun } from "../run-directory/read-run.ts";
+import { writeRunRecord } from "../run-directory/run-record.ts";
 import { newRunId, recordedConfig, recordOf } from "../simulation/recorded-run.ts";
 import { writeStartCheckpoint } from "../simulation/start-model.ts";
-import { setupOf } from "./run-setup.ts";
-import { startFiles } from "./start-files.ts";
-
-/** Where a run stands. */
-export interface RunStatus {
-	readonly runId: string;
-	readonly state: "queued" | "running" | "completed" | "failed" | "stopped";
-	/** Round under way, or the last one. */
-	readonly round: number;
-	readonly rounds: number;
-	/** What it waits for, or why it ended. */
-	readonly message: string | null;
-	/** SHA-256 of the last weights, once it is completed. */
-	readonly modelSha256: string | null;
-}
+import { readIfThere } from "./private-file.ts";
+import { type RunStatus, type ServeRunOptions, serveRun } from "./serve-run.ts";
 
 /** The runs of a server. */
 export interface RunQueue extends AsyncDisposable {
@@ -52,29 +27,36 @@ export interface RunQueue extends AsyncDisposable {
 	 * @returns its id @throws CliError "bad-config" …
 	 */
 	submit(settings: unknown): Promise<string>;
+	/** Takes these settings once: not again while there is a run of them, however it ended. @returns null: there is one */
+	submitOnce(settings: unknown): Promise<string | null>;
+	/** Stops a run until `goOn`, through restarts of the server, too. @throws CliError "run-not-found" | "not-running" */
+	stop(runId: string): Promise<void>;
+	/** Goes on with a run that was stopped or has failed. @throws CliError "run-not-found" | "run-in-use" */
+	goOn(runId: string): Promise<void>;
 	/** Oldest first. */
 	list(): readonly RunStatus[];
 }
 
 /** What the queue works with. */
-export interface RunQueueOptions {
+export interface RunQueueOptions extends Omit<ServeRunOptions, "onReplay" | "onEvent"> {
 	/** Folder of the runs. */
 	readonly dir: string;
 	/** Folder of app bundles, by their hash. */
 	readonly apps: string;
-	readonly server: FederationServer;
-	readonly clock: Clock;
-	readonly host: Host;
-	readonly reporter: RunReporter;
-	/** Stops the run under way; it goes on at the next start. */
-	readonly signal: AbortSignal;
+	/** Runs at once; the others wait for their turn. */
+	readonly maxRuns: number;
 	/** Is told of failures that no caller waits for. */
 	readonly onFault: (error: unknown) => void;
-	/** Is told what happened in a run so far, when it begins or goes on. */
+	/** Is told what happened so far in the oldest run under way, when it becomes that one. */
 	readonly onReplay: (past: readonly RoundEvent[]) => void;
-	/** Is told of every event of a run. */
-	readonly onEvent: (runId: string, event: RoundEvent) => void;
+	/** Is told of every event of a run, and whether the run is the oldest one under way. */
+	readonly onEvent: (runId: string, event: RoundEvent, isOldest: boolean) => void;
 }
+
+/** In the folder of a run that the operator stopped. */
+const STOPPED = "stopped";
+/** In the folder of a run that the settings asked for: their hash. */
+const STANDING = "standing";
 
 const submissionSchema = z.looseObject({
 	app: z
@@ -85,70 +67,130 @@ const submissionSchema = z.looseObject({
 
 /** Opens the queue and goes on with the runs that are not finished. */
 export async function openRunQueue(options: RunQueueOptions): Promise<RunQueue> {
-	const { dir, host, signal, onFault } = options;
+	const { dir, host, signal, onFault, maxRuns } = options;
 	const states = new Map<string, RunStatus>();
 	const waiting: string[] = [];
-	let wake = (): void => undefined;
-	const update = (runId: string, change: Partial<RunStatus>): void => {
-		const known = states.get(runId);
-		const fresh: RunStatus = {
-			runId,
-			state: "queued",
-			round: 0,
-			rounds: 0,
-			message: null,
-			modelSha256: null,
-		};
-		states.set(runId, { ...(known ?? fresh), ...change });
+	/** Runs under way, oldest first, each with what stops it. */
+	const running = new Map<string, { readonly stopping: AbortController; readonly ended: Promise<void> }>();
+	let wakes: (() => void)[] = [];
+	const wake = (): void => {
+		for (const one of wakes) one();
+		wakes = [];
 	};
+	const update = (runId: string, change: Partial<RunStatus>): void => {
+		const fresh: RunStatus = { ...NOTHING_YET, runId };
+		states.set(runId, { ...(states.get(runId) ?? fresh), ...change });
+	};
+	const oldest = (): string | undefined => [...running.keys()][0];
 	for (const runId of await listRunIds(dir)) {
 		const found = await statusOnDisk(runPaths(dir, runId));
 		states.set(runId, found);
 		if (found.state === "queued") waiting.push(runId);
 	}
+	const serve = async (runId: string, stopping: AbortController): Promise<void> => {
+		const served: ServeRunOptions = {
+			...options,
+			signal: AbortSignal.any([signal, stopping.signal]),
+			onReplay: (past) => {
+				if (oldest() === runId) options.onReplay(past);
+			},
+			onEvent: (_runId, event) => options.onEvent(runId, event, oldest() === runId),
+		};
+		try {
+			await serveRun(runPaths(dir, runId), served, (change) => update(runId, change));
+		} catch (error) {
+			const isStopped = signal.aborted || stopping.signal.aborted;
+			const message = error instanceof Error ? error.message : String(error);
+			update(runId, {
+				state: isStopped ? "stopped" : "failed",
+				message: isStopped ? null : message,
+				tasks: [],
+			});
+			if (!isStopped) onFault(error);
+		}
+		const wasOldest = oldest() === runId;
+		running.delete(runId);
+		const next = oldest();
+		if (wasOldest && next !== undefined && !signal.aborted)
+			options.onReplay((await readEvents(runPaths(dir, next).events)).events);
+	};
 	const work = async (): Promise<void> => {
 		while (!signal.aborted) {
 			const runId = waiting.shift();
 			if (runId === undefined) {
-				await new Promise<void>((resolve) => {
-					wake = resolve;
-				});
+				await new Promise<void>((resolve) => wakes.push(resolve));
 				continue;
 			}
-			await runOne(runPaths(dir, runId), options, (change) => update(runId, change)).catch(
-				(error: unknown) => {
-					const message = error instanceof Error ? error.message : String(error);
-					update(runId, { state: signal.aborted ? "stopped" : "failed", message });
-					if (!signal.aborted) onFault(error);
-				},
-			);
+			const stopping = new AbortController();
+			// Begins when the run is among those under way.
+			const ended = Promise.resolve()
+				.then(() => serve(runId, stopping))
+				.catch(onFault);
+			running.set(runId, { stopping, ended });
+			await ended;
 		}
 	};
-	signal.addEventListener("abort", () => wake(), { once: true });
-	const working = work();
+	signal.addEventListener("abort", wake, { once: true });
+	const working = Promise.all(Array.from({ length: maxRuns }, work));
+	const enqueue = (runId: string): void => {
+		waiting.push(runId);
+		wake();
+	};
+	const find = (runId: string): RunStatus => {
+		const found = states.get(runId);
+		if (found !== undefined) return found;
+		throw new CliError("run-not-found", `this server has no run ${runId}`, { cure: "see `zk0 status`" });
+	};
+	const submit = async (submission: unknown): Promise<string> => {
+		const { app, ...settings } = submissionSchema.parse(submission);
+		const config = resolveConfig(parseConfig(settings, "the run's settings"), {});
+		if (app !== undefined) requireFloat32(config.config);
+		const paths = runPaths(dir, newRunId(host));
+		await mkdir(paths.root, { recursive: true });
+		if (app !== undefined) await copyFile(join(options.apps, `${app}.fab`), paths.app);
+		await writeStartCheckpoint(paths.globalCheckpoint(0), config.config, host);
+		using base = await openCheckpoint(paths.globalCheckpoint(0), { hub: host });
+		const parts = {
+			paths,
+			base,
+			opened: [],
+			microBatch: config.config.batchSize,
+			host,
+			reporter: options.reporter,
+		};
+		await writeRunRecord(paths.config, await recordOf(config, parts));
+		update(paths.id, { rounds: config.config.rounds });
+		enqueue(paths.id);
+		return paths.id;
+	};
 	return {
-		async submit(submission) {
-			const { app, ...settings } = submissionSchema.parse(submission);
-			const config = resolveConfig(parseConfig(settings, "the run's settings"), {});
-			if (app !== undefined) requireFloat32(config.config);
-			const paths = runPaths(dir, newRunId(host));
-			await mkdir(paths.root, { recursive: true });
-			if (app !== undefined) await copyFile(join(options.apps, `${app}.fab`), paths.app);
-			await writeStartCheckpoint(paths.globalCheckpoint(0), config.config, host);
-			using base = await openCheckpoint(paths.globalCheckpoint(0), { hub: host });
-			const parts = {
-				paths,
-				base,
-				opened: [],
-				microBatch: config.config.batchSize,
-				host,
-				reporter: options.reporter,
-			};
-			await writeRunRecord(paths.config, await recordOf(config, parts));
-			update(paths.id, { rounds: config.config.rounds });
-			waiting.push(paths.id);
-			wake();
-			return paths.id;
+		submit,
+		async submitOnce(settings) {
+			const key = sha256Hex(JSON.stringify(settings));
+			for (const runId of states.keys())
+				if ((await readIfThere(join(runPaths(dir, runId).root, STANDING))) === key) return null;
+			const runId = await submit(settings);
+			await writeFileAtomic(join(runPaths(dir, runId).root, STANDING), key);
+			return runId;
+		},
+		async stop(runId) {
+			const { state } = find(runId);
+			if (state !== "queued" && state !== "running")
+				throw new CliError("not-running", `${runId} is ${state} already`);
+			await writeFileAtomic(join(runPaths(dir, runId).root, STOPPED), "");
+			if (waiting.includes(runId)) waiting.splice(waiting.indexOf(runId), 1);
+			const found = running.get(runId);
+			found?.stopping.abort(new CliError("interrupted", "stopped by the operator"));
+			await found?.ended;
+			update(runId, { state: "stopped", message: goOnText(runId), tasks: [] });
+		},
+		async goOn(runId) {
+			const { state } = find(runId);
+			if (state !== "stopped" && state !== "failed")
+				throw new CliError("run-in-use", `${runId} is ${state}, not stopped`);
+			await rm(join(runPaths(dir, runId).root, STOPPED), { force: true });
+			update(runId, { state: "queued", message: null });
+			enqueue(runId);
 		},
 		list: () => [...states.values()].sort((a, b) => (a.runId < b.runId ? -1 : 1)),
 		async [Symbol.asyncDispose]() {
@@ -156,6 +198,19 @@ export async function openRunQueue(options: RunQueueOptions): Promise<RunQueue> 
 			await working;
 		},
 	};
+}
+
+const NOTHING_YET: Omit<RunStatus, "runId"> = {
+	state: "queued",
+	round: 0,
+	rounds: 0,
+	message: null,
+	modelSha256: null,
+	tasks: [],
+};
+
+function goOnText(runId: string): string {
+	return `stopped by the operator; go on with: zk0 run --resume ${runId}`;
 }
 
 /** @throws CliError "bad-config" */
@@ -170,82 +225,10 @@ async function statusOnDisk(paths: RunPaths): Promise<RunStatus> {
 	const { record, summary } = await readRun(paths);
 	const rounds = recordedConfig(record, paths).rounds;
 	const round = summary.rounds.at(-1)?.round ?? 0;
-	const base = { runId: paths.id, round, rounds, message: null, modelSha256: null };
+	const base = { ...NOTHING_YET, runId: paths.id, round, rounds };
 	if (summary.status === "completed") return { ...base, state: "completed" };
 	if (summary.status === "failed") return { ...base, state: "failed", message: summary.failure };
+	if (existsSync(join(paths.root, STOPPED)))
+		return { ...base, state: "stopped", message: goOnText(paths.id) };
 	return { ...base, state: "queued" };
-}
-
-async function runOne(
-	paths: RunPaths,
-	{ server, clock, host, reporter, signal, onReplay, onEvent }: RunQueueOptions,
-	update: (change: Partial<RunStatus>) => void,
-): Promise<void> {
-	const record = await readRunRecord(paths.config);
-	const config = recordedConfig(record, paths);
-	update({ state: "running", rounds: config.rounds });
-	await withRunLock(paths.lock, async () => {
-		using base = await openCheckpoint(paths.globalCheckpoint(0), { hub: host });
-		const store = await openObjectStore(join(paths.federation, "server"));
-		const bundle = existsSync(paths.app) ? await loadAppBundle(paths.app) : undefined;
-		await using grid = server.openGrid(store, bundle && { runId: paths.id, bundle });
-		const offered = await offerFiles(await startFiles(base), { signal });
-		grid.offer(offered);
-		const watching: RunReporter = {
-			...reporter,
-			event(event) {
-				reporter.event(event);
-				onEvent(paths.id, event);
-				update(changeOf(event));
-			},
-		};
-		const { modelSha256 } = await federate({
-			paths,
-			record,
-			config,
-			base,
-			cache: null,
-			sites: [],
-			reporter: watching,
-			signal,
-			start: (log) => {
-				onReplay(log.events);
-				return rounds({
-					runId: paths.id,
-					seed: config.seed,
-					numRounds: config.rounds,
-					numLocalSteps: config.localSteps,
-					learning: setupOf(config, record, offered.root),
-					updateDtype: config.updateDtype,
-					strategy: strategyOf(config),
-					initialWeightsPath: paths.initialWeights,
-					grid,
-					log,
-					store,
-					clock,
-					...waitingOf(config),
-					clipNorm: config.clipNorm,
-					offlineSites: "wait",
-					signal,
-				});
-			},
-		});
-		update({ state: "completed", message: null, modelSha256 });
-	});
-}
-
-/** What an event says about where the run stands. */
-function changeOf(event: RoundEvent): Partial<RunStatus> {
-	if (event.kind === "run.waiting")
-		return { message: `waiting for clients: ${event.numOnline} of ${event.numNeeded} are online` };
-	if (event.kind === "round.started")
-		return { round: event.round, message: `training on ${event.sites.join(", ")}` };
-	if (event.kind === "round.aggregated") return { round: event.round, message: "evaluating" };
-	if (event.kind === "site.stalled")
-		return { message: `waiting for ${event.site}: no progress for ${Math.round(event.seconds)} s` };
-	if (event.kind === "round.closed")
-		return { message: `goes on without ${event.without.join(", ")} (${event.reason})` };
-	if (event.kind === "site.left")
-		return { message: `${event.site} ${event.reason === "left" ? "left" : "is offline"}` };
-	return {};
 }

@@ -79,6 +79,7 @@ async function checkMembers(home: ServerHome, allowsFlowerNodes: boolean): Promi
 
 /** Limits above these protect no more. */
 const GENEROUS: Required<ServerLimits> = {
+	runs: 100,
 	connections: 50_000,
 	connectionsPerAddress: 20_000,
 	newConnectionsPerSecond: 1000,

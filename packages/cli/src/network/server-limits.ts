@@ -8,6 +8,8 @@ const count = z.int().positive();
 
 /** The limits that can be set; what is absent has its default. */
 export const serverLimitsSchema = z.strictObject({
+	/** Runs at once; further ones wait for their turn. */
+	runs: count.optional(),
 	/** Connections in all. */
 	connections: count.optional(),
 	/** Connections from one address. */

@@ -109,14 +109,17 @@ export async function serveFederation(
 			reporter,
 			signal,
 			onFault,
+			maxRuns: settings.limits.runs ?? 1,
 			onReplay: (past) => monitor.replay(past),
-			onEvent(runId, event) {
-				monitor.record(event);
-				progress.note(event);
+			onEvent(runId, event, isOldest) {
+				// Both follow one run.
+				if (isOldest) monitor.record(event);
+				if (isOldest) progress.note(event);
 				if (form === "json") logEvent(log, runId, event);
 			},
 		});
 		late.queue = queue;
+		if (settings.standing !== null) await queue.submitOnce(settings.standing);
 		const token = randomBytes(32).toString("base64url");
 		const sessions = createSessions(() => clock.now());
 		await using access = await openAccess(home.access, clock);

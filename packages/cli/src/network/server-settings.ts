@@ -32,6 +32,8 @@ export const serverSettingsSchema = z.object({
 	/** Where the dashboard is served over TLS beyond this machine; null: nowhere. */
 	dashboard: z.object({ host: z.string(), port: z.int() }).nullable().default(null),
 	limits: serverLimitsSchema.default({}),
+	/** Settings of a run, by the names of zk0.json, that begins by itself once its clients are there; null: none. */
+	standing: z.record(z.string(), z.json()).nullable().default(null),
 	/** Files of a certificate of the operator's own; null: of the server's own authority. */
 	certificate: certificateFilesSchema.nullable().default(null),
 });
@@ -48,6 +50,7 @@ const DEFAULTS: ServerSettings = {
 	adminPort: 0,
 	dashboard: null,
 	limits: {},
+	standing: null,
 	certificate: null,
 };
 

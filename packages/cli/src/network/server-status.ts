@@ -43,6 +43,15 @@ export const serverStatusSchema = z.object({
 			rounds: z.int(),
 			message: z.string().nullable(),
 			modelSha256: z.string().nullable(),
+			/** Tasks that the run waits for. */
+			tasks: z.array(
+				z.object({
+					site: z.string(),
+					phase: z.enum(["train", "evaluate"]),
+					step: z.int().nullable(),
+					numSteps: z.int().nullable(),
+				}),
+			),
 		}),
 	),
 });
@@ -77,7 +86,7 @@ export function statusOf(parts: {
 			doctor: badgeIn(online.get(site)?.details),
 		};
 	});
-	const runs = [...queue.list()];
+	const runs = queue.list().map((run) => ({ ...run, tasks: [...run.tasks] }));
 	const alerts = parts.alerts.map(({ sinceMs, ...alert }) => ({
 		...alert,
 		since: new Date(sinceMs).toISOString(),
@@ -88,12 +97,45 @@ export function statusOf(parts: {
 function waitingFor(sites: ServerStatus["sites"], runs: ServerStatus["runs"]): string | null {
 	const pending = sites.filter(({ state }) => state === "pending").map(({ site }) => site);
 	const running = runs.find(({ state }) => state === "running");
-	if (running?.message != null) return `${running.runId}: ${running.message}`;
+	const wanted = running === undefined ? null : runWaitsFor(running, sites);
+	if (running !== undefined && wanted !== null) return `${running.runId}: ${wanted}`;
 	if (pending.length > 0) return `your approval of ${pending.join(", ")}: zk0 server approve <site>`;
 	if (sites.length === 0) return "sites: zk0 server invite";
 	if (running === undefined && !runs.some(({ state }) => state === "queued"))
 		return "a run: zk0 run --rounds <n>";
 	return null;
+}
+
+/** Tasks that are named one by one. */
+const MAX_NAMED = 6;
+
+/** What a run waits for: its tasks, and what stands in their way; null when there are none. */
+function runWaitsFor(
+	{ tasks, message }: ServerStatus["runs"][number],
+	sites: ServerStatus["sites"],
+): string | null {
+	if (tasks.length === 0) return message?.startsWith("waiting for ") === true ? message.slice(12) : message;
+	const named = tasks.slice(0, MAX_NAMED).map((task) => {
+		const isOnline = sites.find(({ site }) => site === task.site)?.isOnline === true;
+		return `${task.site} (${isOnline ? progressText(task) : "offline; keeps its task"})`;
+	});
+	const more = tasks.length - named.length;
+	return `${named.join(", ")}${more > 0 ? ` and ${more} more` : ""}`;
+}
+
+function progressText({ phase, step, numSteps }: ServerStatus["runs"][number]["tasks"][number]): string {
+	return step === null ? phase : `${phase} ${step}/${numSteps ?? "?"}`;
+}
+
+/** What an approved site waits for or does. */
+function siteDoes(site: string, isOnline: boolean, runs: ServerStatus["runs"]): string {
+	if (!isOnline) return "";
+	const found = runs
+		.flatMap((run) => run.tasks.map((task) => ({ run, task })))
+		.find(({ task }) => task.site === site);
+	return found === undefined
+		? ", waiting for a task"
+		: `, ${progressText(found.task)} for ${found.run.runId}`;
 }
 
 /** The status for people. */
@@ -109,15 +151,17 @@ export function renderStatus({
 	for (const { site, state, signs, isOnline, secondsSilent, numSamples, doctor } of sites) {
 		const samples = numSamples === null ? "" : `, ${numSamples} samples`;
 		const seen = isOnline
-			? `online, seen ${secondsSilent ?? 0} s ago${samples}${badgeText(doctor)}`
+			? `online, seen ${secondsSilent ?? 0} s ago${samples}${badgeText(doctor)}${siteDoes(site, isOnline, runs)}`
 			: "offline";
 		const kind = signs ? "" : " (Flower node, not signed)";
 		lines.push(`site      ${site.padEnd(20)} ${state === "approved" ? seen : state}${kind}`);
 	}
-	for (const { runId, state, round, rounds, message } of runs)
-		lines.push(
-			`run       ${runId} ${state}, round ${round} of ${rounds}${message === null ? "" : `: ${message}`}`,
-		);
+	for (const run of runs) {
+		const { runId, state, round, rounds, message } = run;
+		const wanted = state === "running" ? runWaitsFor(run, sites) : null;
+		const why = wanted === null ? message : `${message ?? "running"}, waiting for ${wanted}`;
+		lines.push(`run       ${runId} ${state}, round ${round} of ${rounds}${why === null ? "" : `: ${why}`}`);
+	}
 	for (const { severity, message, cure } of alerts)
 		lines.push(`alert     ${severity}: ${message}\n          what to do: ${cure}`);
 	if (what !== null) lines.push(`waiting for ${what}`);
