@@ -143,7 +143,17 @@ export type ServerLine = z.infer<typeof serverLineSchema>;
 
 /** A line of a client process. */
 export const clientLineSchema = z.object({
-	kind: z.enum(["online", "pending", "retrying", "task", "trained", "task-ended", "failed", "stopped"]),
+	kind: z.enum([
+		"online",
+		"paused",
+		"pending",
+		"retrying",
+		"task",
+		"trained",
+		"task-ended",
+		"failed",
+		"stopped",
+	]),
 	site: z.string(),
 	atMs: z.number(),
 	/** Round and phase of a task, what became of it, or why something failed. */

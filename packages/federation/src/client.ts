@@ -4,7 +4,7 @@ import { randomUUID } from "node:crypto";
 import { join } from "node:path";
 import { rng } from "@zk0/arrays";
 import { announcedMessage, Fleet, FlowerError, type NodeIdentity, type Transport } from "@zk0/flower";
-import type { ClientApp } from "./client-app.ts";
+import type { ClientApp, SiteInfo } from "./client-app.ts";
 import type { Clock } from "./clock.ts";
 import { callError, isCancelled } from "./errors.ts";
 import { startHeartbeat } from "./heartbeat.ts";
@@ -12,12 +12,15 @@ import { createNodeSession, type NodeSession } from "./node-session.ts";
 import { openObjectStore } from "./object-store.ts";
 import { isSiteName, type TaskPhase } from "./protocol.ts";
 import type { RetryOptions } from "./retry.ts";
+import { limitedInfo, type SiteHours, type SiteLimits } from "./site-limits.ts";
 import { openSpillingObjects } from "./spilling-objects.ts";
 import { receiveTask, runTask, type TaskEnd } from "./task-runner.ts";
 
 /** What a client tells about itself. */
 export type ClientEvent =
 	| { readonly kind: "online" }
+	/** The site's own limits; its task waits. */
+	| { readonly kind: "paused"; readonly message: string }
 	/** The server's operator has to approve the site first. */
 	| { readonly kind: "pending"; readonly message: string }
 	/** The server cannot be reached; the client goes on trying. */
@@ -42,6 +45,8 @@ export interface ClientOptions {
 	/** Ends the loop: the task is cancelled and the site leaves. */
 	readonly signal: AbortSignal;
 	readonly onEvent?: (event: ClientEvent) => void;
+	/** Limits of the site's own; default none. */
+	readonly limits?: SiteLimits;
 	/** Largest norm of what an update may change, whatever the server asks; default null: only the server's limit. */
 	readonly clipNorm?: number | null;
 	/** Longest silence towards the server; default 3000. */
@@ -73,12 +78,18 @@ export async function runClient(options: ClientOptions): Promise<void> {
 	}
 	const { heartbeatMs = 3000, progressMs = 200, pullWaitMs = 20_000, timeoutMs = 30_000 } = options;
 	const retry = options.retry ?? {};
+	const limits = options.limits ?? { accepts: null, hoursAt: null };
+	const hours = limits.hoursAt ?? alwaysOpen;
+	const infoAt = (nowMs: number): SiteInfo => {
+		const { isOpen, reason } = hours(nowMs);
+		return limitedInfo(app.describe(), limits, isOpen ? null : reason);
+	};
 	const session = createNodeSession({
 		transport,
 		identity,
 		site,
 		invite: options.invite ?? "",
-		info: app.describe(),
+		info: infoAt(clock.now()),
 		// Unguessable and new in every life; no result depends on it.
 		session: randomUUID(),
 		clock,
@@ -100,28 +111,70 @@ export async function runClient(options: ClientOptions): Promise<void> {
 	const runTransfers = { store: objects, retry: policy, signal, timeoutMs, concurrency: PULL_CONCURRENCY };
 	await using heartbeat = startHeartbeat({ session, clock, heartbeatMs, progressMs });
 	const scratchDir = join(dir, "scratch");
-	const own = { clipNorm: options.clipNorm ?? null, scratchDir };
+	const own = { clipNorm: options.clipNorm ?? null, accepts: limits.accepts, scratchDir };
 	const runner = { app, identity, session, clock, policy, retry, weights, objects, heartbeat, ...own };
 	try {
 		const nodeId = await session.join(signal);
 		onEvent({ kind: "online" });
 		while (!signal.aborted) {
+			const { isOpen, changesAtMs, reason } = hours(clock.now());
+			if (!isOpen) {
+				await session.announce(infoAt(clock.now()), signal);
+				onEvent({ kind: "paused", message: reason });
+				await clock.sleep(Math.max(1, changesAtMs - clock.now()), { signal });
+				await session.announce(infoAt(clock.now()), signal);
+				onEvent({ kind: "online" });
+				continue;
+			}
 			const instruction = await announcedMessage(session.calls, nodeId, {
 				...runTransfers,
 				messageTimeoutMs: timeoutMs + pullWaitMs,
 				hold: { session: session.session, waitMs: pullWaitMs },
 			}).catch(withdrawnMeanwhile);
 			if (instruction === undefined) continue;
+			if (!hours(clock.now()).isOpen) continue;
 			const received = receiveTask(instruction);
 			const { runId, round, phase } = received.task;
 			onEvent({ kind: "task", runId, round, phase });
-			onEvent({ kind: "task-ended", end: await runTask(runner, received, signal) });
+			using open = whileOpen(changesAtMs, clock, signal);
+			try {
+				onEvent({ kind: "task-ended", end: await runTask(runner, received, open.signal) });
+			} catch (error) {
+				// The hours are over: the task stays this site's, and begins again when they come.
+				if (!isCancelled(error) || signal.aborted) throw error;
+			}
 		}
 	} catch (error) {
 		if (!(signal.aborted && isCancelled(error))) throw callError(error);
 	} finally {
 		await leave(session);
 	}
+}
+
+/** Aborted when `signal` is, or at `endMs`. */
+function whileOpen(
+	endMs: number,
+	clock: Clock,
+	signal: AbortSignal,
+): Disposable & { readonly signal: AbortSignal } {
+	const closing = new AbortController();
+	const over = new AbortController();
+	const stop = (): void => closing.abort();
+	if (signal.aborted) stop();
+	signal.addEventListener("abort", stop, { once: true });
+	if (Number.isFinite(endMs))
+		clock.sleep(Math.max(0, endMs - clock.now()), { signal: over.signal }).then(stop, ignore);
+	return {
+		signal: closing.signal,
+		[Symbol.dispose]() {
+			signal.removeEventListener("abort", stop);
+			over.abort();
+		},
+	};
+}
+
+function alwaysOpen(): SiteHours {
+	return { isOpen: true, changesAtMs: Number.POSITIVE_INFINITY, reason: "" };
 }
 
 /** The task was withdrawn between its announcement and the pull of its objects. */

@@ -107,9 +107,11 @@ export function interpret(
 		}
 		case "left": {
 			const { site, reason, message } = outcome;
+			const left = { kind: "site.left", site, reason } as const;
+			// A site that pauses goes on with its task.
+			if (reason === "paused") return { events: [left], done: [], isLost: false };
 			const isLost = reason === "left" || offlineSites === "fail";
 			const lost = [...pending.values()].filter((task) => isLost && task.site === site);
-			const left = { kind: "site.left", site, reason } as const;
 			return {
 				events: [left, ...lost.map((task) => failed(task, reason, message))],
 				done: lost.map((task) => task.message.taskId),

@@ -81,7 +81,7 @@ export const roundEventSchema: z.ZodType<RoundEvent> = z.discriminatedUnion("kin
 		details,
 		publicKey: z.string().nullable(),
 	}),
-	z.object({ kind: z.literal("site.left"), at, site, reason: z.enum(["left", "offline"]) }),
+	z.object({ kind: z.literal("site.left"), at, site, reason: z.enum(["left", "offline", "paused"]) }),
 	z.object({
 		kind: z.literal("round.started"),
 		at,

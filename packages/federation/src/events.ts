@@ -61,11 +61,11 @@ export interface SiteJoined extends Timed {
 	readonly publicKey: string | null;
 }
 
-/** A site went, by itself (`left`) or without a word (`offline`). */
+/** A site went: by itself (`left`), without a word (`offline`), or until its hours begin again (`paused`). */
 export interface SiteLeft extends Timed {
 	readonly kind: "site.left";
 	readonly site: string;
-	readonly reason: "left" | "offline";
+	readonly reason: "left" | "offline" | "paused";
 }
 
 /** A round of training begins with these sites; attempts count from 1. */

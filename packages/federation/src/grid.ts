@@ -39,7 +39,8 @@ export type Outcome =
 	| {
 			readonly kind: "left";
 			readonly site: string;
-			readonly reason: "left" | "offline";
+			/** `paused`: outside its own hours; it keeps its task. */
+			readonly reason: "left" | "offline" | "paused";
 			/** What is known about why. */
 			readonly message: string;
 	  }

@@ -44,6 +44,7 @@ export type { SamplingOptions } from "./sampling.ts";
 export { createSemaphore, limitWork, type Semaphore } from "./semaphore.ts";
 export { createServer, type FederationServer, type ServerOptions } from "./server.ts";
 export { type SimulatedSite, type SimulationOptions, simulate } from "./simulation.ts";
+export { pauseOf, type SiteHours, type SiteLimits } from "./site-limits.ts";
 export { fedAvg } from "./strategies/fedavg.ts";
 export { type FedProxOptions, fedProx } from "./strategies/fedprox.ts";
 export type {

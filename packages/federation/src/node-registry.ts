@@ -17,6 +17,8 @@ export interface NodeRegistry {
 	silent(nowMs: number, limitMs: number): { readonly site: string; readonly limitMs: number }[];
 	/** When a site last showed life, if it is online. */
 	lastSeenMs(site: string): number | undefined;
+	/** What an online site tells about itself. */
+	infoOf(site: string): SiteInfo | undefined;
 	/** Sorted by name. */
 	sites(): OnlineSite[];
 }
@@ -72,6 +74,7 @@ export function createNodeRegistry(): NodeRegistry {
 				.map(([site, { lastSeenMs, silenceMs = limitMs }]) => ({ site, lastSeenMs, limitMs: silenceMs }))
 				.filter(({ lastSeenMs, limitMs: ownLimitMs }) => lastSeenMs < nowMs - ownLimitMs),
 		lastSeenMs: (site) => connected.get(site)?.lastSeenMs,
+		infoOf: (site) => connected.get(site)?.info,
 		sites: () =>
 			[...connected].map(([site, { info }]) => ({ site, info })).sort((a, b) => (a.site < b.site ? -1 : 1)),
 	};

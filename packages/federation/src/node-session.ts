@@ -39,6 +39,8 @@ export interface NodeSessionOptions {
 /** Calls as a node that is online. */
 export interface NodeSession {
 	readonly session: string;
+	/** Tells something else about the site. @throws as `join` */
+	announce(info: SiteInfo, signal?: AbortSignal): Promise<void>;
 	/** Joins when needed. @throws FlowerError when the server does not admit the site */
 	join(signal?: AbortSignal): Promise<bigint>;
 	/** Repeats calls while that can help; disposing it does nothing. */
@@ -52,7 +54,8 @@ const PENDING_DELAY_MS = 2000;
 
 /** A session that joins on its first call. */
 export function createNodeSession(options: NodeSessionOptions): NodeSession {
-	const { identity, site, invite, info, session, clock, timeoutMs, retry, onPending, onRetry } = options;
+	let { info } = options;
+	const { identity, site, invite, session, clock, timeoutMs, retry, onPending, onRetry } = options;
 	const signed = authenticated(options.transport, identity, () => clock.now());
 	const publicKey = Buffer.from(identity.publicKeyPem);
 	let joined: bigint | null = null;
@@ -114,6 +117,11 @@ export function createNodeSession(options: NodeSessionOptions): NodeSession {
 	};
 	return {
 		session,
+		async announce(changed, signal) {
+			info = changed;
+			joined = null;
+			await persist(signal, async () => joined ?? (await joinOnce(signal)));
+		},
 		join: async (signal) => await persist(signal, async () => joined ?? (await joinOnce(signal))),
 		calls: {
 			unary: (method, request, callOptions = {}) =>

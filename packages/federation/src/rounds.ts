@@ -11,6 +11,7 @@ import { type ResolvedRounds, type RoundsOptions, resolveRounds } from "./rounds
 import { RunRecorder } from "./run-recorder.ts";
 import { keepWholeObjects, openRun } from "./run-start.ts";
 import type { OpenRound, RunState } from "./run-state.ts";
+import { takesPhase } from "./site-limits.ts";
 import type { TensorSpecs } from "./update-check.ts";
 import { roundWeights } from "./update-dtype.ts";
 
@@ -108,8 +109,8 @@ class Run {
 	}
 
 	async *#startAttempt(round: number, attempt: number): AsyncGenerator<RoundEvent, void> {
-		const { strategy, seed, grid } = this.#options;
-		const online = this.#readySites(grid.sites().map(({ site }) => site));
+		const { strategy, seed } = this.#options;
+		const online = this.#readySites(this.#sitesFor("train"));
 		const state = this.#strategyState();
 		const { sites: sampled, proximalMu } = strategy.configure(state, { round, attempt, seed, sites: online });
 		const received = this.#state.open?.round === round ? this.#state.open.updates : new Map();
@@ -122,6 +123,12 @@ class Run {
 	/** Updates that a round needs, and sites before it starts. */
 	get #numNeeded(): number {
 		return this.#options.quorum ?? this.#options.minSites;
+	}
+
+	/** Sites that are there and take such tasks, sorted. */
+	#sitesFor(phase: TaskPhase): string[] {
+		const sites = this.#options.grid.sites().filter(({ info }) => takesPhase(info, phase));
+		return sites.map(({ site }) => site);
 	}
 
 	/** Without the sites that hang on a task of an earlier round, unless there are no others. */
@@ -156,7 +163,7 @@ class Run {
 	/** Asks every site that is online, not at work for this round still, and has not answered yet; writes the mean. */
 	async *#evaluate(): AsyncGenerator<RoundEvent, void> {
 		const { round, evaluations, evaluationFailures, stragglers } = this.#state;
-		const sites = this.#options.grid.sites().map(({ site }) => site);
+		const sites = this.#sitesFor("evaluate");
 		const asked = sites.filter(
 			(site) => !evaluations.has(site) && !evaluationFailures.has(site) && !stragglers.has(site),
 		);
@@ -184,7 +191,7 @@ class Run {
 		let numShown = -1;
 		for (;;) {
 			for (let early = grid.poll(); early !== null; early = grid.poll()) yield* this.#recordStray(early);
-			const numOnline = grid.sites().length;
+			const numOnline = this.#sitesFor("train").length;
 			if (numOnline >= needed) return;
 			if (numOnline !== numShown) {
 				yield* this.#recorder.record([{ kind: "run.waiting", numOnline, numNeeded: needed }]);

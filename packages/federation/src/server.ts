@@ -14,6 +14,7 @@ import { watchNodes } from "./node-watch.ts";
 import type { ObjectStore } from "./object-store.ts";
 import { createOpenGrids } from "./open-grids.ts";
 import { createRunGrid, type RunGrid } from "./run-grid.ts";
+import { pauseOf } from "./site-limits.ts";
 import { createStanding, revokedError } from "./standing.ts";
 import { createTrafficMeter } from "./traffic-meter.ts";
 
@@ -39,7 +40,7 @@ export interface FederationServer extends AsyncDisposable {
 	readonly routes: Routes;
 	/** Opens a run's access to the sites; disposing it closes the run. Flower's nodes take part when it has an `app`. */
 	openGrid(store: ObjectStore, app?: RunApp): RunGrid;
-	/** Sites online now, sorted by name. */
+	/** Sites online now, sorted by name, with those that pause. */
 	sites(): readonly OnlineSite[];
 	/** When a site last showed life; undefined: it is offline. */
 	lastSeenMs(site: string): number | undefined;
@@ -67,15 +68,26 @@ export function createServer(options: ServerOptions): FederationServer {
 	const pulls = createHeldPulls(clock, signal);
 	const meter = createTrafficMeter();
 	const publicKeyOf = (site: string): string | null => members.ofSite(site)?.publicKeyPem ?? null;
+	/** Online, and ready for tasks. */
+	const isThere = (site: string): boolean => {
+		const info = registry.infoOf(site);
+		return info !== undefined && pauseOf(info) === null;
+	};
 	const arrive = (site: string, arrival: Arrival): void => {
 		const { info } = arrival;
-		if (registry.activate(site, arrival, clock.now()))
+		const wasThere = isThere(site);
+		registry.activate(site, arrival, clock.now());
+		const paused = pauseOf(info);
+		if (paused === null && !wasThere)
 			grids.tell({ kind: "joined", site, info, publicKey: publicKeyOf(site) });
+		if (paused !== null && wasThere) grids.tell({ kind: "left", site, reason: "paused", message: paused });
 		pulls.wake(site);
 	};
 	const standing = createStanding({ members, registry, clock, closing: signal, allowsFlowerNodes, arrive });
 	const drop = (site: string, reason: "left" | "offline", message: string): void => {
-		if (registry.remove(site)) grids.tell({ kind: "left", site, reason, message });
+		const wasThere = isThere(site);
+		registry.remove(site);
+		if (wasThere) grids.tell({ kind: "left", site, reason, message });
 		pulls.wake(site);
 	};
 	const guard = limits === undefined ? undefined : createCallGuard(limits, members, clock);
@@ -121,7 +133,7 @@ export function createServer(options: ServerOptions): FederationServer {
 				createRunGrid({
 					store,
 					clock,
-					sites: () => registry.sites(),
+					sites: () => registry.sites().filter(({ site }) => isThere(site)),
 					publicKeyOf,
 					nodeIdOf: (site) => members.ofSite(site)?.nodeId,
 					wake: (site) => pulls.wake(site),

@@ -14,11 +14,14 @@ import { rounds } from "./rounds.ts";
 import type { RoundsOptions } from "./rounds-options.ts";
 import { createSemaphore, limitWork } from "./semaphore.ts";
 import { createServer, type FederationServer } from "./server.ts";
+import type { SiteLimits } from "./site-limits.ts";
 
 /** A simulated site. */
 export interface SimulatedSite {
 	readonly site: string;
 	readonly app: ClientApp;
+	/** Limits of its own; default none. */
+	readonly limits?: SiteLimits;
 }
 
 /** Options of `simulate`: those of `rounds`, without the parts a simulation makes itself. */
@@ -80,13 +83,22 @@ function startClients(
 	const { wrapTransport = (_site, transport) => transport } = options;
 	const stopping = new AbortController();
 	const semaphore = createSemaphore(options.concurrency ?? 1);
-	const run = async ({ site, app }: SimulatedSite): Promise<void> => {
+	const run = async ({ site, app, limits }: SimulatedSite): Promise<void> => {
 		await using transport = wrapTransport(site, memoryTransport(server.routes, { peer: site }));
 		const identity = createNodeIdentity("prime256v1");
 		const dir = join(options.dir, "clients", site);
 		const { signal } = stopping;
 		try {
-			await runClient({ transport, identity, app: limitWork(app, semaphore), site, dir, clock, signal });
+			await runClient({
+				transport,
+				identity,
+				app: limitWork(app, semaphore),
+				site,
+				dir,
+				clock,
+				signal,
+				...(limits && { limits }),
+			});
 		} catch (error) {
 			server.disconnect(site, toError(error).message);
 		}

@@ -21,7 +21,13 @@ import type { Heartbeat } from "./heartbeat.ts";
 import type { NodeSession } from "./node-session.ts";
 import type { ObjectStore, StoredObject } from "./object-store.ts";
 import { fetchFiles } from "./offered-files.ts";
-import { CLIPPED_TO, NORM_BEFORE_CLIPPING, type SentTask, type TaskResult } from "./protocol.ts";
+import {
+	CLIPPED_TO,
+	NORM_BEFORE_CLIPPING,
+	type SentTask,
+	type TaskPhase,
+	type TaskResult,
+} from "./protocol.ts";
 import { replyMessage } from "./reply-message.ts";
 import { createBackoff, type RetryOptions } from "./retry.ts";
 import { readTask } from "./task-message.ts";
@@ -43,6 +49,8 @@ export interface TaskRunner {
 	/** Objects on their way in. */
 	readonly objects: FlowerObjects;
 	readonly heartbeat: Heartbeat;
+	/** Tasks that the site takes; null: all. */
+	readonly accepts: readonly TaskPhase[] | null;
 	/** The site's own limit on the norm of what it changes; null: only the task's. */
 	readonly clipNorm: number | null;
 	/** Directory that this module makes and removes. */
@@ -159,7 +167,7 @@ async function bring(
 
 /** Lets the app work; its failure is a result. @throws FederationError cancelled */
 export async function runApp(
-	{ app, clipNorm }: Pick<TaskRunner, "app" | "clipNorm">,
+	{ app, clipNorm, accepts }: Pick<TaskRunner, "app" | "clipNorm" | "accepts">,
 	task: SentTask,
 	weights: StoredObject,
 	context: TaskContext,
@@ -167,6 +175,10 @@ export async function runApp(
 	const { runId, round, seed, learning } = task;
 	try {
 		throwIfCancelled(context.signal, "the task");
+		if (accepts !== null && !accepts.includes(task.phase)) {
+			const message = `declined: this site takes ${accepts.join(" and ")} tasks only`;
+			return { result: { kind: "failure", message }, updatePath: null };
+		}
 		const { sha256: weightsSha256 } = weights;
 		const isRounded = dtypeOf(weights.path) === "bfloat16";
 		const weightsPath = isRounded ? join(context.scratchDir, "weights.safetensors") : weights.path;

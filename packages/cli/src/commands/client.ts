@@ -8,6 +8,7 @@ import { clientStatusSchema } from "../network/client-status.ts";
 import { type Daemon, runningPid, startDaemon, stopDaemon } from "../network/daemon.ts";
 import { badgeText } from "../network/doctor-badge.ts";
 import { type ClientHome, clientHome, LOG_OPTION, STATE_OPTION } from "../network/home.ts";
+import { areHours } from "../network/hours.ts";
 import { readJsonFile } from "../network/private-file.ts";
 import { logsCommand } from "./logs.ts";
 
@@ -165,14 +166,46 @@ export const clientStart = defineCommand({
 	options: {
 		...STATE,
 		log: LOG_OPTION,
+		hours: {
+			kind: "text",
+			schema: z
+				.string()
+				.refine((text) => text === "always" || areHours(text), "expected hours like 22:00-06:00"),
+			value: "<hh:mm-hh:mm,…>|always",
+			summary:
+				"hours of the day in which this site works, by its own clock; a task that is not done then waits (kept)",
+		},
+		accept: {
+			kind: "text",
+			schema: z.enum(["train", "evaluate", "all"]),
+			value: "<tasks>",
+			summary: "tasks that this site takes: train, evaluate or all (kept)",
+		},
+		clipNorm: {
+			...RUN_OPTIONS.clipNorm,
+			summary: "largest L2 norm of what an update of this site changes, whatever the run's limit is (kept)",
+		},
 		foreground: { kind: "switch", schema: z.boolean(), summary: "stay in this terminal instead" },
 	},
+	notes: [
+		"Cores are limited when joining, with --threads. A task that this site does not take is declined by name.",
+	],
 	async run({ values, named, host, output }) {
 		const home = clientHome(host, values.state);
 		const { dataset } = named;
+		const { hours, accept, clipNorm } = values;
 		if (values.foreground === true) {
 			const { serveTasks } = await import("../network/client-process.ts");
-			return await serveTasks(home, dataset, { host, output, logForm: values.log });
+			return await serveTasks(
+				home,
+				dataset,
+				{ host, output, logForm: values.log },
+				{
+					...(hours === undefined ? {} : { hours: hours === "always" ? null : hours }),
+					...(accept === undefined ? {} : { accepts: accept === "all" ? null : [accept] }),
+					...(clipNorm === undefined ? {} : { clipNorm }),
+				},
+			);
 		}
 		const words = [
 			"client",
@@ -181,6 +214,9 @@ export const clientStart = defineCommand({
 			"--state",
 			home.dir,
 			...(values.log === undefined ? [] : ["--log", values.log]),
+			...(hours === undefined ? [] : ["--hours", hours]),
+			...(accept === undefined ? [] : ["--accept", accept]),
+			...(clipNorm === undefined ? [] : ["--clip-norm", String(clipNorm)]),
 			...(dataset === undefined ? [] : [dataset]),
 		];
 		const pid = await startDaemon(daemonOf(home), words, host.signal);

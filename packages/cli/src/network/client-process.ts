@@ -6,6 +6,7 @@ import type { Host } from "../host.ts";
 import { withRunLock } from "../run-directory/run-lock.ts";
 import { openDaemonLog } from "./daemon-log.ts";
 import type { ClientHome } from "./home.ts";
+import { hoursAt } from "./hours.ts";
 import { readJsonFile, writePrivateJson } from "./private-file.ts";
 import { connect, requireTrust } from "./server-connection.ts";
 import { createSiteApp } from "./site-app.ts";
@@ -18,6 +19,9 @@ import {
 } from "./site-identity.ts";
 import { serveSuperLink } from "./superlink-client.ts";
 
+/** Limits of the site's own, as they are kept. */
+export type OwnLimits = Partial<Pick<ClientSettings, "hours" | "accepts" | "clipNorm">>;
+
 /** How often a client says that it is there; the server counts 10 s of silence as offline. */
 const HEARTBEAT_MS = 3000;
 
@@ -26,15 +30,18 @@ export async function serveTasks(
 	home: ClientHome,
 	dataUri: string | undefined,
 	context: ClientContext,
+	changes: OwnLimits = {},
 ): Promise<void> {
 	const { host } = context;
-	const settings = await readJsonFile(home.settings, clientSettingsSchema);
+	const kept = await readJsonFile(home.settings, clientSettingsSchema);
+	const settings = kept === undefined ? undefined : { ...kept, ...changes };
 	if (settings === undefined)
 		throw new CliError("not-joined", `${home.dir} belongs to no federation yet`, {
 			cure: "ask the server's operator for an invitation, then `zk0 client join <invitation> <dataset>`",
 		});
 	// Whatever this process writes is for its owner only.
 	process.umask(0o077);
+	if (Object.keys(changes).length > 0) await writePrivateJson(home.settings, settings);
 	await withRunLock(home.lock, async () => {
 		const { site, threads, device, camera } = settings;
 		const { plan, dataset } = await openData(site, dataUri ?? settings.data, context);
@@ -83,6 +90,11 @@ async function serveServer(
 		clock: systemClock(),
 		signal: host.signal,
 		onEvent,
+		limits: {
+			accepts: settings.accepts,
+			hoursAt: settings.hours === null ? null : hoursAt(settings.hours),
+		},
+		clipNorm: settings.clipNorm,
 		heartbeatMs: HEARTBEAT_MS,
 		retry: { attempts: Number.POSITIVE_INFINITY },
 	});
@@ -97,6 +109,7 @@ function aboutOf(event: ClientEvent): LogFields {
 
 function textOf(event: ClientEvent): string {
 	if (event.kind === "online") return "online, waiting for a task";
+	if (event.kind === "paused") return `paused: ${event.message}`;
 	if (event.kind === "pending") return `waiting for approval: ${event.message}`;
 	if (event.kind === "retrying") return `trying to reach the server: ${event.message}`;
 	if (event.kind === "task") return `${event.phase}, round ${event.round} of ${event.runId}`;

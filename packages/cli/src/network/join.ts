@@ -77,6 +77,9 @@ export async function joinFederation(
 		data: data.plan.uri,
 		doctor,
 		superlink: null,
+		hours: null,
+		accepts: null,
+		clipNorm: null,
 	};
 	const identity = await ownIdentity(home);
 	await using transport = connect(settings);

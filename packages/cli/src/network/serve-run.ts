@@ -121,6 +121,8 @@ export async function serveRun(
 	});
 }
 
+const LEFT = { left: "left", offline: "is offline", paused: "pauses" } as const;
+
 /** What an event says about where the run stands. */
 function changeOf(event: RoundEvent): Partial<RunStatus> {
 	if (event.kind === "run.waiting")
@@ -132,8 +134,7 @@ function changeOf(event: RoundEvent): Partial<RunStatus> {
 		return { message: `waiting for ${event.site}: no progress for ${Math.round(event.seconds)} s` };
 	if (event.kind === "round.closed")
 		return { message: `goes on without ${event.without.join(", ")} (${event.reason})` };
-	if (event.kind === "site.left")
-		return { message: `${event.site} ${event.reason === "left" ? "left" : "is offline"}` };
+	if (event.kind === "site.left") return { message: `${event.site} ${LEFT[event.reason]}` };
 	return {};
 }
 

@@ -18,6 +18,8 @@ export const serverStatusSchema = z.object({
 			/** False: a node of Flower's, whose updates are not signed. */
 			signs: z.boolean(),
 			isOnline: z.boolean(),
+			/** Why it takes no tasks now although it is online; null: it does. */
+			paused: z.string().nullable(),
 			secondsSilent: z.number().nullable(),
 			numSamples: z.int().nullable(),
 			/** What the doctor said when the site joined; null: offline, or it was not asked. */
@@ -81,6 +83,7 @@ export function statusOf(parts: {
 			state,
 			signs,
 			isOnline: online.has(site),
+			paused: pausedText(online.get(site)?.details),
 			secondsSilent: lastSeenMs === undefined ? null : Math.round((nowMs - lastSeenMs) / 1000),
 			numSamples: online.get(site)?.numSamples ?? null,
 			doctor: badgeIn(online.get(site)?.details),
@@ -117,7 +120,9 @@ function runWaitsFor(
 	if (tasks.length === 0) return message?.startsWith("waiting for ") === true ? message.slice(12) : message;
 	const named = tasks.slice(0, MAX_NAMED).map((task) => {
 		const isOnline = sites.find(({ site }) => site === task.site)?.isOnline === true;
-		return `${task.site} (${isOnline ? progressText(task) : "offline; keeps its task"})`;
+		const paused = sites.find(({ site }) => site === task.site)?.paused ?? null;
+		const state = isOnline ? progressText(task) : "offline; keeps its task";
+		return `${task.site} (${paused === null ? state : `paused: ${paused}`})`;
 	});
 	const more = tasks.length - named.length;
 	return `${named.join(", ")}${more > 0 ? ` and ${more} more` : ""}`;
@@ -138,6 +143,12 @@ function siteDoes(site: string, isOnline: boolean, runs: ServerStatus["runs"]): 
 		: `, ${progressText(found.task)} for ${found.run.runId}`;
 }
 
+/** What a site says about why it takes no tasks now; the same as `pauseOf` of @zk0/federation, which is not loaded here. */
+function pausedText(details: Readonly<Record<string, unknown>> | undefined): string | null {
+	const paused = details?.["paused"];
+	return typeof paused === "string" ? paused : null;
+}
+
 /** The status for people. */
 export function renderStatus({
 	address,
@@ -148,10 +159,10 @@ export function renderStatus({
 	alerts,
 }: ServerStatus): string {
 	const lines = [`server    ${address} (${security === "tls" ? "TLS 1.3" : "plaintext, this machine only"})`];
-	for (const { site, state, signs, isOnline, secondsSilent, numSamples, doctor } of sites) {
+	for (const { site, state, signs, isOnline, paused, secondsSilent, numSamples, doctor } of sites) {
 		const samples = numSamples === null ? "" : `, ${numSamples} samples`;
 		const seen = isOnline
-			? `online, seen ${secondsSilent ?? 0} s ago${samples}${badgeText(doctor)}${siteDoes(site, isOnline, runs)}`
+			? `online, seen ${secondsSilent ?? 0} s ago${samples}${badgeText(doctor)}${paused === null ? siteDoes(site, isOnline, runs) : `, paused: ${paused}`}`
 			: "offline";
 		const kind = signs ? "" : " (Flower node, not signed)";
 		lines.push(`site      ${site.padEnd(20)} ${state === "approved" ? seen : state}${kind}`);

@@ -33,6 +33,15 @@ export const clientSettingsSchema = z.object({
 	camera: z.record(z.string(), z.string()).nullable(),
 	threads: z.int(),
 	device: z.enum(["auto", "cpu", "webgpu", "cuda"]),
+	/** Hours of the day in which it works (`22:00-06:00`); null: always. */
+	hours: z.string().nullable().default(null),
+	/** Tasks that it takes; null: all. */
+	accepts: z
+		.array(z.enum(["train", "evaluate"]))
+		.nullable()
+		.default(null),
+	/** Largest norm of what its updates change; null: the server's limit only. */
+	clipNorm: z.number().positive().nullable().default(null),
 	/** What a site at a real Flower SuperLink decides itself; null: it joined a zk0 server. */
 	superlink: superLinkSettingsSchema.nullable().default(null),
 });

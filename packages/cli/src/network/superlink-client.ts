@@ -74,7 +74,18 @@ export async function joinSuperLink(
 	const identity = await ownIdentity(home);
 	const publicKeyFile = `${home.key}.pub`;
 	await writePrivateFile(publicKeyFile, `${openSshPublicKey(identity.publicKeyPem, site)}\n`);
-	const settings: ClientSettings = { ...own, data: plan.uri, host, port, authority, doctor: null, superlink };
+	const settings: ClientSettings = {
+		...own,
+		data: plan.uri,
+		host,
+		port,
+		authority,
+		doctor: null,
+		superlink,
+		hours: null,
+		accepts: null,
+		clipNorm: null,
+	};
 	await using transport = connectSuperLink(settings);
 	const signed = authenticated(transport, identity, () => Date.now());
 	const publicKey = Buffer.from(identity.publicKeyPem);

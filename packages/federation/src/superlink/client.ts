@@ -208,7 +208,7 @@ class SuperLinkNode {
 			for await (const bytes of fileBytes(arrays, { signal })) await upload.write(bytes);
 			const weights = await upload.commit(instruction.weights ?? undefined);
 			const task = { ...instruction.task, weights: weights.sha256 };
-			const work = await runApp({ app, clipNorm: null }, task, weights, {
+			const work = await runApp({ app, clipNorm: null, accepts: null }, task, weights, {
 				signal,
 				onProgress: () => undefined,
 				scratchDir,

@@ -24,15 +24,12 @@ import type { TaskResult } from "../protocol.ts";
 import { replyMessage } from "../reply-message.ts";
 import { type ReceivedTask, receiveTask } from "../task-runner.ts";
 
-/** Site information of test nodes. */
-const NO_DETAILS = "{}";
-
 /** A node of a test. */
 export interface TestNode {
 	readonly identity: NodeIdentity;
 	readonly nodeId: bigint;
 	readonly calls: Transport;
-	activate(session?: string): Promise<void>;
+	activate(session?: string, details?: Readonly<Record<string, string>>): Promise<void>;
 	/** The next task, or undefined when the server has none for `waitMs`. */
 	pull(options?: { readonly waitMs?: number; readonly session?: string }): Promise<ReceivedTask | undefined>;
 	/** A signed reply; `update` are the tensors of an update. */
@@ -74,13 +71,13 @@ export function testNode({ routes, site, clock, dir, ...options }: TestNodeOptio
 		identity,
 		nodeId,
 		calls,
-		async activate(session = site) {
+		async activate(session = site, details = {}) {
 			const publicKey = Buffer.from(identity.publicKeyPem);
 			await calls.unary(Fleet.method.activateNode, {
 				publicKey,
 				session,
 				numSamples: 5n,
-				details: NO_DETAILS,
+				details: JSON.stringify(details),
 			});
 		},
 		async pull({ waitMs = 0, session = site } = {}) {

@@ -22,9 +22,9 @@ const LINES: { readonly [K in RoundEvent["kind"]]?: (event: Extract<RoundEvent, 
 	],
 	"site.joined": ({ site, numSamples }) => [`${site} is online with ${numSamples} samples`, { numSamples }],
 	"site.left": ({ site, reason }) => [
-		reason === "left" ? `${site} left` : `${site} is offline`,
+		{ left: `${site} left`, offline: `${site} is offline`, paused: `${site} pauses` }[reason],
 		{ reason },
-		reason === "left" ? "info" : "warn",
+		reason === "offline" ? "warn" : "info",
 	],
 	"round.started": ({ round, attempt, sites }) => [
 		`round ${round} begins on ${sites.join(", ")}${attempt > 1 ? ` (attempt ${attempt})` : ""}`,
