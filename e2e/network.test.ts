@@ -1,6 +1,6 @@
 // A federation of processes over TLS on loopback: what an operator and three sites do, and what goes wrong.
 import { existsSync, readFileSync } from "node:fs";
-import { cp, mkdir, readdir, readFile } from "node:fs/promises";
+import { cp, mkdir, readdir, readFile, rename } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import {
@@ -32,6 +32,8 @@ const PATIENCE_MS = 240_000;
 
 let place: Awaited<ReturnType<typeof workplace>>;
 let server: Running;
+/** What the first run ended with. */
+let model: string | null = null;
 const clients = new Map<string, Running>();
 /** Everything that processes printed, for the search for secrets. */
 const printed: Promise<Finished>[] = [];
@@ -160,10 +162,13 @@ test("three sites join by invitation and train over TLS; server and a client are
 	await waitFor("the first update", () => has("update.received"));
 	await kill(server);
 	server = await startServer();
+	const saved = await zk0Here(["server", "backup", "backup.tar", "--state", "server"], place.dir);
+	expect([saved.code, saved.stderr]).toEqual([0, ""]);
 	await waitFor("the second round", () => has('"round":2,"attempt":1'));
 	await kill(clients.get("site-b"));
 	await startClient("site-b");
-	expect(await resultOf(runId)).toBe(jsonOf(await simulated)["modelSha256"]);
+	model = await resultOf(runId);
+	expect(model).toBe(jsonOf(await simulated)["modelSha256"]);
 	expect(has("run.resumed")).toBe(true);
 	for (const site of SITES) {
 		const [model = "", ...others] = await readdir(join(place.dir, site, "models"));
@@ -178,6 +183,20 @@ async function kill(running: Running | undefined): Promise<void> {
 	running?.child.kill("SIGKILL");
 	await running?.finished;
 }
+
+test("a server restored from what was saved while it ran goes on to the same model", {
+	timeout: PATIENCE_MS,
+}, async () => {
+	server.child.kill("SIGTERM");
+	await server.finished;
+	await rename(join(place.dir, "server"), join(place.dir, "lost"));
+	const restored = await zk0Here(["server", "restore", "backup.tar", "--state", "server"], place.dir);
+	expect([restored.code, restored.stderr]).toEqual([0, ""]);
+	server = await startServer();
+	const [run] = (await status()).runs;
+	expect([run?.state === "completed", run?.modelSha256]).toEqual([false, null]);
+	expect(await resultOf(run?.runId ?? "")).toBe(model);
+});
 
 test("a revoked site is out at once", async () => {
 	await admin("POST", "/members/revoke", { site: "site-c" });

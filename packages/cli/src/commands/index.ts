@@ -76,6 +76,10 @@ export const COMMANDS: readonly CommandEntry[] = [
 			"Take a person's access to the dashboard away; their open pages stop at once.",
 		],
 	}),
+	...commandsOf(() => import("./server-backup.ts"), {
+		serverBackup: ["server backup", "Save everything a server has to one file, while it runs."],
+		serverRestore: ["server restore", "Put a saved server back; its runs go on where they were."],
+	}),
 	...commandsOf(() => import("./server-alerts.ts"), {
 		serverAlerts: ["server alerts", "Show the alerts that fire, or say where they are sent."],
 		serverAlertTest: ["server alert-test", "Send a test message to the alerts' webhook."],
