@@ -26,6 +26,7 @@ export type CliErrorCode =
 	| "server-refused"
 	| "not-running"
 	| "start-failed"
+	| "service-failed"
 	| "check-failed"
 	| "target-exists"
 	| "over-budget"

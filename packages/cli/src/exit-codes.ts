@@ -167,6 +167,7 @@ const CLI_ERRORS: Readonly<Record<CliErrorCode, ExitName>> = {
 	"server-refused": "network",
 	"not-running": "network",
 	"start-failed": "network",
+	"service-failed": "network",
 	"check-failed": "network",
 	"target-exists": "storage",
 	"over-budget": "storage",

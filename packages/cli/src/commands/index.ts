@@ -101,6 +101,14 @@ export const COMMANDS: readonly CommandEntry[] = [
 		clientStatus: ["client status", "Show what this site's client does."],
 		clientLogs: ["client logs", "Show the end of the client's log."],
 	}),
+	...commandsOf(() => import("./service.ts"), {
+		serviceInstall: [
+			"service install",
+			"Let systemd keep a server or a client running, also after a reboot.",
+		],
+		serviceUninstall: ["service uninstall", "Stop the service and take it away; its state stays."],
+		serviceStatus: ["service status", "Show what systemd says of the service."],
+	}),
 	...commandsOf(() => import("./model-init.ts"), {
 		modelInit: ["model init", "Write a checkpoint with random weights, in LeRobot's layout."],
 	}),
