@@ -13,7 +13,7 @@ const BUDGET_LINES: Readonly<Record<string, number>> = {
 	sim: 2700,
 	federation: 9200,
 	finetune: 7500,
-	cli: 20500,
+	cli: 22500,
 	hub: 2000,
 	doctor: 4500,
 	monitor: 3000,
