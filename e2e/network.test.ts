@@ -1,6 +1,6 @@
 // A federation of processes over TLS on loopback: what an operator and three sites do, and what goes wrong.
 import { existsSync, readFileSync } from "node:fs";
-import { cp, mkdir, readdir, readFile, rename } from "node:fs/promises";
+import { cp, mkdir, readdir, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import {
@@ -196,6 +196,8 @@ test("a server restored from what was saved while it ran goes on to the same mod
 	const [run] = (await status()).runs;
 	expect([run?.state === "completed", run?.modelSha256]).toEqual([false, null]);
 	expect(await resultOf(run?.runId ?? "")).toBe(model);
+	await rm(join(place.dir, "lost"), { recursive: true });
+	await rm(join(place.dir, "backup.tar"));
 });
 
 test("a revoked site is out at once", async () => {

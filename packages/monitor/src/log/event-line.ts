@@ -35,6 +35,10 @@ const LINES: { readonly [K in RoundEvent["kind"]]?: (event: Extract<RoundEvent, 
 		`update of ${site}, ${numSamples} samples, ${sizeBytes} bytes`,
 		{ sha256, sizeBytes, numSamples, loss: metrics["loss"] ?? null },
 	],
+	"update.clipped": ({ site, by, norm, limit }) => [
+		`update of ${site} clipped by the ${by}: norm ${norm.toPrecision(3)}, limit ${limit}`,
+		{ by, norm, limit },
+	],
 	"update.late": ({ site, sha256, sizeBytes, numSamples }) => [
 		`update of ${site} came after its round was closed; it is kept`,
 		{ sha256, sizeBytes, numSamples },

@@ -41,6 +41,10 @@ export function eventMetrics(registry: Registry, labelOf: (site: string) => stri
 		"Samples that a site's updates were trained on.",
 		["site"],
 	);
+	const clipped = counter("zk0_site_updates_clipped_total", "Updates that were scaled back to the limit.", [
+		"site",
+		"by",
+	]);
 	const late = counter("zk0_site_updates_late_total", "Updates that came after their round was closed.", [
 		"site",
 	]);
@@ -72,6 +76,7 @@ export function eventMetrics(registry: Registry, labelOf: (site: string) => stri
 				updateBytes.inc({ site }, event.sizeBytes);
 				samples.inc({ site }, event.numSamples);
 			}
+			if (kind === "update.clipped") clipped.inc({ site: labelOf(event.site), by: event.by });
 			if (kind === "update.late") late.inc({ site: labelOf(event.site) });
 			if (kind === "update.rejected") rejected.inc({ site: labelOf(event.site), code: event.code });
 			if (kind === "site.failed")

@@ -103,7 +103,7 @@ export function update(round: number, site: string): Extract<Untimed, { kind: "u
 		sizeBytes: 1000,
 		numSamples: 80,
 		metrics: { loss: 0.25, samplesPerSecond: 40 },
-		norm: null,
+		norm: 2,
 		signed: null,
 	};
 }

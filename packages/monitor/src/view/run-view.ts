@@ -146,11 +146,12 @@ const CHANGES: {
 			samplesPerSecond,
 			...(phase === "train" && loss !== null ? { trainLoss: loss } : {}),
 		}),
-	"update.received": (view, { site, round, metrics }) => {
+	"update.received": (view, { site, round, metrics, norm }) => {
 		const { loss: trainLoss = null, samplesPerSecond } = metrics;
-		const settled = { task: null, trainLoss, lastUpdateRound: round, rejection: null, failure: null };
+		const settled = { task: null, trainLoss, updateNorm: norm, lastUpdateRound: round };
+		const cleared = { rejection: null, failure: null };
 		const rate = samplesPerSecond === undefined ? {} : { samplesPerSecond };
-		return closed(changed(view, site, { ...settled, ...rate }), site);
+		return closed(changed(view, site, { ...settled, ...cleared, ...rate }), site);
 	},
 	"update.late": (view, { site }) => closed(changed(view, site, { task: null }), site),
 	"round.closed": (view, { without }) => without.reduce(closed, view),
