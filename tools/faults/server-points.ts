@@ -1,7 +1,9 @@
 // Faults of the server's process.
+
+import type { ToyModel } from "../toy-federation/federation.ts";
 import type { Death } from "../toy-federation/settings.ts";
 import type { FaultPoint, Measured } from "./point.ts";
-import { LARGE, SITES, type Stage } from "./stage.ts";
+import { LARGE, SITES, type Stage, THREADED } from "./stage.ts";
 
 /** Starts the server again and waits until every site is back. */
 export async function restartServer(stage: Stage): Promise<Measured> {
@@ -50,12 +52,16 @@ function* atEvents(): Generator<FaultPoint> {
 }
 
 /** SIGKILL from outside at a moment that the networks or the log tell. */
-function killed(what: string, moment: (stage: Stage) => Promise<unknown>): FaultPoint {
+function killed(
+	what: string,
+	moment: (stage: Stage) => Promise<unknown>,
+	model: ToyModel = LARGE,
+): FaultPoint {
 	return {
 		group: "server killed",
 		what,
 		kind: "transient",
-		stage: { model: LARGE },
+		stage: { model },
 		make: async (stage) => {
 			await moment(stage);
 			await stage.server.kill("SIGKILL");
@@ -137,13 +143,13 @@ export const SERVER_POINTS: readonly FaultPoint[] = [
 		nth: 1,
 		moment: "before",
 	}),
-	killed("while it sums updates (31 MB each, in worker threads)", async (stage) => {
-		await stage.recorded(({ kind }) => kind === "round.accepted", "the accepted set");
-	}),
-	killed("while a site pulls the weights", (stage) => bytesPassed(stage, "bob", "down", 12e6)),
-	killed("while sites upload (a third of an update is there)", (stage) =>
-		bytesPassed(stage, "bob", "up", 12e6),
+	killed(
+		"while it sums updates (31 MB each, in worker threads)",
+		(stage) => stage.recorded(({ kind }) => kind === "round.accepted", "the accepted set"),
+		THREADED,
 	),
+	killed("while a site pulls the weights", (stage) => bytesPassed(stage, "bob", "down", 12e6)),
+	killed("while sites upload (half of an update is there)", (stage) => bytesPassed(stage, "bob", "up", 9e6)),
 	{
 		group: "server killed",
 		what: "twice, the second time while it recovers",

@@ -102,7 +102,7 @@ export const CHANGED_POINTS: readonly FaultPoint[] = [
 	}),
 	changed("a byte of what has arrived of an unfinished update", {
 		large: true,
-		moment: (stage) => bytesPassed(stage, "bob", "up", 20e6),
+		moment: (stage) => bytesPassed(stage, "bob", "up", 12e6),
 		change: async (stage) => {
 			for (const path of await filesIn(join(stage.federation.storeDir, "replies"))) await damage(path);
 		},
@@ -191,7 +191,7 @@ export const DISK_POINTS: readonly FaultPoint[] = [
 		group: "disk full",
 		what: "at a client, while it pulls the weights; space is freed, the client started again",
 		kind: "transient",
-		stage: { model: LARGE, smallDisk: { at: "clients/bob", sizeMb: 300, ballastMb: 255 } },
+		stage: { model: LARGE, smallDisk: { at: "clients/bob", sizeMb: 300, ballastMb: 275 } },
 		make: async (stage) => {
 			const client = stage.client("bob");
 			const complaintsNow = (): string => JSON.stringify(client.lines.at(-1));
