@@ -44,26 +44,10 @@ export const CONTENT_POINTS: readonly FaultPoint[] = [
 	unusable("missing-tensor", "a tensor is missing", "missing-tensor"),
 	unusable("no-samples", "trained on no samples", "zero-samples"),
 	unusable("bad-signature", "signed over something else", "bad-signature"),
-	unusable("no-file", "the site's own file is no safetensors file", "client-app"),
 	harmless("duplicate-calls", "every call of a round comes twice", 1),
 	harmless("replay-earlier-round", "the reply of round 1 is sent again in round 2", 2),
 	harmless("wrong-run", "a reply that names another run", 1, { refusal: "late" }),
 	harmless("foreign-instruction", "a reply to a task that nobody gave", 1, { refusal: "unknown-task" }),
 	harmless("garbage-object", "garbage in place of a chunk", 1, { model: LARGE }),
 	harmless("wrong-object", "another object's bytes in place of a chunk", 1, { model: LARGE }),
-	{
-		group: "site leaves",
-		what: "in training, for good, where two updates are enough",
-		kind: "removing",
-		removes: { site: "bob", round: 1 },
-		refusal: "left",
-		stage: { minUpdates: 2, trainMs: 1500 },
-		make: async (stage) => {
-			await stage.heard("bob", "task", "train 1");
-			await stage.client("bob").kill("SIGTERM");
-			await stage.recorded(({ kind }) => kind === "round.aggregated", "the round's end");
-			await stage.restartClient("bob");
-			return { recoveryMs: null, note: "back for round 2" };
-		},
-	},
 ];
