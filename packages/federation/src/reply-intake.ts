@@ -210,7 +210,7 @@ export function createReplyIntake({ store, tasks, outcomes, clock }: ReplyIntake
 		} catch (error) {
 			const isOurs =
 				(error instanceof FederationError && (error.code === "disk-full" || error.code === "storage")) ||
-				(error instanceof FlowerError && error.code === "internal");
+				(error instanceof FlowerError && (error.code === "internal" || isFullDisk(error)));
 			if (isOurs) report(error);
 			if (isOurs || (error instanceof FederationError && error.code === "unavailable"))
 				throw new FlowerError("unavailable", "the server cannot store this now; try again", { cause: error });
@@ -291,6 +291,11 @@ function replyDefect(
 		return { code: "late", message: caught.message };
 	}
 	return null;
+}
+
+/** This side's disk, and not a bound on what a site may send. */
+function isFullDisk({ code, cause }: FlowerError): boolean {
+	return code === "resource-exhausted" && cause instanceof Error && "code" in cause;
 }
 
 /** Errors that the content of a reply causes, and not this side's storage. */
