@@ -1,6 +1,7 @@
 // One task at a site: fetch the weights, let the app work, deliver the result. A failure of the app is a result, too.
 import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { openSafetensors } from "@zk0/arrays/node";
 import {
 	type AnnouncedMessage,
 	type ArrayRecord,
@@ -201,6 +202,8 @@ export async function runApp(
 		const updatePath = isRounded ? join(context.scratchDir, "difference.safetensors") : path;
 		// A site answers in the element type in which it was asked.
 		if (isRounded) await writeDifference(path, weightsPath, updatePath);
+		// What cannot be read is the app's failure here, and would be the client's on the way out.
+		openSafetensors(updatePath)[Symbol.dispose]();
 		const all = { ...finiteMetrics(trained.metrics), ...metrics };
 		return { result: { kind: "update", numSamples, metrics: all }, updatePath };
 	} catch (error) {

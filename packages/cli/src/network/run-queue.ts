@@ -12,6 +12,7 @@ import { parseConfig } from "../config/config-file.ts";
 import type { RunConfig } from "../config/presets.ts";
 import { resolveConfig } from "../config/resolve.ts";
 import { listRunIds } from "../run-directory/find-run.ts";
+import { lastEvent } from "../run-directory/last-event.ts";
 import { type RunPaths, runPaths } from "../run-directory/paths.ts";
 import { readEvents, readRun } from "../run-directory/read-run.ts";
 import { writeRunRecord } from "../run-directory/run-record.ts";
@@ -222,11 +223,16 @@ function requireFloat32({ updateDtype }: RunConfig): void {
 }
 
 async function statusOnDisk(paths: RunPaths): Promise<RunStatus> {
+	// A server that has run for years starts at once: what is completed is not read again.
+	const end = await lastEvent(paths.events);
+	if (end?.kind === "run.completed") {
+		const { numRounds } = end;
+		return { ...NOTHING_YET, runId: paths.id, round: numRounds, rounds: numRounds, state: "completed" };
+	}
 	const { record, summary } = await readRun(paths);
 	const rounds = recordedConfig(record, paths).rounds;
 	const round = summary.rounds.at(-1)?.round ?? 0;
 	const base = { ...NOTHING_YET, runId: paths.id, round, rounds };
-	if (summary.status === "completed") return { ...base, state: "completed" };
 	if (summary.status === "failed") return { ...base, state: "failed", message: summary.failure };
 	if (existsSync(join(paths.root, STOPPED)))
 		return { ...base, state: "stopped", message: goOnText(paths.id) };

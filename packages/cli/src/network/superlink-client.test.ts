@@ -92,7 +92,6 @@ test("rounds for a SuperLink are refused where its API could be read, and for wh
 	};
 	expect(await refusal("--superlink", "fl.example.org:9091")).toContain("no TLS");
 	expect(await refusal("--superlink", "127.0.0.1:9091", "--update-dtype", "bfloat16")).toContain("bfloat16");
-	expect(await refusal("--resume", "20261123-0000-beef")).toContain("--superlink");
 });
 
 test("an address is a host and a port", () => {

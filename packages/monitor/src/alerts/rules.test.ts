@@ -189,5 +189,10 @@ test("the loss also diverges slowly: worse for rounds and worse than at the star
 });
 
 test("two sites cannot be unusual to each other", () => {
-	expect(alertsOf(spread([50, 1], -0.9))).toEqual([]);
+	const run = script(["attic", "barn"]).round(1, 0.9).view();
+	const found = withGeometry(run, [
+		{ site: "attic", norm: 50, alignment: -0.9 },
+		{ site: "barn", norm: 1, alignment: -0.9 },
+	]);
+	expect(alertsOf(observation(found))).toEqual([]);
 });

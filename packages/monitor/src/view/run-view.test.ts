@@ -80,5 +80,5 @@ test("a run goes on after a stop, and nothing is seen before a run has begun", (
 test("geometry is kept by site", () => {
 	const view = withGeometry(script().round(1, 0.9).view(), [{ site: "barn", norm: 3, alignment: null }]);
 	expect(view.sites.get("barn")).toMatchObject({ updateNorm: 3, updateAlignment: null, trainLoss: 0.25 });
-	expect(view.sites.get("attic")).toMatchObject({ updateNorm: null });
+	expect(view.sites.get("attic")).toMatchObject({ updateNorm: 2, updateAlignment: null });
 });
