@@ -3,7 +3,7 @@
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { verifyEventLog } from "@zk0/federation";
 import { z } from "zod";
@@ -64,8 +64,9 @@ async function federate(
 			`observation.images.${from}=observation.images.${to}`,
 		]);
 		const sizes = ["--sites", String(sites), "--rounds", String(rounds), "--local-steps", "2"];
+		const threads = ["--threads", String(availableParallelism())];
 		const small = ["--batch-size", "2", "--episodes", "2", "--eval-frames", "2", "--sampled-frames", "1"];
-		const words = ["simulate", "--preset", "full", "--init", checkpoint, ...cameras, ...sizes, ...small];
+		const words = ["simulate", "--preset", "full", "--init", checkpoint, ...cameras, ...sizes, ...threads, ...small];
 		const startedMs = performance.now();
 		const child = spawn(
 			process.execPath,
@@ -83,7 +84,7 @@ async function federate(
 		const { events } = await verifyEventLog(join(result.runDir, "events.jsonl"));
 		const evaluated = events.filter((event) => event.kind === "round.evaluated");
 		const update = events.find((event) => event.kind === "update.received");
-		return {
+		const found = {
 			...peak,
 			seconds: Math.round(seconds),
 			updateBytes: update?.sizeBytes ?? Number.NaN,
@@ -92,6 +93,8 @@ async function federate(
 			finalLoss: result.finalLoss,
 			inspectedTensors: inspect(result.checkpoint),
 		};
+		console.error(`${sites} sites, ${rounds} rounds, ${dtype}: ${JSON.stringify(found)}`);
+		return found;
 	} finally {
 		await rm(dir, { recursive: true });
 	}
