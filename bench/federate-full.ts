@@ -66,7 +66,17 @@ async function federate(
 		const sizes = ["--sites", String(sites), "--rounds", String(rounds), "--local-steps", "2"];
 		const threads = ["--threads", String(availableParallelism())];
 		const small = ["--batch-size", "2", "--episodes", "2", "--eval-frames", "2", "--sampled-frames", "1"];
-		const words = ["simulate", "--preset", "full", "--init", checkpoint, ...cameras, ...sizes, ...threads, ...small];
+		const words = [
+			"simulate",
+			"--preset",
+			"full",
+			"--init",
+			checkpoint,
+			...cameras,
+			...sizes,
+			...threads,
+			...small,
+		];
 		const startedMs = performance.now();
 		const child = spawn(
 			process.execPath,
