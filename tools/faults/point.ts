@@ -48,18 +48,20 @@ export async function tryPoint(
 	let measured: Measured | null = null;
 	let isHashEqual = false;
 	let numRepeated = 0;
+	let stage: Stage | null = null;
 	try {
-		await using stage = await openStage(point.stage);
-		measured = await point.make(stage);
-		const sha256 = await finalWeights(stage);
-		const { initialWeightsPath, eventsPath } = stage.federation;
+		await using opened = await openStage(point.stage);
+		stage = opened;
+		measured = await point.make(opened);
+		const sha256 = await finalWeights(opened);
+		const { initialWeightsPath, eventsPath } = opened.federation;
 		const { events } = await verifyEventLog(eventsPath);
 		const sets = acceptedSets(events);
 		requireSets(point, sets);
 		const key = JSON.stringify(point.stage?.model ?? "small");
 		isHashEqual = sha256 === (await reference(initialWeightsPath, sets, key));
 		numRepeated =
-			stage.clientLines.filter(({ kind }) => kind === "trained").length - NUM_ROUNDS * SITES.length;
+			opened.clientLines.filter(({ kind }) => kind === "trained").length - NUM_ROUNDS * SITES.length;
 		if (!isHashEqual) throw new RangeError("the weights differ from those of the run in memory");
 		requireRefusal(point, events);
 		const { recoveryMs, limitMs } = measured;
@@ -67,9 +69,17 @@ export async function tryPoint(
 			throw new RangeError(`${Math.round(recoveryMs ?? Number.NaN)} ms, the limit is ${limitMs} ms`);
 		return { point, failure: null, measured, isHashEqual, numRepeated };
 	} catch (error) {
-		const failure = error instanceof Error ? error.message : String(error);
+		const failure = [error instanceof Error ? error.message : String(error), ...endOfClients(stage)].join(
+			"; ",
+		);
 		return { point, failure, measured, isHashEqual, numRepeated };
 	}
+}
+
+/** Clients that ended with an error: often why nothing happens. */
+function endOfClients(stage: Stage | null): string[] {
+	const lines = stage?.clientLines.filter(({ kind }) => kind === "failed") ?? [];
+	return lines.map(({ site, text }) => `${site} ended: ${text}`);
 }
 
 function requireSets({ kind, removes }: FaultPoint, sets: ReadonlyMap<number, readonly string[]>): void {

@@ -250,6 +250,26 @@ describe("runClient", () => {
 		expect(await harness.until("rejected")).toMatchObject({ code: "zero-samples" });
 	});
 
+	test("a result that is more than the server takes is its task's failure, and the next task is served", async () => {
+		const longMetrics = Object.fromEntries(
+			Array.from({ length: 60 }, (_, index) => [`${index}`.repeat(20_000), 0]),
+		);
+		const app: ClientApp = {
+			...toyApp("ann"),
+			evaluate: async (_, { signal }) => ({
+				loss: 1,
+				numSamples: 5,
+				metrics: signal.aborted ? {} : longMetrics,
+			}),
+		};
+		await using harness = await start({ app });
+		await harness.until("joined");
+		harness.send("evaluate");
+		expect((await harness.until("failure")).message).toMatch(/does not take the result: .*bytes asked for/);
+		harness.send("train");
+		expect((await harness.until("update")).numSamples).toBeGreaterThan(0);
+	});
+
 	test("stops a task the server withdraws and takes the next one", async () => {
 		let numCancelled = 0;
 		const started = gate();

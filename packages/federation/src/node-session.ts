@@ -60,6 +60,7 @@ export function createNodeSession(options: NodeSessionOptions): NodeSession {
 	const publicKey = Buffer.from(identity.publicKeyPem);
 	let joined: bigint | null = null;
 	let joining: Promise<bigint> | null = null;
+	let numJoins = 0;
 
 	const activate = async (callOptions: CallOptions): Promise<bigint> => {
 		const request = {
@@ -91,6 +92,7 @@ export function createNodeSession(options: NodeSessionOptions): NodeSession {
 		joining ??= join(signal)
 			.then((nodeId) => {
 				joined = nodeId;
+				numJoins++;
 				return nodeId;
 			})
 			.finally(() => {
@@ -102,12 +104,15 @@ export function createNodeSession(options: NodeSessionOptions): NodeSession {
 	const persist = async <T>(signal: AbortSignal | undefined, action: () => Promise<T>): Promise<T> => {
 		const backoff = createBackoff(site, clock, retry);
 		for (;;) {
+			let asJoined: number | null = null;
 			try {
 				if (joined === null) await joinOnce(signal);
+				asJoined = numJoins;
 				return await action();
 			} catch (failure) {
-				if (failure instanceof FlowerError && failure.code === "aborted" && joined !== null) {
-					joined = null;
+				if (failure instanceof FlowerError && failure.code === "aborted" && asJoined !== null) {
+					// Of calls that run beside each other the first one to hear of it joins for all.
+					if (asJoined === numJoins) joined = null;
 					continue;
 				}
 				if (failure instanceof FlowerError) onRetry(failure);

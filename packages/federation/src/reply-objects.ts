@@ -62,6 +62,27 @@ export async function collectObjects(
 	for (const id of chunks) if (!(await objects.has(id))) missing.add(id);
 	let numBytes = 0;
 	let numSmallBytes = 0;
+	/** Of bytes that were not an object's: they are not kept, and yet cost the work of looking at them. */
+	let numWrongBytes = 0;
+	/** Room for bytes, given back unless they are kept: what failed on the way may come again. */
+	const enter = (size: number): Disposable & { isKept: boolean } => {
+		const smallSize = size < MIN_FILE_BYTES ? size : 0;
+		if (numBytes + size > maxBytes) throw tooLarge(`more than the ${maxBytes} bytes asked for`);
+		if (numSmallBytes + smallSize > maxSmallBytes)
+			throw tooLarge(`more than ${maxSmallBytes} bytes in small objects; cut larger chunks`);
+		if (numWrongBytes > maxBytes)
+			throw tooLarge("too many bytes that are not those of its objects; look at the site's disk and memory");
+		numBytes += size;
+		numSmallBytes += smallSize;
+		return {
+			isKept: false,
+			[Symbol.dispose]() {
+				if (this.isKept) return;
+				numBytes -= size;
+				numSmallBytes -= smallSize;
+			},
+		};
+	};
 	/** Who waits for an object that is missing. */
 	const waiters = new Map<ObjectId, Waiter>();
 	let isDisposed = false;
@@ -88,22 +109,22 @@ export async function collectObjects(
 			const node = nodes.get(id);
 			if (node === undefined) return false;
 			if (!missing.has(id)) return true;
-			numBytes += bytes.length;
-			if (bytes.length < MIN_FILE_BYTES) numSmallBytes += bytes.length;
-			if (numBytes > maxBytes) throw tooLarge(`more than the ${maxBytes} bytes asked for`);
-			if (numSmallBytes > maxSmallBytes)
-				throw tooLarge(`more than ${maxSmallBytes} bytes in small objects; cut larger chunks`);
-			if (parseObject(bytes, id).children.join() !== node.children.join())
-				throw new FlowerError("failed-precondition", "an object's children are not those of its tree", {
-					objectId: id,
-				});
+			const room = enter(bytes.length);
 			try {
+				if (parseObject(bytes, id).children.join() !== node.children.join())
+					throw new FlowerError("failed-precondition", "an object's children are not those of its tree", {
+						objectId: id,
+					});
 				await objects.write(id, bytes, { signal });
+				room.isKept = missing.delete(id);
 			} catch (caught) {
-				if (caught instanceof FlowerError && caught.code === "invalid-argument") return false;
+				if (!(caught instanceof FlowerError && isWrong(caught))) throw caught;
+				numWrongBytes += bytes.length;
+				if (caught.code === "invalid-argument") return false;
 				throw caught;
+			} finally {
+				room[Symbol.dispose]();
 			}
-			missing.delete(id);
 			waiters.get(id)?.resolve(bytes);
 			waiters.delete(id);
 			return true;
@@ -114,6 +135,11 @@ export async function collectObjects(
 			waiters.clear();
 		},
 	};
+}
+
+/** Errors of bytes that are not the object's. */
+function isWrong({ code }: FlowerError): boolean {
+	return code === "invalid-argument" || code === "failed-precondition";
 }
 
 function tooLarge(what: string): FlowerError {

@@ -87,6 +87,36 @@ describe("updates", () => {
 		});
 	});
 
+	test("bytes that were not stored do not count against a reply; too many of them are refused", async () => {
+		await using harness = await start();
+		const ann = await harness.join("ann");
+		const task = await harness.task(ann, "ann");
+		const { nodeId } = ann;
+		const body = new Uint8Array(600_000);
+		const another = Buffer.concat([Buffer.from("ArrayChunk  600000\0"), body]);
+		const announce = async (tensors: NamedArrays) => {
+			const reply = await ann.reply(task, update(), tensors);
+			const { wire, tree, objects } = reply;
+			const lists = { messagesList: [wire], messageObjectTrees: [tree] };
+			await ann.calls.unary(Fleet.method.pushMessages, { node: { nodeId }, ...lists });
+			const objectId = [...objects.values()].find(({ type }) => type === "ArrayChunk")?.id ?? "";
+			const put = (objectContent: Uint8Array) =>
+				ann.calls.unary(Fleet.method.pushObject, { node: { nodeId }, objectId, objectContent });
+			return { reply, put };
+		};
+		const first = await announce(toyWeights());
+		expect((await first.put(another)).stored).toBe(false);
+		expect((await first.put(another)).stored).toBe(false);
+		await expect(first.put(another)).rejects.toMatchObject({ code: "resource-exhausted" });
+		const second = await announce(GOOD);
+		// With the reply itself these are more than its bound.
+		await expect(second.put(body)).rejects.toMatchObject({ code: "failed-precondition" });
+		const nearlyAll = Buffer.concat([Buffer.from("ArrayChunk  488000\0"), body.subarray(0, 488_000)]);
+		expect((await second.put(nearlyAll)).stored).toBe(false);
+		expect(await ann.push(second.reply, task)).toBeUndefined();
+		expect(harness.outcomes.at(-1)).toMatchObject({ kind: "update", numSamples: 5 });
+	});
+
 	test("duplicate, late, unknown, of another site, of another round: refused without touching what is open", async () => {
 		await using harness = await start();
 		const { outcomes, grid } = harness;

@@ -101,10 +101,7 @@ export async function runTask(
 		const done = await runApp(runner, task, weights, context);
 		const runtimeSeconds = (runner.clock.now() - startMs) / 1000;
 		const work = withTimes(done, { pullSeconds: (startMs - pullMs) / 1000, workSeconds: runtimeSeconds });
-		const refusal = await deliver(runner, instruction, work, { runtimeSeconds, signal });
-		return refusal === undefined
-			? { kind: "delivered", result: work.result.kind }
-			: { kind: "refused", refusal };
+		return await deliverOrFail(runner, instruction, work, { runtimeSeconds, signal });
 	} catch (error) {
 		throwIfCancelled(clientSignal, "the task");
 		// Withdrawn by the server: nobody waits for the result, and it has forgotten the task's objects.
@@ -250,6 +247,32 @@ function finiteMetrics(metrics: Metrics): Metrics {
 function describeFailure(thrown: unknown): string {
 	const error = toError(thrown);
 	return `${error.name}: ${error.message}`.slice(0, MAX_FAILURE_LENGTH);
+}
+
+/** Delivers the result; one that the server cannot take whatever is done becomes the task's failure, which it can. */
+async function deliverOrFail(
+	runner: TaskRunner,
+	instruction: AnnouncedMessage,
+	work: Work,
+	how: { readonly runtimeSeconds: number; readonly signal: AbortSignal },
+): Promise<TaskEnd> {
+	const { result } = work;
+	try {
+		const refusal = await deliver(runner, instruction, work, how);
+		return refusal === undefined ? { kind: "delivered", result: result.kind } : { kind: "refused", refusal };
+	} catch (error) {
+		if (result.kind === "failure" || !isOverLimit(error)) throw error;
+		const message = `the server does not take the result: ${describeFailure(error)}`;
+		const failure: Work = { result: { kind: "failure", message }, updatePath: null };
+		return await deliverOrFail(runner, instruction, failure, how);
+	}
+}
+
+/** More than the server takes, however often it is sent. */
+function isOverLimit(error: unknown): boolean {
+	return (
+		error instanceof FlowerError && error.code === "resource-exhausted" && error.retryAfterMs === undefined
+	);
 }
 
 /** Pushes the reply until the server has all of it or says why it does not take it. */
