@@ -15,6 +15,7 @@ const LAYER: Readonly<Record<string, number>> = {
 	finetune: 3,
 	dashboard: 3,
 	monitor: 3,
+	records: 3,
 	cli: 4,
 };
 

@@ -11,6 +11,7 @@ import type { FlowerErrorCode } from "@zk0/flower";
 import type { HubErrorCode } from "@zk0/hub";
 import type { MonitorErrorCode } from "@zk0/monitor";
 import type { PolicyErrorCode } from "@zk0/policy";
+import type { RecordsErrorCode } from "@zk0/records";
 import type { SimErrorCode } from "@zk0/sim";
 import { CliError, type CliErrorCode } from "./cli-error.ts";
 
@@ -186,6 +187,7 @@ interface PackageErrorCodes {
 	readonly HubError: HubErrorCode;
 	readonly MonitorError: MonitorErrorCode;
 	readonly PolicyError: PolicyErrorCode;
+	readonly RecordsError: RecordsErrorCode;
 	readonly SimError: SimErrorCode;
 }
 
@@ -209,6 +211,7 @@ const PACKAGE_ERRORS: {
 	],
 	MonitorError: ["network", { "bad-webhook": "usage" }],
 	PolicyError: ["model", { "write-failed": "storage" }],
+	RecordsError: ["run"],
 	HubError: ["hub", { "write-failed": "storage", "disk-full": "storage", "bad-reference": "usage" }],
 	DoctorError: ["dataset", { "bad-profile": "config", "target-exists": "storage" }],
 	SimError: ["simulator", { "unknown-task": "usage", "bad-uri": "usage", "not-installed": "not-installed" }],

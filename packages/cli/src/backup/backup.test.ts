@@ -4,11 +4,11 @@ import { appendFile, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } fr
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { manualClock, openEventLog, openMemberLog } from "@zk0/federation";
+import { sampleEvents } from "@zk0/records/testing";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { COMMANDS } from "../commands/index.ts";
 import { runCli } from "../run-cli.ts";
 import { captureHost } from "../testing/capture-host.ts";
-import { sampleEvents } from "../testing/sample-events.ts";
 import { VERSION } from "../version.ts";
 
 let dir: string;

@@ -1,9 +1,9 @@
 // `zk0 cache show|verify|clear`: the prefix cache of this machine, shared by all runs.
 import { clearStore, inspectStore, type SegmentReport } from "@zk0/finetune";
+import { formatBytes } from "@zk0/records/format";
 import { CliError } from "../cli-error.ts";
 import { defineCommand } from "../command.ts";
 import type { Host } from "../host.ts";
-import { formatBytes } from "../progress/format.ts";
 import { cacheDirectory } from "../recordings/recording-cache.ts";
 import { prefixCacheDir } from "../simulation/run-cache.ts";
 

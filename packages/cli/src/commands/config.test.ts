@@ -1,13 +1,12 @@
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { runPaths, writeRunRecord } from "@zk0/records";
+import { sampleRecord } from "@zk0/records/testing";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { EXIT_CODES } from "../exit-codes.ts";
 import { runCli } from "../run-cli.ts";
-import { runPaths } from "../run-directory/paths.ts";
-import { writeRunRecord } from "../run-directory/run-record.ts";
 import { captureHost } from "../testing/capture-host.ts";
-import { sampleRecord } from "../testing/sample-record.ts";
 import { COMMANDS } from "./index.ts";
 
 let cwd = "";

@@ -2,7 +2,9 @@
 import { existsSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { writeFileAtomic } from "@zk0/arrays/node";
+import { readRunRecord } from "@zk0/records";
 import { z } from "zod";
+import { findRun } from "../arguments/find-run.ts";
 import type { OptionTable } from "../arguments/option.ts";
 import { CliError } from "../cli-error.ts";
 import { defineCommand } from "../command.ts";
@@ -25,8 +27,6 @@ import { wrap } from "../help.ts";
 import type { Host } from "../host.ts";
 import { createPaint, wantsColour } from "../progress/paint.ts";
 import { renderTable } from "../progress/table.ts";
-import { findRun } from "../run-directory/find-run.ts";
-import { readRunRecord } from "../run-directory/run-record.ts";
 
 const NOTES = [
 	"Order of precedence: flags, variables (ZK0_…), the file, the preset; `zk0 help configuration`.",

@@ -1,11 +1,11 @@
 // `zk0 data synth <dir>`: records demonstrations of the scripted expert as a LeRobot dataset.
 import { resolve } from "node:path";
+import { formatDuration } from "@zk0/records/format";
 import { parseSimUri, recordDataset } from "@zk0/sim";
 import { z } from "zod";
 import type { OptionTable } from "../arguments/option.ts";
 import { defineCommand } from "../command.ts";
 import { RUN_OPTIONS } from "../config/run-options.ts";
-import { formatDuration } from "../progress/format.ts";
 
 const OPTIONS = {
 	task: {

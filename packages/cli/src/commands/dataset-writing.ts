@@ -1,6 +1,7 @@
 // What the commands that write datasets share: how videos are encoded, progress, and the account of what was written.
 import { resolve } from "node:path";
 import type { ComposedDataset, ComposeOptions } from "@zk0/dataset";
+import { formatDuration } from "@zk0/records/format";
 import { z } from "zod";
 import { nameList } from "../arguments/episode-list.ts";
 import type { OptionTable, OptionValues } from "../arguments/option.ts";
@@ -8,7 +9,6 @@ import { CliError } from "../cli-error.ts";
 import { RUN_OPTIONS } from "../config/run-options.ts";
 import type { Host } from "../host.ts";
 import type { Output } from "../output.ts";
-import { formatDuration } from "../progress/format.ts";
 
 /** The positional for what is written. */
 export const OUT = {

@@ -2,6 +2,7 @@
 import { chooseDevice } from "@zk0/autodiff/node";
 import type { SuccessRate } from "@zk0/finetune";
 import type { Checkpoint } from "@zk0/policy";
+import { formatLoss } from "@zk0/records/format";
 import { isSimUri, parseSimUri, type SimSource } from "@zk0/sim";
 import { z } from "zod";
 import { flagOf, type OptionTable, type OptionValues } from "../arguments/option.ts";
@@ -12,7 +13,6 @@ import { type DatasetEvaluation, evaluateOnDataset } from "../evaluation/dataset
 import { openBoundModel } from "../evaluation/open-policy.ts";
 import { simulatedSize } from "../evaluation/recorded-frames.ts";
 import { evaluateInSim, type SimEvaluation } from "../evaluation/sim-evaluation.ts";
-import { formatLoss } from "../progress/format.ts";
 import { renderFrame } from "../progress/frame.ts";
 import { createPaint, wantsColour } from "../progress/paint.ts";
 import { DATA_FORMS } from "../sources/data-forms.ts";

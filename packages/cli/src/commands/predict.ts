@@ -3,6 +3,7 @@ import { mkdir } from "node:fs/promises";
 import { join, relative, resolve } from "node:path";
 import { writeFileAtomic } from "@zk0/arrays/node";
 import { chooseDevice } from "@zk0/autodiff/node";
+import { chunkTime, formatJoint, renderPredictionPage, renderPredictionSvg } from "@zk0/records/report";
 import { isSimUri } from "@zk0/sim";
 import { z } from "zod";
 import type { OptionTable } from "../arguments/option.ts";
@@ -14,12 +15,6 @@ import { openBoundModel } from "../evaluation/open-policy.ts";
 import { simulatedSize } from "../evaluation/recorded-frames.ts";
 import { renderFrame } from "../progress/frame.ts";
 import { createPaint, wantsColour } from "../progress/paint.ts";
-import {
-	chunkTime,
-	formatJoint,
-	renderPredictionPage,
-	renderPredictionSvg,
-} from "../report/prediction-chart.ts";
 import { planSites } from "../simulation/site-plans.ts";
 import { openData } from "../sources/locate-data.ts";
 

@@ -1,14 +1,14 @@
 // `zk0 push <run> hf:<user>/<name>`: a run's checkpoint to the Hugging Face hub, with a card made from its record.
 import { resolve } from "node:path";
 import { hubSettings, parseHubReference, pushFiles } from "@zk0/hub";
+import { formatBytes } from "@zk0/records/format";
+import { publishedCheckpoint } from "@zk0/records/publishing";
 import { z } from "zod";
+import { findRun } from "../arguments/find-run.ts";
 import type { OptionTable } from "../arguments/option.ts";
 import { CliError } from "../cli-error.ts";
 import { defineCommand } from "../command.ts";
 import { RUN_OPTIONS } from "../config/run-options.ts";
-import { formatBytes } from "../progress/format.ts";
-import { publishedCheckpoint } from "../publishing/published-checkpoint.ts";
-import { findRun } from "../run-directory/find-run.ts";
 import { PUSH_OPTIONS } from "./push-options.ts";
 
 const OPTIONS = {

@@ -5,14 +5,14 @@ import { relative, resolve } from "node:path";
 import { sha256File } from "@zk0/arrays/node";
 import { replayRun, verifyEventLog } from "@zk0/federation";
 import { weightsPath } from "@zk0/policy";
+import { readRunRecord } from "@zk0/records";
+import { writeRunFiles } from "@zk0/records/report";
+import { verifyRun } from "@zk0/records/verification";
 import { z } from "zod";
+import { findRun } from "../arguments/find-run.ts";
 import type { OptionTable } from "../arguments/option.ts";
 import { defineCommand } from "../command.ts";
 import { RUN_OPTIONS } from "../config/run-options.ts";
-import { findRun } from "../run-directory/find-run.ts";
-import { readRunRecord } from "../run-directory/run-record.ts";
-import { writeRunFiles } from "../simulation/run-files.ts";
-import { verifyRun } from "../verification/verify-run.ts";
 
 const OPTIONS = {
 	out: { ...RUN_OPTIONS.out, summary: "directory that holds the runs (default: runs)" },

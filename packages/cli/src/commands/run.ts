@@ -1,5 +1,4 @@
 // `zk0 run`: hands a run to the server of this machine and watches it.
-import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { z } from "zod";
 import { CliError } from "../cli-error.ts";
@@ -12,7 +11,6 @@ import { callAdmin } from "../network/admin-client.ts";
 import { makePrivateFolder, type ServerHome, STATE_OPTION, serverHome } from "../network/home.ts";
 import { type ServerStatus, serverStatusSchema } from "../network/server-status.ts";
 import type { Output } from "../output.ts";
-import { runPaths } from "../run-directory/paths.ts";
 
 /** The settings of a run that are the federation's, and not those of a site or of a simulation. */
 const SETTINGS = {
@@ -107,10 +105,9 @@ export const run = defineCommand({
 		}
 		let shown = "";
 		let numStreamed = 0;
-		const paths = runPaths(home.runs, runId);
 		for (;;) {
-			if (values.stream === true && existsSync(paths.events))
-				numStreamed = await streamEvents(paths.events, numStreamed, output);
+			if (values.stream === true)
+				numStreamed = await streamEvents({ dir: home.runs, runId, numSeen: numStreamed }, output);
 			const status = await callAdmin(
 				home,
 				{ method: "GET", path: "/status" },
@@ -145,11 +142,13 @@ async function fileSettings(path: string, { signal }: Host): Promise<Given> {
 	});
 }
 
-/** Shows the events of a log from number `numSeen`. @returns how many there are */
-async function streamEvents(path: string, numSeen: number, output: Output): Promise<number> {
-	const { readEvents } = await import("../run-directory/read-run.ts");
-	const { eventText } = await import("../run-directory/event-text.ts");
-	const { events } = await readEvents(path);
+/** Shows the events of a run under `dir` from number `numSeen`. @returns how many there are */
+async function streamEvents(
+	{ dir, runId, numSeen }: { readonly dir: string; readonly runId: string; readonly numSeen: number },
+	output: Output,
+): Promise<number> {
+	const { eventText, readEvents, runPaths } = await import("@zk0/records");
+	const { events } = await readEvents(runPaths(dir, runId).events);
 	for (const event of events.slice(numSeen)) output.line(`${event.at.slice(11, 19)}  ${eventText(event)}`);
 	return events.length;
 }

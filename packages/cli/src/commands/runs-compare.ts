@@ -1,13 +1,13 @@
 // `zk0 runs compare <run> <run>…`: results side by side, and the settings that differ.
 import { resolve } from "node:path";
+import { readRun, type StoredRun } from "@zk0/records";
+import { formatBytes, formatChange, formatDuration, formatLoss } from "@zk0/records/format";
+import { findRun, RUN_POSITIONAL } from "../arguments/find-run.ts";
 import { defineCommand } from "../command.ts";
 import { RUN_OPTIONS } from "../config/run-options.ts";
 import { SETTING_NAMES, settingText } from "../config/settings.ts";
-import { formatBytes, formatChange, formatDuration, formatLoss } from "../progress/format.ts";
 import { createPaint, wantsColour } from "../progress/paint.ts";
 import { renderTable } from "../progress/table.ts";
-import { findRun, RUN_POSITIONAL } from "../run-directory/find-run.ts";
-import { readRun, type StoredRun } from "../run-directory/read-run.ts";
 
 /** A row of the results: its name and what it says of a run. */
 const RESULTS: readonly (readonly [string, (run: StoredRun) => string])[] = [

@@ -1,14 +1,13 @@
 // `zk0 runs export <run>`: a run as CSV, Parquet, TensorBoard event file or MLflow store.
 import { relative, resolve } from "node:path";
+import { readRun } from "@zk0/records";
+import { EXPORT_FORMATS, exportRun, TABLE_NAMES } from "@zk0/records/export";
 import { z } from "zod";
+import { findRun } from "../arguments/find-run.ts";
 import type { OptionTable } from "../arguments/option.ts";
 import { CliError } from "../cli-error.ts";
 import { defineCommand } from "../command.ts";
 import { RUN_OPTIONS } from "../config/run-options.ts";
-import { EXPORT_FORMATS, exportRun } from "../export/export-run.ts";
-import { TABLE_NAMES } from "../export/run-tables.ts";
-import { findRun } from "../run-directory/find-run.ts";
-import { readRun } from "../run-directory/read-run.ts";
 import { nearest } from "../suggest.ts";
 
 const OPTIONS = {

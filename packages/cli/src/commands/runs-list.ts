@@ -1,17 +1,21 @@
 // `zk0 runs list`: the runs under a directory, newest first.
 import { resolve } from "node:path";
+import {
+	listRunIds,
+	type RunPaths,
+	readRun,
+	readRunRecord,
+	readTrainingLog,
+	runPaths,
+	summarizeTraining,
+} from "@zk0/records";
+import { formatChange, formatDuration, formatLoss } from "@zk0/records/format";
 import { z } from "zod";
 import type { OptionTable } from "../arguments/option.ts";
 import { defineCommand } from "../command.ts";
 import { RUN_OPTIONS } from "../config/run-options.ts";
-import { formatChange, formatDuration, formatLoss } from "../progress/format.ts";
 import { createPaint, wantsColour } from "../progress/paint.ts";
 import { renderTable } from "../progress/table.ts";
-import { listRunIds } from "../run-directory/find-run.ts";
-import { type RunPaths, runPaths } from "../run-directory/paths.ts";
-import { readRun } from "../run-directory/read-run.ts";
-import { readRunRecord } from "../run-directory/run-record.ts";
-import { readTrainingLog, summarizeTraining } from "../training/training-log.ts";
 
 const OPTIONS = {
 	out: { ...RUN_OPTIONS.out, summary: "directory that holds the runs (default: runs)" },

@@ -1,14 +1,17 @@
 // `zk0 runs log <run>`: what happened in a run, line by line, and what happens while it runs.
 import { resolve } from "node:path";
+import {
+	eventText,
+	type RunPaths,
+	readEvents,
+	readRunRecord,
+	readTrainingLog,
+	type TrainingLine,
+} from "@zk0/records";
 import { z } from "zod";
+import { findRun, RUN_POSITIONAL } from "../arguments/find-run.ts";
 import { defineCommand } from "../command.ts";
 import { RUN_OPTIONS } from "../config/run-options.ts";
-import { eventText } from "../run-directory/event-text.ts";
-import { findRun, RUN_POSITIONAL } from "../run-directory/find-run.ts";
-import type { RunPaths } from "../run-directory/paths.ts";
-import { readEvents } from "../run-directory/read-run.ts";
-import { readRunRecord } from "../run-directory/run-record.ts";
-import { readTrainingLog, type TrainingLine } from "../training/training-log.ts";
 
 const POLL_MS = 500;
 

@@ -1,14 +1,14 @@
 // `zk0 runs prune`: bounds how much of the disk runs take.
 import { rm } from "node:fs/promises";
 import { resolve } from "node:path";
+import { type PrunablePart, planPrune, prunableRuns } from "@zk0/records";
+import { formatBytes } from "@zk0/records/format";
 import { z } from "zod";
 import { CliError } from "../cli-error.ts";
 import { defineCommand } from "../command.ts";
 import { byteSize, RUN_OPTIONS } from "../config/run-options.ts";
-import { formatBytes } from "../progress/format.ts";
 import { createPaint, wantsColour } from "../progress/paint.ts";
 import { renderTable } from "../progress/table.ts";
-import { type PrunablePart, planPrune, prunableRuns } from "../run-directory/prune-plan.ts";
 
 const KEEP_RUNS = 3;
 

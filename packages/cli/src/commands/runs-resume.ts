@@ -1,10 +1,10 @@
 // `zk0 runs resume <id>`: goes on with a federation or a training that was stopped or killed; ends at the bytes of an
 // undisturbed run.
 import { resolve } from "node:path";
+import { readRunRecord } from "@zk0/records";
+import { findRun, RUN_POSITIONAL } from "../arguments/find-run.ts";
 import { defineCommand } from "../command.ts";
 import { RUN_OPTIONS } from "../config/run-options.ts";
-import { findRun, RUN_POSITIONAL } from "../run-directory/find-run.ts";
-import { readRunRecord } from "../run-directory/run-record.ts";
 import { simulationResult } from "../simulation/result.ts";
 import { resumeRun } from "../simulation/run-simulation.ts";
 import { resumeTraining } from "../training/run-training.ts";

@@ -1,14 +1,12 @@
 // `zk0 runs show <id>`: one run, from its log.
 import { relative, resolve } from "node:path";
+import { readRun, readRunRecord, readTrainingLog, summarizeTraining } from "@zk0/records";
+import { findRun, RUN_POSITIONAL } from "../arguments/find-run.ts";
 import { defineCommand } from "../command.ts";
 import { RUN_OPTIONS } from "../config/run-options.ts";
 import { createPaint, wantsColour } from "../progress/paint.ts";
 import { renderRunFrame } from "../progress/run-frame.ts";
-import { findRun, RUN_POSITIONAL } from "../run-directory/find-run.ts";
-import { readRun } from "../run-directory/read-run.ts";
-import { readRunRecord } from "../run-directory/run-record.ts";
 import { renderTrainingRun } from "../training/training-frame.ts";
-import { readTrainingLog, summarizeTraining } from "../training/training-log.ts";
 
 /** The command. */
 export const runsShow = defineCommand({

@@ -3,15 +3,14 @@ import { existsSync } from "node:fs";
 import { hostname } from "node:os";
 import { relative, resolve } from "node:path";
 import { isProcessAlive } from "@zk0/arrays/node";
+import { holderOf, runPaths } from "@zk0/records";
 import { z } from "zod";
+import { findRun, RUN_POSITIONAL } from "../arguments/find-run.ts";
 import { CliError } from "../cli-error.ts";
 import { defineCommand } from "../command.ts";
 import { RUN_OPTIONS } from "../config/run-options.ts";
 import { callAdmin } from "../network/admin-client.ts";
 import { STATE_OPTION, serverHome } from "../network/home.ts";
-import { findRun, RUN_POSITIONAL } from "../run-directory/find-run.ts";
-import { runPaths } from "../run-directory/paths.ts";
-import { holderOf } from "../run-directory/run-lock.ts";
 
 const POLL_MS = 100;
 /** A step and a checkpoint at full size end within this time. */

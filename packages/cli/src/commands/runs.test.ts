@@ -3,14 +3,12 @@ import { appendFile, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } 
 import { hostname, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { openEventLog } from "@zk0/federation";
+import { runPaths, writeRunRecord } from "@zk0/records";
+import { sampleEvents, sampleRecord } from "@zk0/records/testing";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { EXIT_CODES } from "../exit-codes.ts";
 import { runCli } from "../run-cli.ts";
-import { runPaths } from "../run-directory/paths.ts";
-import { writeRunRecord } from "../run-directory/run-record.ts";
 import { captureHost } from "../testing/capture-host.ts";
-import { sampleEvents } from "../testing/sample-events.ts";
-import { sampleRecord } from "../testing/sample-record.ts";
 import { COMMANDS } from "./index.ts";
 
 let cwd = "";

@@ -1,8 +1,8 @@
 // `zk0 server backup` and `zk0 server restore`.
 import { resolve } from "node:path";
+import { formatBytes } from "@zk0/records/format";
 import { defineCommand } from "../command.ts";
 import { STATE_OPTION, serverHome } from "../network/home.ts";
-import { formatBytes } from "../progress/format.ts";
 import { VERSION } from "../version.ts";
 
 const STATE = { state: STATE_OPTION };

@@ -1,5 +1,6 @@
 // `zk0 train <data>`: one site, no federation.
 import { relative } from "node:path";
+import { formatChange, formatDegrees, formatLoss } from "@zk0/records/format";
 import { z } from "zod";
 import type { OptionTable } from "../arguments/option.ts";
 import { CliError } from "../cli-error.ts";
@@ -7,7 +8,6 @@ import { defineCommand } from "../command.ts";
 import { pickRunOptions, resolveConfig } from "../config/resolve.ts";
 import { RUN_OPTIONS } from "../config/run-options.ts";
 import type { Host } from "../host.ts";
-import { formatChange, formatDegrees, formatLoss } from "../progress/format.ts";
 import { renderFrame } from "../progress/frame.ts";
 import { createPaint, wantsColour } from "../progress/paint.ts";
 import { DATA_FORMS } from "../sources/data-forms.ts";

@@ -1,15 +1,15 @@
 // `zk0 verify <run or checkpoint>`: recomputes what a run's log says.
 import { existsSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
+import type { RunPaths } from "@zk0/records";
+import { type Check, verifyRun } from "@zk0/records/verification";
 import { z } from "zod";
+import { findRun } from "../arguments/find-run.ts";
 import type { OptionTable } from "../arguments/option.ts";
 import { CliError } from "../cli-error.ts";
 import { defineCommand } from "../command.ts";
 import { RUN_OPTIONS } from "../config/run-options.ts";
 import { createPaint, wantsColour } from "../progress/paint.ts";
-import { findRun } from "../run-directory/find-run.ts";
-import type { RunPaths } from "../run-directory/paths.ts";
-import { type Check, verifyRun } from "../verification/verify-run.ts";
 
 const OPTIONS = {
 	run: {

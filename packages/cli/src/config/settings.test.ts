@@ -1,12 +1,12 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { smallPreset } from "@zk0/policy";
+import { sampleRecord } from "@zk0/records/testing";
 import { describe, expect, test } from "vitest";
 import { setupOf } from "../network/run-setup.ts";
 import { learningOf, machineChoices, strategyOf, waitingOf } from "../simulation/federation-options.ts";
 import { camerasOf } from "../simulation/open-sites.ts";
 import { planSites } from "../simulation/site-plans.ts";
-import { sampleRecord } from "../testing/sample-record.ts";
 import { parseConfig } from "./config-file.ts";
 import { configTemplate } from "./config-template.ts";
 import { unreadVariables } from "./environment.ts";

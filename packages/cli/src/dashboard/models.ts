@@ -2,9 +2,9 @@
 import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { ModelView } from "@zk0/dashboard/views";
+import { type RunPaths, runPaths } from "@zk0/records";
 import { CliError } from "../cli-error.ts";
 import { codeOf } from "../exit-codes.ts";
-import { type RunPaths, runPaths } from "../run-directory/paths.ts";
 import type { RunBook } from "./run-book.ts";
 
 const ROUND_FOLDER = /^round_(\d+)$/;

@@ -1,11 +1,9 @@
 // The feeds of a server's runs: opened when somebody looks, a few kept. Of the others only a line for the list of runs.
 import { stat } from "node:fs/promises";
 import type { RunLine, RunView } from "@zk0/dashboard/views";
+import { listRunIds, type RunRecord, readRunRecord, runPaths } from "@zk0/records";
 import { CliError } from "../cli-error.ts";
 import { codeOf } from "../exit-codes.ts";
-import { listRunIds } from "../run-directory/find-run.ts";
-import { runPaths } from "../run-directory/paths.ts";
-import { type RunRecord, readRunRecord } from "../run-directory/run-record.ts";
 import { openRunFeed, type RunFeed } from "./run-feed.ts";
 
 /** Access to the runs under one folder. */

@@ -1,10 +1,8 @@
 // The doctor's report as one page that needs no network, no script and no other file: findings with their cures, a
 // small picture of every camera and of what is wrong with it, and each joint's range over the episodes.
 import type { DatasetReport, DoctorReport, Examination, Finding, Thumbnail } from "@zk0/doctor";
+import { element, escapeMarkup, label, picture, pngBase64, REPORT_CSS, rule } from "@zk0/records/report";
 import { scaleLinear } from "d3-scale";
-import { pngBase64 } from "../report/preview.ts";
-import { REPORT_CSS } from "../report/report-css.ts";
-import { element, escapeMarkup, label, picture, rule } from "../report/svg.ts";
 import { countsText, placeText } from "./report-text.ts";
 
 const CSS = [

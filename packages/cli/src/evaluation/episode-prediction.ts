@@ -3,6 +3,7 @@ import { createOrtRuntime, type Device } from "@zk0/autodiff/node";
 import { createSampleSource, type LeRobotDataset } from "@zk0/dataset";
 import { createPolicyEngine, jointUnit, type OpenLoopRtc, predictEpisode } from "@zk0/finetune";
 import type { Checkpoint } from "@zk0/policy";
+import type { JointPrediction, PredictedEpisode } from "@zk0/records/report";
 import { CliError } from "../cli-error.ts";
 import { camerasFor, jointNames, toFrame } from "./recorded-frames.ts";
 
@@ -21,44 +22,14 @@ export interface EpisodePredictionOptions {
 	readonly signal: AbortSignal;
 }
 
-/** One number of the action over the episode. */
-export interface JointPrediction {
-	readonly name: string;
-	/** Degrees; grippers in percent of their opening. */
-	readonly unit: "deg" | "percent";
-	/** Mean absolute error, in the unit, over all frames. */
-	readonly error: number;
-	/** The same of not moving: repeating the state that was seen when the policy planned. */
-	readonly holdPose: number;
-	/** One value per frame. */
-	readonly recorded: readonly number[];
-	readonly predicted: readonly number[];
-}
-
 /** The document that is written. Keys are fixed; programs depend on them. */
-export interface EpisodePrediction {
+export interface EpisodePrediction extends PredictedEpisode {
 	readonly format: "zk0-prediction-1";
-	readonly checkpoint: string;
-	readonly dataset: string;
-	readonly episode: number;
-	readonly task: string;
-	readonly fps: number;
-	readonly frames: number;
-	/** Frames from one chunk to the next. */
-	readonly every: number;
 	/** Real-time chunking; null when chunks did not guide one another. */
 	readonly rtc: OpenLoopRtc | null;
-	readonly seed: number;
-	readonly joints: readonly JointPrediction[];
 	/** Means over the joints in degrees; null when there is none. */
 	readonly jointErrorDeg: number | null;
 	readonly holdPoseErrorDeg: number | null;
-	/** Where the policy planned, and how long it took. */
-	readonly chunks: readonly { readonly frame: number; readonly seconds: number }[];
-	/** The first chunk, compiling included. */
-	readonly firstChunkSeconds: number;
-	/** Median of the others; null when there was one chunk only. */
-	readonly chunkSeconds: number | null;
 }
 
 /** Settings of LeRobot's RTCConfig where the checkpoint has none. */

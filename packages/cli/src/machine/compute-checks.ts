@@ -16,8 +16,8 @@ import {
 	smolvlaBasePreset,
 	tensorShapes,
 } from "@zk0/policy";
+import { formatBytes, formatDuration } from "@zk0/records/format";
 import { PRESETS } from "../config/presets.ts";
-import { formatBytes, formatDuration } from "../progress/format.ts";
 import { availableMemory } from "./available-memory.ts";
 import { bad, type Finding, good } from "./finding.ts";
 import { freeBytesAt } from "./system-checks.ts";

@@ -1,12 +1,12 @@
 // What this machine reaches: the hub, the server that its client joined, and what its own server needs.
 import { createServer } from "node:net";
+import { formatDuration } from "@zk0/records/format";
 import { z } from "zod";
 import { codeOf } from "../exit-codes.ts";
 import type { Host } from "../host.ts";
 import { type ClientHome, clientHome, type ServerHome, serverHome } from "../network/home.ts";
 import { readIfThere, readJsonFile } from "../network/private-file.ts";
 import { serverSettingsSchema } from "../network/server-settings.ts";
-import { formatDuration } from "../progress/format.ts";
 import { bad, type Finding, good } from "./finding.ts";
 
 const HUB = "https://huggingface.co";

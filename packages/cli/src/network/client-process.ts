@@ -1,9 +1,9 @@
 // The client as a process: serves the tasks of the federation that the site joined until stopped.
 import { type ClientEvent, runClient, systemClock } from "@zk0/federation";
 import type { LogFields } from "@zk0/monitor/log";
+import { withRunLock } from "@zk0/records";
 import { CliError } from "../cli-error.ts";
 import type { Host } from "../host.ts";
-import { withRunLock } from "../run-directory/run-lock.ts";
 import { openDaemonLog } from "./daemon-log.ts";
 import type { ClientHome } from "./home.ts";
 import { hoursAt } from "./hours.ts";

@@ -6,16 +6,20 @@ import { join } from "node:path";
 import { sha256Hex, writeFileAtomic } from "@zk0/arrays/node";
 import type { RoundEvent } from "@zk0/federation";
 import { openCheckpoint } from "@zk0/policy";
+import {
+	lastEvent,
+	listRunIds,
+	type RunPaths,
+	readEvents,
+	readRun,
+	runPaths,
+	writeRunRecord,
+} from "@zk0/records";
 import { z } from "zod";
 import { CliError } from "../cli-error.ts";
 import { parseConfig } from "../config/config-file.ts";
 import type { RunConfig } from "../config/presets.ts";
 import { resolveConfig } from "../config/resolve.ts";
-import { listRunIds } from "../run-directory/find-run.ts";
-import { lastEvent } from "../run-directory/last-event.ts";
-import { type RunPaths, runPaths } from "../run-directory/paths.ts";
-import { readEvents, readRun } from "../run-directory/read-run.ts";
-import { writeRunRecord } from "../run-directory/run-record.ts";
 import { newRunId, recordedConfig, recordOf } from "../simulation/recorded-run.ts";
 import { writeStartCheckpoint } from "../simulation/start-model.ts";
 import { readIfThere } from "./private-file.ts";

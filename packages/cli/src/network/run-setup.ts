@@ -1,9 +1,9 @@
 // What a site has to know about a run beyond its tasks, as it travels in them: how to get the model that the run starts
 // from (and what its bytes must be), how to split and evaluate its recordings, and the hyper-parameters.
 import { FederationError, type JsonValue } from "@zk0/federation";
+import type { RunRecord } from "@zk0/records";
 import { z } from "zod";
 import type { RunConfig } from "../config/presets.ts";
-import type { RunRecord } from "../run-directory/run-record.ts";
 
 /** Schema of {@link RunSetup}. */
 export const setupSchema = z.object({

@@ -11,11 +11,9 @@ import {
 } from "@zk0/federation";
 import { loadAppBundle } from "@zk0/flower/node";
 import { openCheckpoint } from "@zk0/policy";
+import { type RunPaths, readRunRecord, withRunLock } from "@zk0/records";
 import type { Host } from "../host.ts";
 import type { RunReporter } from "../progress/reporter.ts";
-import type { RunPaths } from "../run-directory/paths.ts";
-import { withRunLock } from "../run-directory/run-lock.ts";
-import { readRunRecord } from "../run-directory/run-record.ts";
 import { federate } from "../simulation/federate.ts";
 import { strategyOf, waitingOf } from "../simulation/federation-options.ts";
 import { recordedConfig } from "../simulation/recorded-run.ts";

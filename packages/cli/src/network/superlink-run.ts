@@ -13,15 +13,13 @@ import {
 } from "@zk0/federation";
 import { grpcTransport, isLoopback } from "@zk0/flower/node";
 import { openCheckpoint } from "@zk0/policy";
+import { type RunPaths, readRunRecord, runPaths, withRunLock, writeRunRecord } from "@zk0/records";
 import { CliError } from "../cli-error.ts";
 import { parseConfig } from "../config/config-file.ts";
 import { resolveConfig } from "../config/resolve.ts";
 import type { Host } from "../host.ts";
 import type { Output } from "../output.ts";
 import { createReporter } from "../progress/reporter.ts";
-import { type RunPaths, runPaths } from "../run-directory/paths.ts";
-import { withRunLock } from "../run-directory/run-lock.ts";
-import { readRunRecord, writeRunRecord } from "../run-directory/run-record.ts";
 import { federate } from "../simulation/federate.ts";
 import { strategyOf, waitingOf } from "../simulation/federation-options.ts";
 import { newRunId, recordedConfig, recordOf } from "../simulation/recorded-run.ts";

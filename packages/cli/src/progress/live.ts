@@ -1,6 +1,7 @@
 // The live picture of a run as terminal lines, one per site, and the region of the screen that shows it.
+
+import { formatChange, formatDuration, formatLoss, formatRate } from "@zk0/records/format";
 import type { TextStream } from "../host.ts";
-import { formatChange, formatDuration, formatLoss, formatRate } from "./format.ts";
 import { cutVisible, type Paint, padVisible } from "./paint.ts";
 import { type RunProgress, runEtaMs, type SiteProgress, siteEtaMs } from "./run-progress.ts";
 

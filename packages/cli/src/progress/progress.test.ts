@@ -1,5 +1,3 @@
-import fc from "fast-check";
-import { describe, expect, test } from "vitest";
 import {
 	formatBytes,
 	formatChange,
@@ -7,7 +5,9 @@ import {
 	formatDuration,
 	formatLoss,
 	formatRate,
-} from "./format.ts";
+} from "@zk0/records/format";
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
 import { renderFrame } from "./frame.ts";
 import { createLiveRegion, renderLive } from "./live.ts";
 import { createPaint, cutVisible, padVisible, visibleWidth, wantsColour } from "./paint.ts";

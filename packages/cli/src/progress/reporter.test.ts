@@ -1,8 +1,8 @@
 import type { RoundEvent } from "@zk0/federation";
+import { summarizeRun } from "@zk0/records";
+import { sampleEvents } from "@zk0/records/testing";
 import { describe, expect, test } from "vitest";
-import { summarizeRun } from "../run-directory/run-summary.ts";
 import { captureHost } from "../testing/capture-host.ts";
-import { sampleEvents } from "../testing/sample-events.ts";
 import { applyEvent } from "./apply-event.ts";
 import { createPaint } from "./paint.ts";
 import { createReporter } from "./reporter.ts";

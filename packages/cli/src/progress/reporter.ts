@@ -1,9 +1,9 @@
 // Shows a run while it goes: live lines on a terminal, one plain line per round elsewhere, nothing when quiet.
 import type { RoundEvent } from "@zk0/federation";
+import { incidentText } from "@zk0/records";
+import { formatBytes, formatChange, formatDuration, formatLoss, formatRate } from "@zk0/records/format";
 import type { Host, TextStream } from "../host.ts";
-import { incidentText } from "../run-directory/run-summary.ts";
 import { applyEvent } from "./apply-event.ts";
-import { formatBytes, formatChange, formatDuration, formatLoss, formatRate } from "./format.ts";
 import { createLiveRegion, type LiveRegion, renderLive } from "./live.ts";
 import { createPaint, type Paint, wantsColour } from "./paint.ts";
 import { type RunProgress, startProgress, updateSite } from "./run-progress.ts";

@@ -1,6 +1,6 @@
 // The summary of a run in a frame: rounds, sites, and where everything is.
-import type { RunSummary } from "../run-directory/run-summary.ts";
-import { formatBytes, formatChange, formatDuration, formatLoss, MISSING } from "./format.ts";
+import type { RunSummary } from "@zk0/records";
+import { formatBytes, formatChange, formatDuration, formatLoss, MISSING } from "@zk0/records/format";
 import { type FrameSection, renderFrame } from "./frame.ts";
 import type { Paint } from "./paint.ts";
 

@@ -13,18 +13,16 @@ import {
 	type PrefixCache,
 } from "@zk0/finetune";
 import { type Checkpoint, type PolicyModel, trainedNames, weightsPath } from "@zk0/policy";
+import type { RunPaths, RunRecord, RunSummary } from "@zk0/records";
+import { writeRunFiles } from "@zk0/records/report";
 import { CliError } from "../cli-error.ts";
 import type { RunConfig } from "../config/presets.ts";
 import { watchedMicroBatching } from "../machine/choose-micro-batch.ts";
 import type { RunReporter } from "../progress/reporter.ts";
-import type { RunPaths } from "../run-directory/paths.ts";
-import type { RunRecord } from "../run-directory/run-record.ts";
-import type { RunSummary } from "../run-directory/run-summary.ts";
 import { strategyOf, waitingOf } from "./federation-options.ts";
 import type { OpenedSite } from "./open-sites.ts";
 import { writePreviews } from "./previews.ts";
 import { type RoundCheckpoints, roundCheckpoints } from "./round-checkpoints.ts";
-import { writeRunFiles } from "./run-files.ts";
 
 /** A run that is ready to go. */
 export interface Federation {

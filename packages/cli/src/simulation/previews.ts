@@ -5,8 +5,8 @@ import type { Session } from "@zk0/autodiff";
 import { createOrtRuntime, type Device } from "@zk0/autodiff/node";
 import type { Site } from "@zk0/finetune";
 import { buildSamplerGraphs, type Checkpoint, openCheckpoint, samplerOn } from "@zk0/policy";
-import { type Preview, pngBase64 } from "../report/preview.ts";
-import type { RunPaths } from "../run-directory/paths.ts";
+import type { RunPaths } from "@zk0/records";
+import { type Preview, pngBase64 } from "@zk0/records/report";
 
 /** Sites that get a preview. */
 const MAX_PREVIEWS = 6;

@@ -2,6 +2,7 @@
 import { arch, cpus, platform } from "node:os";
 import { sha256File } from "@zk0/arrays/node";
 import { type Checkpoint, weightsPath } from "@zk0/policy";
+import type { RunPaths, RunRecord } from "@zk0/records";
 import { CliError } from "../cli-error.ts";
 import { parseConfig } from "../config/config-file.ts";
 import type { RunConfig } from "../config/presets.ts";
@@ -9,8 +10,6 @@ import { type ResolvedConfig, resolveConfig } from "../config/resolve.ts";
 import type { Host } from "../host.ts";
 import { chooseMicroBatch } from "../machine/choose-micro-batch.ts";
 import type { RunReporter } from "../progress/reporter.ts";
-import type { RunPaths } from "../run-directory/paths.ts";
-import type { RunRecord } from "../run-directory/run-record.ts";
 import { VERSION } from "../version.ts";
 import { learningOf, machineChoices } from "./federation-options.ts";
 import type { OpenedSite } from "./open-sites.ts";

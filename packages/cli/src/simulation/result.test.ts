@@ -1,7 +1,6 @@
+import { runPaths, summarizeRun } from "@zk0/records";
+import { sampleEvents } from "@zk0/records/testing";
 import { describe, expect, test } from "vitest";
-import { runPaths } from "../run-directory/paths.ts";
-import { summarizeRun } from "../run-directory/run-summary.ts";
-import { sampleEvents } from "../testing/sample-events.ts";
 import { simulationResult } from "./result.ts";
 
 const context = { paths: runPaths("/runs", "r"), modelSha256: "ab", seconds: 12.5 };

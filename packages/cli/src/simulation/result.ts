@@ -1,6 +1,5 @@
 // What `zk0 simulate --json` ends with. The keys are fixed; programs depend on them.
-import type { RunPaths } from "../run-directory/paths.ts";
-import type { RunSummary } from "../run-directory/run-summary.ts";
+import type { RunPaths, RunSummary } from "@zk0/records";
 
 /** The document. */
 export interface SimulationResult {

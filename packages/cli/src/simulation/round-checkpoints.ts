@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { openSafetensors } from "@zk0/arrays/node";
 import type { Site } from "@zk0/finetune";
 import { bindCheckpoint, type Checkpoint, contentOf, overlayTensors, writeCheckpoint } from "@zk0/policy";
-import type { RunPaths } from "../run-directory/paths.ts";
+import type { RunPaths } from "@zk0/records";
 
 /** Writes checkpoints of rounds. */
 export interface RoundCheckpoints {

@@ -1,6 +1,6 @@
 // The README.md of a dataset on the hub, from what its metadata says: YAML that the hub indexes, then facts for people.
 import type { LeRobotDataset } from "@zk0/dataset";
-import { formatDuration } from "../progress/format.ts";
+import { formatDuration } from "@zk0/records/format";
 
 /** Most tasks that are listed one by one. */
 const MAX_TASKS = 50;

@@ -1,7 +1,7 @@
 // Shows a download while it goes: a line that is redrawn on a terminal, a line at every tenth of the way elsewhere.
 import type { DownloadProgress } from "@zk0/hub";
+import { formatBytes, formatDuration, formatRate } from "@zk0/records/format";
 import type { Host, TextStream } from "../host.ts";
-import { formatBytes, formatDuration, formatRate } from "../progress/format.ts";
 import { createLiveRegion } from "../progress/live.ts";
 
 const REDRAW_MS = 200;

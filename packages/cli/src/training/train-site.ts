@@ -29,13 +29,18 @@ import {
 	weightsPath,
 	writeCheckpoint,
 } from "@zk0/policy";
+import {
+	incidentOf,
+	openTrainingLog,
+	type RunPaths,
+	type RunRecord,
+	type TrainingEvent,
+	type TrainingLog,
+} from "@zk0/records";
 import { CliError } from "../cli-error.ts";
 import { watchedMicroBatching } from "../machine/choose-micro-batch.ts";
 import type { RunReporter } from "../progress/reporter.ts";
-import type { RunPaths } from "../run-directory/paths.ts";
-import type { RunRecord } from "../run-directory/run-record.ts";
 import { bindToSite } from "../simulation/round-checkpoints.ts";
-import { incidentOf, openTrainingLog, type TrainingEvent, type TrainingLog } from "./training-log.ts";
 
 /** What to train. */
 export interface SiteTrainingRun {

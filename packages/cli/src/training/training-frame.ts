@@ -1,10 +1,9 @@
 // A training as `zk0 runs show` prints it.
-import { formatChange, formatLoss } from "../progress/format.ts";
+
+import type { RunPaths, RunRecord, TrainingSummary } from "@zk0/records";
+import { formatChange, formatLoss } from "@zk0/records/format";
 import { renderFrame } from "../progress/frame.ts";
 import type { Paint } from "../progress/paint.ts";
-import type { RunPaths } from "../run-directory/paths.ts";
-import type { RunRecord } from "../run-directory/run-record.ts";
-import type { TrainingSummary } from "./training-log.ts";
 
 /** The frame, what people should know of, and how to go on. */
 export function renderTrainingRun(

@@ -5,7 +5,7 @@ import { join, relative, sep } from "node:path";
 import { sha256File } from "@zk0/arrays/node";
 import type { PushFile } from "@zk0/hub";
 import { weightsPath } from "@zk0/policy";
-import { CliError } from "../cli-error.ts";
+import { RecordsError } from "../errors.ts";
 import type { RunPaths } from "../run-directory/paths.ts";
 import { readRun } from "../run-directory/read-run.ts";
 import { modelCard } from "./model-card.ts";
@@ -26,7 +26,7 @@ export interface PublishedCheckpoint {
 /**
  * The global checkpoint of a round with its card; with `record`, also the run's log and record, by which anybody can
  * verify it.
- * @throws CliError "run-not-found" when the round's checkpoint is not kept; FederationError "log-tampered"
+ * @throws RecordsError "run-not-found" when the round's checkpoint is not kept; FederationError "log-tampered"
  */
 export async function publishedCheckpoint(
 	paths: RunPaths,
@@ -41,9 +41,11 @@ export async function publishedCheckpoint(
 	const round = options.round ?? summary.rounds.at(-1)?.round ?? 0;
 	const directory = paths.globalCheckpoint(round);
 	if (!existsSync(directory)) {
-		throw new CliError("run-not-found", `run ${paths.id} keeps no checkpoint of round ${round}`, {
-			cure: "name a round that it keeps (--round), or run again with --keep-checkpoints",
-		});
+		throw new RecordsError(
+			"run-not-found",
+			`run ${paths.id} keeps no checkpoint of round ${round}; name a round that it keeps (--round), ` +
+				"or run again with --keep-checkpoints",
+		);
 	}
 	const card = modelCard({
 		record,

@@ -2,8 +2,7 @@
 // about the weights is in the checkpoints; a last line that a crash tore is left out.
 import { appendFile, readFile } from "node:fs/promises";
 import { z } from "zod";
-import { CliError } from "../cli-error.ts";
-import { codeOf } from "../exit-codes.ts";
+import { codeOf, RecordsError } from "../errors.ts";
 
 const step = z.int().nonnegative();
 const metrics = z.record(z.string(), z.number().nullable());
@@ -52,7 +51,7 @@ export function openTrainingLog(path: string, now: () => number): TrainingLog {
 	};
 }
 
-/** The lines of a log in order; none before its first. @throws CliError "run-damaged" for a line of another version */
+/** The lines of a log in order; none before its first. @throws RecordsError "run-damaged" for a line of another version */
 export async function readTrainingLog(path: string): Promise<readonly TrainingLine[]> {
 	const lines = (await readText(path)).split("\n").filter((line) => line !== "");
 	return lines.flatMap((line) => parseLine(line, path));
@@ -77,10 +76,11 @@ function parseLine(line: string, path: string): TrainingLine[] {
 	}
 	const parsed = lineSchema.safeParse(json);
 	if (parsed.success) return [parsed.data];
-	throw new CliError("run-damaged", `${path} has a line that is not of this version`, {
-		cure: "read it with the version of zk0 that config.json names",
-		cause: parsed.error,
-	});
+	throw new RecordsError(
+		"run-damaged",
+		`${path} has a line that is not of this version; read it with the version of zk0 that config.json names`,
+		{ cause: parsed.error },
+	);
 }
 
 /** How a training stands. */

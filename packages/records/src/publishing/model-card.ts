@@ -1,7 +1,7 @@
 // The README.md of a federated checkpoint: YAML that the hub indexes, then facts for people. Every number is from the
 // run's log and record; what the record does not hold is not claimed.
 
-import { formatBytes, formatChange, formatLoss } from "../progress/format.ts";
+import { formatBytes, formatChange, formatLoss } from "../format.ts";
 import { errorChanges, lossChanges } from "../report/evidence-sections.ts";
 import { meanInterval } from "../report/interval.ts";
 import type { RunRecord } from "../run-directory/run-record.ts";

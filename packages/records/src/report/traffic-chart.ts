@@ -1,6 +1,6 @@
 // Bytes moved per round, up (sites to server) and down.
 import { scaleBand, scaleLinear } from "d3-scale";
-import { formatBytes } from "../progress/format.ts";
+import { formatBytes } from "../format.ts";
 import type { RunSummary } from "../run-directory/run-summary.ts";
 import { element, label, picture, rule, tooltip } from "./svg.ts";
 

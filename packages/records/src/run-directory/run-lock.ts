@@ -4,15 +4,14 @@ import { open, readFile, rm } from "node:fs/promises";
 import { hostname } from "node:os";
 import { isProcessAlive } from "@zk0/arrays/node";
 import { z } from "zod";
-import { CliError } from "../cli-error.ts";
-import { codeOf } from "../exit-codes.ts";
+import { codeOf, RecordsError } from "../errors.ts";
 
 const lockSchema = z.object({ pid: z.int(), host: z.string() });
 
 /** Held until disposed. */
 export type RunLock = AsyncDisposable;
 
-/** Takes the lock. @throws CliError "run-in-use" while another living process holds it. */
+/** Takes the lock. @throws RecordsError "run-in-use" while another living process holds it. */
 export async function lockRun(path: string): Promise<RunLock> {
 	for (;;) {
 		try {
@@ -24,15 +23,16 @@ export async function lockRun(path: string): Promise<RunLock> {
 		}
 		const holder = await readHolder(path);
 		if (holder !== undefined && isAlive(holder)) {
-			throw new CliError("run-in-use", `process ${holder.pid} on ${holder.host} works on this run`, {
-				cure: `stop it first; if there is no such process, delete ${path}`,
-			});
+			throw new RecordsError(
+				"run-in-use",
+				`process ${holder.pid} on ${holder.host} works on this run; stop it first, or if there is no such process, delete ${path}`,
+			);
 		}
 		await rm(path, { force: true });
 	}
 }
 
-/** Does `work` while holding the lock. @throws CliError "run-in-use" */
+/** Does `work` while holding the lock. @throws RecordsError "run-in-use" */
 export async function withRunLock<Result>(path: string, work: () => Promise<Result>): Promise<Result> {
 	const lock = await lockRun(path);
 	try {

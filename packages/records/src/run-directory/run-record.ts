@@ -3,7 +3,7 @@
 import { readFile } from "node:fs/promises";
 import { writeFileAtomic } from "@zk0/arrays/node";
 import { z } from "zod";
-import { CliError } from "../cli-error.ts";
+import { RecordsError } from "../errors.ts";
 
 const site = z.strictObject({
 	name: z.string(),
@@ -77,14 +77,15 @@ export async function writeRunRecord(path: string, record: RunRecord): Promise<v
 	await writeFileAtomic(path, `${JSON.stringify(runRecordSchema.parse(record), undefined, "\t")}\n`);
 }
 
-/** Reads config.json. @throws CliError "run-damaged" when it is missing or not what this version writes. */
+/** Reads config.json. @throws RecordsError "run-damaged" when it is missing or not what this version writes. */
 export async function readRunRecord(path: string): Promise<RunRecord> {
 	try {
 		return runRecordSchema.parse(JSON.parse(await readFile(path, "utf8")));
 	} catch (cause) {
-		throw new CliError("run-damaged", `${path} is not the configuration of a run`, {
-			cure: "the run cannot be read without it; start a new one",
-			cause,
-		});
+		throw new RecordsError(
+			"run-damaged",
+			`${path} is not the configuration of a run, which cannot be read without it; start a new one`,
+			{ cause },
+		);
 	}
 }

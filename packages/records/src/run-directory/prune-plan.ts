@@ -3,12 +3,12 @@
 import { existsSync } from "node:fs";
 import { lstat, readdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { readTrainingLog } from "../training/training-log.ts";
-import { listRunIds } from "./find-run.ts";
+import { listRunIds } from "./list-runs.ts";
 import { type RunPaths, runPaths } from "./paths.ts";
 import { readEvents } from "./read-run.ts";
 import { holderOf } from "./run-lock.ts";
 import { readRunRecord } from "./run-record.ts";
+import { readTrainingLog } from "./training-log.ts";
 
 /** The unit of a file's `blocks`, whatever the file system's own is. */
 const BLOCK_BYTES = 512;

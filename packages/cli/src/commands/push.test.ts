@@ -4,14 +4,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { openEventLog } from "@zk0/federation";
 import { type FakeHub, startFakeHub } from "@zk0/hub/testing";
+import { runPaths, writeRunRecord } from "@zk0/records";
+import { sampleEvents, sampleRecord } from "@zk0/records/testing";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { COMMANDS } from "../commands/index.ts";
 import { runCli } from "../run-cli.ts";
-import { runPaths } from "../run-directory/paths.ts";
-import { writeRunRecord } from "../run-directory/run-record.ts";
 import { captureHost } from "../testing/capture-host.ts";
-import { sampleEvents } from "../testing/sample-events.ts";
-import { sampleRecord } from "../testing/sample-record.ts";
+import { COMMANDS } from "./index.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "zk0-push-model-"));
 const ID = "20261123-0000-aaaa";

@@ -1,6 +1,6 @@
 // The parts of a report that let a reader judge it: how sure the result is, where it was made, who took part and with
 // what keys, and what a verification found.
-import { formatChange, MISSING } from "../progress/format.ts";
+import { formatChange, MISSING } from "../format.ts";
 import type { RunSummary } from "../run-directory/run-summary.ts";
 import type { Check } from "../verification/verify-run.ts";
 import { type Interval, meanInterval } from "./interval.ts";

@@ -1,10 +1,45 @@
 // One episode, recorded against predicted: a panel per joint over time, marks where the policy planned.
 import { scaleLinear } from "d3-scale";
 import { line } from "d3-shape";
-import type { EpisodePrediction, JointPrediction } from "../evaluation/episode-prediction.ts";
 import { REPORT_CSS } from "./report-css.ts";
 import { element, escapeMarkup, label, picture, rule } from "./svg.ts";
 import { CHART_CSS, themeCss } from "./theme.ts";
+
+/** One number of the action over an episode. */
+export interface JointPrediction {
+	readonly name: string;
+	/** Degrees; grippers in percent of their opening. */
+	readonly unit: "deg" | "percent";
+	/** Mean absolute error, in the unit, over all frames. */
+	readonly error: number;
+	/** The same of not moving: repeating the state that was seen when the policy planned. */
+	readonly holdPose: number;
+	/** One value per frame. */
+	readonly recorded: readonly number[];
+	readonly predicted: readonly number[];
+}
+
+/** What is drawn of a prediction. */
+export interface PredictedEpisode {
+	readonly checkpoint: string;
+	readonly dataset: string;
+	readonly episode: number;
+	readonly task: string;
+	readonly fps: number;
+	readonly frames: number;
+	/** Frames from one chunk to the next. */
+	readonly every: number;
+	/** Real-time chunking: actions sent while a chunk is computed; null when chunks did not guide one another. */
+	readonly rtc: { readonly delay: number } | null;
+	readonly seed: number;
+	readonly joints: readonly JointPrediction[];
+	/** Where the policy planned, and how long it took. */
+	readonly chunks: readonly { readonly frame: number; readonly seconds: number }[];
+	/** The first chunk, compiling included. */
+	readonly firstChunkSeconds: number;
+	/** Median of the others; null when there was one chunk only. */
+	readonly chunkSeconds: number | null;
+}
 
 const WIDTH = 860;
 const PANEL = 104;
@@ -31,7 +66,7 @@ function titleOf(name: string): string {
 }
 
 /** The chart as an `<svg>`. */
-export function renderPredictionChart(prediction: EpisodePrediction): string {
+export function renderPredictionChart(prediction: PredictedEpisode): string {
 	const { joints, frames, fps, chunks, episode } = prediction;
 	const bottom = MARGIN.top + joints.length * PANEL;
 	const height = bottom + MARGIN.bottom;
@@ -47,7 +82,7 @@ export function renderPredictionChart(prediction: EpisodePrediction): string {
 	);
 }
 
-function legend({ task, episode, every, rtc }: EpisodePrediction, hasMarks: boolean): string[] {
+function legend({ task, episode, every, rtc }: PredictedEpisode, hasMarks: boolean): string[] {
 	const short = task.length > 80 ? `${task.slice(0, 79)}…` : task;
 	const guided = rtc === null ? "" : `, guided by the one before (delay ${rtc.delay})`;
 	const y = 34;
@@ -100,7 +135,7 @@ function renderPanel(
 }
 
 /** The chart as a file of its own, with its colours inside. */
-export function renderPredictionSvg(prediction: EpisodePrediction): string {
+export function renderPredictionSvg(prediction: PredictedEpisode): string {
 	const chart = renderPredictionChart(prediction);
 	const style = `<style>${themeCss("svg")}${CHART_CSS}${STYLE}svg{background:var(--paper)}</style>`;
 	const end = chart.indexOf(">") + 1;
@@ -110,7 +145,7 @@ export function renderPredictionSvg(prediction: EpisodePrediction): string {
 }
 
 /** The chart and the errors as a page that needs no network, no script and no other file. */
-export function renderPredictionPage(prediction: EpisodePrediction): string {
+export function renderPredictionPage(prediction: PredictedEpisode): string {
 	const { episode, checkpoint, dataset, task, joints, frames, fps, seed } = prediction;
 	const title = `Episode ${episode}: ${task}`;
 	const cells = (...texts: string[]): string =>
@@ -152,7 +187,7 @@ export function renderPredictionPage(prediction: EpisodePrediction): string {
 }
 
 /** `0.31 s per chunk (the first 1.20 s)`. */
-export function chunkTime({ chunkSeconds, firstChunkSeconds }: EpisodePrediction): string {
+export function chunkTime({ chunkSeconds, firstChunkSeconds }: PredictedEpisode): string {
 	const first = firstChunkSeconds.toFixed(2);
 	return chunkSeconds === null
 		? `${first} s for the chunk`

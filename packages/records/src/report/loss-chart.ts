@@ -1,7 +1,7 @@
 // Held-out loss per round: the mean over sites, every site, and the level of the initial model.
 import { scaleLinear } from "d3-scale";
 import { line } from "d3-shape";
-import { formatLoss } from "../progress/format.ts";
+import { formatLoss } from "../format.ts";
 import type { RunSummary } from "../run-directory/run-summary.ts";
 import { type EndLabel, spreadLabels } from "./labels.ts";
 import { element, label, picture, rule, tooltip } from "./svg.ts";

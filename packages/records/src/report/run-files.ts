@@ -4,15 +4,15 @@ import { readFile } from "node:fs/promises";
 import { writeFileAtomic } from "@zk0/arrays/node";
 import type { RoundEvent } from "@zk0/federation";
 import { z } from "zod";
-import { codeOf } from "../exit-codes.ts";
-import { renderReport } from "../report/html-report.ts";
-import { renderLossSvg } from "../report/loss-chart.ts";
-import { type Preview, previewSchema } from "../report/preview.ts";
-import { privacyOf, siteTrust } from "../report/site-trust.ts";
+import { codeOf } from "../errors.ts";
 import type { RunPaths } from "../run-directory/paths.ts";
 import type { RunRecord } from "../run-directory/run-record.ts";
 import { type RunSummary, summarizeRun } from "../run-directory/run-summary.ts";
 import type { Check } from "../verification/verify-run.ts";
+import { renderReport } from "./html-report.ts";
+import { renderLossSvg } from "./loss-chart.ts";
+import { type Preview, previewSchema } from "./preview.ts";
+import { privacyOf, siteTrust } from "./site-trust.ts";
 
 /** What the files are made of. */
 export interface RunFilesInput {

@@ -1,10 +1,8 @@
-// The runs under a directory: listing them, and finding one by its id, a part of it, "latest" or its path.
-import { readdir, stat } from "node:fs/promises";
-import { basename, dirname, join, resolve } from "node:path";
+// Finding the run that a word means: by its id, a part of it, "latest" or its path.
+import { basename, dirname, resolve } from "node:path";
+import { isRunDirectory, listRunIds, type RunPaths, runPaths } from "@zk0/records";
 import { CliError } from "../cli-error.ts";
-import { codeOf } from "../exit-codes.ts";
 import { nearest } from "../suggest.ts";
-import { type RunPaths, runPaths } from "./paths.ts";
 
 /** The positional of commands that take a run. */
 export const RUN_POSITIONAL = {
@@ -12,34 +10,12 @@ export const RUN_POSITIONAL = {
 	summary: "a run's id, the beginning or end of one, its path, or latest",
 } as const;
 
-/** Ids of the runs under `out`, oldest first; none when the directory does not exist. */
-export async function listRunIds(out: string): Promise<string[]> {
-	const entries = await readdir(out, { withFileTypes: true }).catch((error: unknown) => {
-		if (codeOf(error) === "ENOENT") return [];
-		throw error;
-	});
-	const found: string[] = [];
-	for (const entry of entries) {
-		if (entry.isDirectory() && (await isFile(join(out, entry.name, "config.json")))) found.push(entry.name);
-	}
-	return found.sort();
-}
-
-async function isFile(path: string): Promise<boolean> {
-	try {
-		return (await stat(path)).isFile();
-	} catch (error) {
-		if (codeOf(error) === "ENOENT" || codeOf(error) === "ENOTDIR") return false;
-		throw error;
-	}
-}
-
 /**
  * The run that a word names.
  * @throws CliError "run-not-found" for no run or for more than one.
  */
 export async function findRun(out: string, word: string): Promise<RunPaths> {
-	if (await isFile(join(word, "config.json"))) {
+	if (await isRunDirectory(word)) {
 		const root = resolve(word);
 		return runPaths(dirname(root), basename(root));
 	}

@@ -1,6 +1,7 @@
-// A run as it lies on disk: its record and its summary. Never writes.
-import { verifyEventLog } from "@zk0/federation";
-import { codeOf } from "../exit-codes.ts";
+// A run as it lies on disk: its record and its summary. Never writes. The federation is loaded when a log is read, so that
+// naming a run costs no package.
+import type { verifyEventLog } from "@zk0/federation";
+import { codeOf } from "../errors.ts";
 import type { RunPaths } from "./paths.ts";
 import { type RunRecord, readRunRecord } from "./run-record.ts";
 import { type RunSummary, summarizeRun } from "./run-summary.ts";
@@ -16,7 +17,7 @@ export interface StoredRun {
 
 /**
  * Reads a run and checks its log.
- * @throws CliError "run-damaged" for an unreadable record; FederationError "log-tampered".
+ * @throws RecordsError "run-damaged" for an unreadable record; FederationError "log-tampered".
  */
 export async function readRun(paths: RunPaths): Promise<StoredRun> {
 	const record = await readRunRecord(paths.config);
@@ -28,8 +29,9 @@ export async function readRun(paths: RunPaths): Promise<StoredRun> {
 export async function readEvents(
 	path: string,
 ): Promise<Pick<Awaited<ReturnType<typeof verifyEventLog>>, "events" | "head">> {
+	const federation = await import("@zk0/federation");
 	try {
-		return await verifyEventLog(path);
+		return await federation.verifyEventLog(path);
 	} catch (error) {
 		if (error instanceof Error && codeOf(error.cause) === "ENOENT") return { events: [], head: "" };
 		throw error;

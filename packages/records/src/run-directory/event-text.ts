@@ -1,6 +1,6 @@
 // A run's events as lines that people read: `zk0 runs log`.
 import type { RoundEvent } from "@zk0/federation";
-import { formatBytes, formatLoss } from "../progress/format.ts";
+import { formatBytes, formatLoss } from "../format.ts";
 import { incidentText } from "./run-summary.ts";
 
 /** What happened, in one line without its time. */

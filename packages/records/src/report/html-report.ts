@@ -1,5 +1,5 @@
 // report.html: everything about a run on one page that needs no network, no script and no other file.
-import { formatBytes, formatChange, formatDuration, formatLoss, MISSING } from "../progress/format.ts";
+import { formatBytes, formatChange, formatDuration, formatLoss, MISSING } from "../format.ts";
 import type { RunSummary } from "../run-directory/run-summary.ts";
 import type { Check } from "../verification/verify-run.ts";
 import { renderCertainty, renderChecks, renderEnvironment, renderTrust } from "./evidence-sections.ts";

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { hashTensors, sha256File } from "@zk0/arrays/node";
 import { isSignedReply, type RoundEvent, replayRun, verifyEventLog } from "@zk0/federation";
 import { type Checkpoint, type OpenOptions, openCheckpoint, trainedNames, weightsPath } from "@zk0/policy";
-import { codeOf } from "../exit-codes.ts";
+import { codeOf } from "../errors.ts";
 import type { RunPaths } from "../run-directory/paths.ts";
 import { readRunRecord } from "../run-directory/run-record.ts";
 import { boundCheckpoints, frozenHash } from "./checkpoint-content.ts";
@@ -36,7 +36,7 @@ export interface VerifyOptions {
 	readonly checkpoint?: string;
 }
 
-/** Looks at everything of a run. @throws CliError "run-damaged" when its record cannot be read; storage errors */
+/** Looks at everything of a run. @throws RecordsError "run-damaged" when its record cannot be read; storage errors */
 export async function verifyRun(paths: RunPaths, { open, checkpoint }: VerifyOptions): Promise<Verification> {
 	const record = await readRunRecord(paths.config);
 	const log = await readLog(paths.events);

@@ -1,6 +1,6 @@
 // What each site did when: training and evaluation tasks on the run's clock.
 import { scaleLinear } from "d3-scale";
-import { formatDuration } from "../progress/format.ts";
+import { formatDuration } from "../format.ts";
 import type { RunSummary } from "../run-directory/run-summary.ts";
 import { element, label, picture, rule, tooltip } from "./svg.ts";
 import { seriesColour } from "./theme.ts";

@@ -1,0 +1,3 @@
+// A made-up run, for tests of this repository.
+export { sampleEvents } from "./sample-events.ts";
+export { sampleRecord } from "./sample-record.ts";
