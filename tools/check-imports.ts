@@ -13,7 +13,7 @@ const RULES: readonly { readonly from: readonly string[]; readonly never: RegExp
 	},
 	{
 		from: ["commands/server.ts", "commands/client.ts", "commands/run.ts", "config/resolve.ts"],
-		never: /^(?!node:|zod$|@zk0\/arrays|\.)/,
+		never: /^(?!node:|zod$|@zk0\/arrays|@zk0\/dashboard\/status$|\.)/,
 		why: "commands that only ask a running process load no package but zod; import what works with await import()",
 	},
 	{

@@ -1,12 +1,13 @@
 // `zk0 client …`: a site's side of a federation on the network.
+
 import { resolve } from "node:path";
+import { badgeWords } from "@zk0/dashboard/status";
 import { z } from "zod";
 import type { OptionTable } from "../arguments/option.ts";
 import { defineCommand } from "../command.ts";
 import { RUN_OPTIONS } from "../config/run-options.ts";
 import { clientStatusSchema } from "../network/client-status.ts";
 import { type Daemon, runningPid, startDaemon, stopDaemon } from "../network/daemon.ts";
-import { badgeText } from "../network/doctor-badge.ts";
 import { type ClientHome, clientHome, LOG_OPTION, STATE_OPTION } from "../network/home.ts";
 import { areHours } from "../network/hours.ts";
 import { readJsonFile } from "../network/private-file.ts";
@@ -77,10 +78,11 @@ export const clientJoin = defineCommand({
 			{ host, output },
 		);
 		const { site, server, state, doctor } = joined;
+		const doctorText = doctor === null ? "" : `, doctor: ${badgeWords(doctor)}`;
 		output.result(joined, () =>
 			state === "approved"
-				? `${site} is a member of ${server}${badgeText(doctor)}; start with: zk0 client start`
-				: `${site} waits for approval at ${server}${badgeText(doctor)}; start all the same: zk0 client start`,
+				? `${site} is a member of ${server}${doctorText}; start with: zk0 client start`
+				: `${site} waits for approval at ${server}${doctorText}; start all the same: zk0 client start`,
 		);
 	},
 });

@@ -1,5 +1,6 @@
 // `zk0 run`: hands a run to the server of this machine and watches it.
 import { join, resolve } from "node:path";
+import { type ServerStatus, serverStatusSchema } from "@zk0/dashboard/status";
 import { z } from "zod";
 import { CliError } from "../cli-error.ts";
 import { defineCommand } from "../command.ts";
@@ -9,7 +10,6 @@ import { RUN_OPTIONS } from "../config/run-options.ts";
 import type { Host } from "../host.ts";
 import { callAdmin } from "../network/admin-client.ts";
 import { makePrivateFolder, type ServerHome, STATE_OPTION, serverHome } from "../network/home.ts";
-import { type ServerStatus, serverStatusSchema } from "../network/server-status.ts";
 import type { Output } from "../output.ts";
 
 /** The settings of a run that are the federation's, and not those of a site or of a simulation. */

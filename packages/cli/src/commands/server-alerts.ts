@@ -1,9 +1,9 @@
 // `zk0 server alerts` and `zk0 server alert-test`: what fires, where it is told, and whether that works.
+import { serverStatusSchema } from "@zk0/dashboard/status";
 import { z } from "zod";
 import { defineCommand } from "../command.ts";
 import { callAdmin } from "../network/admin-client.ts";
 import { STATE_OPTION, serverHome } from "../network/home.ts";
-import { serverStatusSchema } from "../network/server-status.ts";
 
 const STATE = { state: STATE_OPTION };
 

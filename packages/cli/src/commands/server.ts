@@ -1,6 +1,8 @@
 // `zk0 server …`: a federation's server and what its operator does with it.
+
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
+import { serverStatusSchema } from "@zk0/dashboard/status";
 import { z } from "zod";
 import { CliError } from "../cli-error.ts";
 import { defineCommand } from "../command.ts";
@@ -15,7 +17,7 @@ import {
 	resolveSettings,
 	type ServerSettings,
 } from "../network/server-settings.ts";
-import { renderStatus, serverStatusSchema } from "../network/server-status.ts";
+import { renderStatus } from "../network/server-status.ts";
 import { LOG_OPTIONS, showLog } from "./logs.ts";
 
 const STATE = { state: STATE_OPTION };

@@ -7,6 +7,7 @@ import { CliError } from "../cli-error.ts";
 import { HttpError } from "../http/http-error.ts";
 import { json, type Route, route } from "../http/route.ts";
 import type { Access } from "../network/access.ts";
+import { siteStatuses } from "../network/server-status.ts";
 import { auditPage, invitationsOf } from "./audit.ts";
 import { type LiveProgress, streamLive } from "./live-stream.ts";
 import { listModels, modelFile } from "./models.ts";
@@ -100,25 +101,16 @@ function notFound(error: unknown): never {
 }
 
 function memberViews(members: MemberLog, server: FederationServer, nowMs: number): MemberView[] {
-	const online = new Map(server.sites().map(({ site, info }) => [site, info]));
+	const details = new Map(server.sites().map(({ site, info }) => [site, info.details]));
 	const registered = new Map(
 		members.events.flatMap((event) =>
 			event.kind === "member.registered" ? [[event.site, event] as const] : [],
 		),
 	);
-	return members.list().map(({ site, publicKeyPem, state }) => {
-		const info = online.get(site);
-		const lastSeenMs = server.lastSeenMs(site);
-		return {
-			site,
-			key: keyFingerprint(publicKeyPem),
-			state,
-			registeredAt: registered.get(site)?.at ?? null,
-			peer: registered.get(site)?.peer ?? null,
-			isOnline: info !== undefined,
-			secondsSilent: lastSeenMs === undefined ? null : Math.round((nowMs - lastSeenMs) / 1000),
-			numSamples: info?.numSamples ?? null,
-			details: info?.details ?? null,
-		};
-	});
+	return siteStatuses({ members, server, nowMs, fingerprintOf: keyFingerprint }).map((status) => ({
+		...status,
+		registeredAt: registered.get(status.site)?.at ?? null,
+		peer: registered.get(status.site)?.peer ?? null,
+		details: details.get(status.site) ?? null,
+	}));
 }

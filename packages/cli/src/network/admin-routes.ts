@@ -1,6 +1,8 @@
 // What an operator may do with a running server, over HTTP: the routes behind `zk0 server …`, `zk0 run` and the
 // dashboard's buttons.
+
 import { randomBytes } from "node:crypto";
+import type { ServerStatus } from "@zk0/dashboard/status";
 import { type FederationServer, keyFingerprint, type MemberLog } from "@zk0/federation";
 import { readPublicKeyFile } from "@zk0/flower";
 import type { GrpcServer } from "@zk0/flower/node";
@@ -12,7 +14,7 @@ import type { ServerTrust } from "./authority.ts";
 import { formatInvitation, PLAINTEXT } from "./invitation.ts";
 import type { RunQueue } from "./run-queue.ts";
 import type { ServerSettings } from "./server-settings.ts";
-import { type ServerStatus, statusOf } from "./server-status.ts";
+import { statusOf } from "./server-status.ts";
 
 const INVITATION_DAYS = 7;
 const DAY_MS = 24 * 3600 * 1000;

@@ -1,7 +1,9 @@
 // Who gets into a federation and who does not, over TLS, in this process.
+
 import { chmod, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { type DoctorBadge, serverStatusSchema } from "@zk0/dashboard/status";
 import { createNodeIdentity } from "@zk0/flower";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { z } from "zod";
@@ -15,14 +17,13 @@ import { callAdmin } from "./admin-client.ts";
 import { readAudit } from "./audit-text.ts";
 import { serverTrust } from "./authority.ts";
 import { serveTasks } from "./client-process.ts";
-import type { DoctorBadge } from "./doctor-badge.ts";
 import { clientHome, makePrivateFolder, serverHome } from "./home.ts";
 import { formatInvitation, type Invitation, PLAINTEXT, parseInvitation } from "./invitation.ts";
 import { joinFederation } from "./join.ts";
 import { checkServer, renderChecks } from "./server-check.ts";
 import { serveFederation } from "./server-process.ts";
 import { parseDashboard, resolveSettings } from "./server-settings.ts";
-import { renderStatus, serverStatusSchema } from "./server-status.ts";
+import { renderStatus } from "./server-status.ts";
 
 /** The recording that the end-to-end tests use, too. */
 const DATA = "sim:site-a?episodes=5&seed=7&size=96x96";

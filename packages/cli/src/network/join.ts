@@ -1,4 +1,5 @@
 // Joining a federation: looks at the server, then lets the doctor look at the recordings, and only then makes the site known.
+import type { DoctorBadge } from "@zk0/dashboard/status";
 import { digestDataset } from "@zk0/dataset";
 import { examineDataset, type Finding, reportOf } from "@zk0/doctor";
 import { isSiteName } from "@zk0/federation";
@@ -9,7 +10,6 @@ import { modelPurpose } from "../doctor/model-purpose.ts";
 import { countsText, renderDoctorText } from "../doctor/report-text.ts";
 import { createPaint } from "../progress/paint.ts";
 import type { LocatedData } from "../sources/locate-data.ts";
-import type { DoctorBadge } from "./doctor-badge.ts";
 import { type ClientHome, makePrivateFolder } from "./home.ts";
 import { type Invitation, PLAINTEXT, SYSTEM } from "./invitation.ts";
 import { writePrivateJson } from "./private-file.ts";

@@ -1,65 +1,8 @@
 // What `zk0 status` shows: sites, runs, and what everything waits for.
+import { badgeIn, badgeWords, type ServerStatus, type SiteStatus } from "@zk0/dashboard/status";
 import type { FederationServer, MemberLog } from "@zk0/federation";
 import type { ActiveAlert } from "@zk0/monitor";
-import { z } from "zod";
-import { badgeIn, badgeText, doctorBadgeSchema } from "./doctor-badge.ts";
 import type { RunQueue } from "./run-queue.ts";
-
-/** Schema of {@link ServerStatus}. */
-export const serverStatusSchema = z.object({
-	address: z.string(),
-	security: z.enum(["tls", "plaintext"]),
-	waitingFor: z.string().nullable(),
-	sites: z.array(
-		z.object({
-			site: z.string(),
-			key: z.string(),
-			state: z.enum(["pending", "approved", "revoked"]),
-			/** False: a node of Flower's, whose updates are not signed. */
-			signs: z.boolean(),
-			isOnline: z.boolean(),
-			/** Why it takes no tasks now although it is online; null: it does. */
-			paused: z.string().nullable(),
-			secondsSilent: z.number().nullable(),
-			numSamples: z.int().nullable(),
-			/** What the doctor said when the site joined; null: offline, or it was not asked. */
-			doctor: doctorBadgeSchema.nullable(),
-		}),
-	),
-	alerts: z.array(
-		z.object({
-			rule: z.string(),
-			subject: z.string(),
-			severity: z.enum(["warning", "critical"]),
-			message: z.string(),
-			/** What to do. */
-			cure: z.string(),
-			since: z.iso.datetime(),
-		}),
-	),
-	runs: z.array(
-		z.object({
-			runId: z.string(),
-			state: z.enum(["queued", "running", "completed", "failed", "stopped"]),
-			round: z.int(),
-			rounds: z.int(),
-			message: z.string().nullable(),
-			modelSha256: z.string().nullable(),
-			/** Tasks that the run waits for. */
-			tasks: z.array(
-				z.object({
-					site: z.string(),
-					phase: z.enum(["train", "evaluate"]),
-					step: z.int().nullable(),
-					numSteps: z.int().nullable(),
-				}),
-			),
-		}),
-	),
-});
-
-/** The document. */
-export type ServerStatus = z.infer<typeof serverStatusSchema>;
 
 /** The status now. */
 export function statusOf(parts: {
@@ -74,8 +17,25 @@ export function statusOf(parts: {
 	readonly fingerprintOf: (publicKeyPem: string) => string;
 }): ServerStatus {
 	const { address, security, members, server, queue, nowMs, fingerprintOf } = parts;
+	const sites = siteStatuses({ members, server, nowMs, fingerprintOf });
+	const runs = queue.list().map((run) => ({ ...run, tasks: [...run.tasks] }));
+	const alerts = parts.alerts.map(({ sinceMs, ...alert }) => ({
+		...alert,
+		since: new Date(sinceMs).toISOString(),
+	}));
+	return { address, security, waitingFor: waitingFor(sites, runs), sites, runs, alerts };
+}
+
+/** Every site that ever joined, as it is now. */
+export function siteStatuses(parts: {
+	readonly members: MemberLog;
+	readonly server: FederationServer;
+	readonly nowMs: number;
+	readonly fingerprintOf: (publicKeyPem: string) => string;
+}): SiteStatus[] {
+	const { members, server, nowMs, fingerprintOf } = parts;
 	const online = new Map(server.sites().map(({ site, info }) => [site, info]));
-	const sites = members.list().map(({ site, publicKeyPem, state, signs }) => {
+	return members.list().map(({ site, publicKeyPem, state, signs }) => {
 		const lastSeenMs = server.lastSeenMs(site);
 		return {
 			site,
@@ -89,12 +49,6 @@ export function statusOf(parts: {
 			doctor: badgeIn(online.get(site)?.details),
 		};
 	});
-	const runs = queue.list().map((run) => ({ ...run, tasks: [...run.tasks] }));
-	const alerts = parts.alerts.map(({ sinceMs, ...alert }) => ({
-		...alert,
-		since: new Date(sinceMs).toISOString(),
-	}));
-	return { address, security, waitingFor: waitingFor(sites, runs), sites, runs, alerts };
 }
 
 function waitingFor(sites: ServerStatus["sites"], runs: ServerStatus["runs"]): string | null {
@@ -162,7 +116,7 @@ export function renderStatus({
 	for (const { site, state, signs, isOnline, paused, secondsSilent, numSamples, doctor } of sites) {
 		const samples = numSamples === null ? "" : `, ${numSamples} samples`;
 		const seen = isOnline
-			? `online, seen ${secondsSilent ?? 0} s ago${samples}${badgeText(doctor)}${paused === null ? siteDoes(site, isOnline, runs) : `, paused: ${paused}`}`
+			? `online, seen ${secondsSilent ?? 0} s ago${samples}${doctor === null ? "" : `, doctor: ${badgeWords(doctor)}`}${paused === null ? siteDoes(site, isOnline, runs) : `, paused: ${paused}`}`
 			: "offline";
 		const kind = signs ? "" : " (Flower node, not signed)";
 		lines.push(`site      ${site.padEnd(20)} ${state === "approved" ? seen : state}${kind}`);

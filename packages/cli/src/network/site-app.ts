@@ -1,6 +1,8 @@
 // The ClientApp of a site on the network: learns from a task which run it belongs to, gets the model that the run starts
 // from, opens the site's recordings through it, and hands the work to the same app that simulations use.
+
 import { createOrtRuntime } from "@zk0/autodiff/node";
+import type { DoctorBadge } from "@zk0/dashboard/status";
 import type { LeRobotDataset } from "@zk0/dataset";
 import type { ClientApp, JsonValue, TaskContext } from "@zk0/federation";
 import { createFinetuneApp, createPolicyEngine, createPool } from "@zk0/finetune";
@@ -11,7 +13,6 @@ import { cacheDirectory } from "../recordings/recording-cache.ts";
 import { machineChoices } from "../simulation/federation-options.ts";
 import { openSites } from "../simulation/open-sites.ts";
 import type { LocatedPlan } from "../simulation/site-plans.ts";
-import type { DoctorBadge } from "./doctor-badge.ts";
 import type { ClientHome } from "./home.ts";
 import { parseSetup, type RunSetup } from "./run-setup.ts";
 import { startModel } from "./start-files.ts";

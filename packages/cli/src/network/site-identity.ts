@@ -1,4 +1,5 @@
 // What makes a site: its settings, its key and its recordings, whatever server it joins.
+import { doctorBadgeSchema } from "@zk0/dashboard/status";
 import { openDataset } from "@zk0/dataset";
 import { createNodeIdentity, loadNodeIdentity, type NodeIdentity } from "@zk0/flower";
 import { z } from "zod";
@@ -7,7 +8,6 @@ import type { Output } from "../output.ts";
 import type { LocatedPlan } from "../simulation/site-plans.ts";
 import { locateData } from "../sources/locate-data.ts";
 import type { LogForm } from "./daemon-log.ts";
-import { doctorBadgeSchema } from "./doctor-badge.ts";
 import type { ClientHome } from "./home.ts";
 import { readIfThere, writePrivateFile } from "./private-file.ts";
 import { setupSchema } from "./run-setup.ts";

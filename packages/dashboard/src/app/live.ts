@@ -4,8 +4,8 @@ import {
 	foldRun,
 	type RunView,
 	runViewSchema,
-	type StatusView,
-	statusViewSchema,
+	type ServerStatus,
+	serverStatusSchema,
 } from "@zk0/dashboard/views";
 import { roundEventSchema } from "@zk0/federation/events";
 import { createContext } from "preact";
@@ -32,7 +32,7 @@ export type Progress = z.infer<typeof progressSchema>;
 /** What is known now. */
 export interface Live {
 	/** Null: not yet. */
-	readonly status: StatusView | null;
+	readonly status: ServerStatus | null;
 	/** The run of the page; null: none, or not yet. */
 	readonly run: RunView | null;
 	readonly progress: Progress;
@@ -111,7 +111,7 @@ async function follow(
 		source.close();
 		if (!stop.aborted) follow(runId, put, options).catch(failed);
 	};
-	on("status", statusViewSchema, (status) => put({ status }));
+	on("status", serverStatusSchema, (status) => put({ status }));
 	on("progress", progressSchema, (progress) => put({ progress }));
 	on("events", z.array(roundEventSchema), (events) => {
 		if (view === null) return;

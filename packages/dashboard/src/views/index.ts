@@ -23,12 +23,17 @@ export {
 	runLineSchema,
 	runSettingsSchema,
 	type SessionView,
-	type StatusView,
 	sessionViewSchema,
-	statusViewSchema,
 	type UserView,
 	userViewSchema,
 } from "./server-view.ts";
 export { foldSites, type SiteHistories, type SiteHistory, siteHistorySchema } from "./site-history.ts";
 export type { Spread } from "./spread.ts";
+export {
+	badgeIn,
+	badgeWords,
+	type ServerStatus,
+	type SiteStatus,
+	serverStatusSchema,
+} from "./status.ts";
 export type { Timeline, TimelineTask } from "./timeline.ts";

@@ -1,47 +1,8 @@
-// What the server tells beside the runs: who is there, who may be, what was done, which models there are.
+// What the server tells beside the runs: who may take part, what was done, which models there are.
 import { z } from "zod";
+import { siteStatusSchema } from "./status.ts";
 
 const loss = z.number().nullable();
-
-/** The federation now; a part of what `zk0 status --json` prints. */
-export const statusViewSchema = z.object({
-	address: z.string(),
-	security: z.enum(["tls", "plaintext"]),
-	/** Null: for nothing. */
-	waitingFor: z.string().nullable(),
-	sites: z.array(
-		z.object({
-			site: z.string(),
-			key: z.string(),
-			state: z.enum(["pending", "approved", "revoked"]),
-			isOnline: z.boolean(),
-			secondsSilent: z.number().nullable(),
-			numSamples: z.int().nullable(),
-		}),
-	),
-	alerts: z.array(
-		z.object({
-			rule: z.string(),
-			subject: z.string(),
-			severity: z.enum(["warning", "critical"]),
-			message: z.string(),
-			cure: z.string(),
-			since: z.string(),
-		}),
-	),
-	runs: z.array(
-		z.object({
-			runId: z.string(),
-			state: z.string(),
-			round: z.int(),
-			rounds: z.int(),
-			message: z.string().nullable(),
-		}),
-	),
-});
-
-/** The federation now. */
-export type StatusView = z.infer<typeof statusViewSchema>;
 
 /** A run's line in the list. */
 export const runLineSchema = z.object({
@@ -69,16 +30,10 @@ export const runSettingsSchema = z.object({
 /** Settings of a run. */
 export type RunSettings = z.infer<typeof runSettingsSchema>;
 
-/** Sites with what they told about themselves. */
-export const memberViewSchema = z.object({
-	site: z.string(),
-	key: z.string(),
-	state: z.enum(["pending", "approved", "revoked"]),
+/** Sites with how they came and what they told about themselves. */
+export const memberViewSchema = siteStatusSchema.extend({
 	registeredAt: z.string().nullable(),
 	peer: z.string().nullable(),
-	isOnline: z.boolean(),
-	secondsSilent: z.number().nullable(),
-	numSamples: z.int().nullable(),
 	/** What the site told about its recordings when it came online; null: it is offline. */
 	details: z.record(z.string(), z.unknown()).nullable(),
 });

@@ -1,6 +1,6 @@
 // The federation at a glance: what it does now and waits for, how the loss goes, who takes part, what it costs, what went
 // wrong.
-import type { RunView, SiteRow, StatusView } from "@zk0/dashboard/views";
+import type { RunView, ServerStatus, SiteRow } from "@zk0/dashboard/views";
 import { LineChart } from "../charts/line-chart.tsx";
 import { LossChart } from "../charts/loss-chart.tsx";
 import { Participation } from "../charts/participation.tsx";
@@ -44,7 +44,7 @@ export function Overview() {
 	);
 }
 
-function Alerts({ alerts }: { readonly alerts: StatusView["alerts"] }) {
+function Alerts({ alerts }: { readonly alerts: ServerStatus["alerts"] }) {
 	if (alerts.length === 0) return null;
 	return (
 		<section class="alerts" aria-label="Alerts">
@@ -59,7 +59,7 @@ function Alerts({ alerts }: { readonly alerts: StatusView["alerts"] }) {
 	);
 }
 
-function NoRun({ status }: { readonly status: StatusView }) {
+function NoRun({ status }: { readonly status: ServerStatus }) {
 	const online = status.sites.filter(({ isOnline }) => isOnline).length;
 	return (
 		<Card title="No run yet" span={3}>
@@ -74,7 +74,7 @@ function NoRun({ status }: { readonly status: StatusView }) {
 
 interface RunProps {
 	readonly run: RunView;
-	readonly status: StatusView;
+	readonly status: ServerStatus;
 	readonly progress: Progress;
 }
 
@@ -153,7 +153,7 @@ function RunOverview({ run, status, progress }: RunProps) {
 	);
 }
 
-function Figures({ run, status }: { readonly run: RunView; readonly status: StatusView }) {
+function Figures({ run, status }: { readonly run: RunView; readonly status: ServerStatus }) {
 	const { rounds, phase, settings } = run;
 	const first = rounds[0]?.loss ?? null;
 	const last = rounds.findLast(({ loss }) => loss !== null)?.loss ?? null;
@@ -316,7 +316,7 @@ function SiteTable({ run, status, progress }: RunProps) {
 	);
 }
 
-function SiteState({ state }: { readonly state: StatusView["sites"][number] | undefined }) {
+function SiteState({ state }: { readonly state: ServerStatus["sites"][number] | undefined }) {
 	if (state === undefined) return <Badge>not a member</Badge>;
 	if (state.state !== "approved") return <Badge tone="warn">{state.state}</Badge>;
 	return state.isOnline ? <Badge tone="good">online</Badge> : <Badge>offline</Badge>;
