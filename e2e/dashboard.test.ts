@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type RoundEvent, verifyEventLog } from "@zk0/federation";
 import type { Browser, Page } from "playwright-core";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, type TestContext, test } from "vitest";
 import { requireTool } from "../packages/dataset/src/testing/require-tool.ts";
 import { CHROMIUM, openPage, startBrowser, type WatchedPage } from "./browser.ts";
 import { jsonOf, type Running, startZk0, workplace, zk0 } from "./zk0.ts";
@@ -80,6 +80,12 @@ function rowsOf(label: string): Promise<string[][]> {
 		);
 }
 
+/** Skips where there is no browser; fails where the run of the first test has not ended. */
+function needRun(context: TestContext): void {
+	requireTool(context, CHROMIUM, ["--version"]);
+	expect(events.length, "events of the run that the first test follows").toBeGreaterThan(0);
+}
+
 const kinds = <Kind extends RoundEvent["kind"]>(kind: Kind) =>
 	events.filter((event): event is Extract<RoundEvent, { kind: Kind }> => event.kind === kind);
 
@@ -134,7 +140,7 @@ const losses = (site: string): string[] =>
 test("the overview says what the log says, live and loaded anew", {
 	timeout: PATIENCE_MS,
 }, async (context) => {
-	context.skip(events.length === 0, "there is no browser, or the run did not end");
+	needRun(context);
 	const look = async () => ({
 		figures: await page.locator(".figures").innerText(),
 		sites: await rowsOf("Sites in this run"),
@@ -158,7 +164,7 @@ test("the overview says what the log says, live and loaded anew", {
 });
 
 test("rounds and sites, with hashes, shares and signatures", { timeout: PATIENCE_MS }, async (context) => {
-	context.skip(events.length === 0, "there is no browser, or the run did not end");
+	needRun(context);
 	await show(`/runs/${runId}/rounds/1`, "round");
 	const updates = new Map(
 		kinds("update.received").flatMap((event) => (event.round === 1 ? [[event.site, event]] : [])),
@@ -184,6 +190,10 @@ test("rounds and sites, with hashes, shares and signatures", { timeout: PATIENCE
 	await page.getByRole("link", { name: "kitchen" }).click();
 	await page.getByRole("heading", { name: "kitchen", level: 1 }).waitFor();
 	await show(`/runs/${runId}/sites/kitchen`, "site");
+	const { doctor } = kinds("site.joined").find(({ site }) => site === "kitchen")?.details ?? {};
+	expect(doctor).toMatchObject({ errors: 0 });
+	const card = await page.getByRole("region", { name: "Recordings" }).innerText();
+	expect(card).toMatch(/Doctor\s+(good|\d+ warnings?)/);
 	expect(await page.locator(".figures").innerText()).toContain(losses("kitchen").at(-1));
 	const joints = await rowsOf("Error per joint and round, in degrees");
 	const last = kinds("site.evaluated").findLast(({ site }) => site === "kitchen")?.metrics ?? {};
@@ -197,11 +207,15 @@ test("rounds and sites, with hashes, shares and signatures", { timeout: PATIENCE
 test("comparison, models to download, members and the audit log", {
 	timeout: PATIENCE_MS,
 }, async (context) => {
-	context.skip(events.length === 0, "there is no browser, or the run did not end");
+	needRun(context);
 	await show(`/compare?runs=${runId}&x=bytes`, "compare");
 	const [line] = await rowsOf("Runs");
 	expect(line?.slice(1, 3)).toEqual([runId, "completed"]);
 	await show("/models", "models");
+	await page.getByText("Model card").first().click();
+	await expect
+		.poll(() => page.getByRole("region", { name: `Model card of round ${ROUNDS}` }).innerText())
+		.toContain(`| Rounds | ${ROUNDS} of ${ROUNDS}`);
 	await page
 		.getByText(/Download \(/)
 		.first()
@@ -217,7 +231,7 @@ test("comparison, models to download, members and the audit log", {
 	await page.getByLabel("Site's name").fill("garage");
 	await page.getByRole("button", { name: "Invite" }).click();
 	await page.getByText("zk0 client join zk0://").waitFor();
-	expect((await rowsOf("Invitations")).map(([site]) => site)).toContain("garage");
+	await expect.poll(async () => (await rowsOf("Invitations")).map(([site]) => site)).toContain("garage");
 	await show("/audit", "audit");
 	const lines = (await rowsOf("Audit log")).map(([, who, what]) => `${who} ${what}`);
 	expect(lines[0]).toMatch(/^operator invited garage/);
@@ -228,7 +242,7 @@ test("comparison, models to download, members and the audit log", {
 test("a viewer looks, in the dark, without buttons; a removed one is out", {
 	timeout: PATIENCE_MS,
 }, async (context) => {
-	context.skip(events.length === 0, "there is no browser, or the run did not end");
+	needRun(context);
 	const link = linkOf(await operator("server", "user", "add", "vera", "--role", "viewer"));
 	if (browser === undefined) throw new RangeError("no browser");
 	await using viewer = await openPage(browser, origin, "dark");

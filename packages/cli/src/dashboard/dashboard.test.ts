@@ -9,7 +9,7 @@ import { sampleEvents, sampleRecord } from "@zk0/records/testing";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { auditPage, invitationsOf } from "./audit.ts";
 import { createLiveProgress, streamLive } from "./live-stream.ts";
-import { listModels, modelFile } from "./models.ts";
+import { createCardMaker, listModels, modelFile } from "./models.ts";
 import { createRunBook } from "./run-book.ts";
 import { openRunFeed } from "./run-feed.ts";
 
@@ -94,6 +94,29 @@ test("a model is its files, its loss and what it is made of", async () => {
 		await expect(modelFile(dir, book, { ...wanted, name })).rejects.toMatchObject({
 			code: "model-not-found",
 		});
+});
+
+test("a card is made from the record; a run that began with another's weights says so", async () => {
+	const book = createRunBook(dir);
+	const cardOf = createCardMaker(dir, book);
+	const card = await cardOf("run-1", 4);
+	expect(card).toMatch(/^# Federated SmolVLA run-1$/m);
+	for (const site of SITES) expect(card).toMatch(new RegExp(`^\\| ${site} \\| [\\d.]+ \\| [\\d.]+ `, "m"));
+	await expect(cardOf("run-1", 1)).rejects.toMatchObject({ code: "model-not-found" });
+	const last = EVENTS.findLast((event) => event.kind === "round.aggregated");
+	const next = runPaths(dir, "run-2");
+	const [began, ...rest] = sampleEvents({ sites: SITES, numRounds: 1, runId: "run-2" });
+	if (began?.kind !== "run.started" || last === undefined) throw new RangeError("no such events");
+	await using open = await openEventLog(next.events);
+	await open.append([{ ...began, weightsSha256: last.weightsSha256 }, ...rest]);
+	await writeRunRecord(next.config, sampleRecord("run-2"));
+	await mkdir(next.globalCheckpoint(1), { recursive: true });
+	const models = await listModels(dir, book);
+	expect(models.map(({ runId, continues }) => [runId, continues])).toEqual([
+		["run-2", { runId: "run-1", round: 4 }],
+		["run-1", null],
+	]);
+	await rm(next.root, { recursive: true });
 });
 
 test("a stream tells status once, events as they come and progress, and goes on where it was left", async () => {

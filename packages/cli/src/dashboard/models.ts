@@ -1,6 +1,8 @@
-// The checkpoints that a server's runs left on its disk, with what their weights are made of.
+// The checkpoints that a server's runs left on its disk, with what their weights are made of, and their cards.
+import { once } from "node:events";
 import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { Worker } from "node:worker_threads";
 import type { ModelView } from "@zk0/dashboard/views";
 import { type RunPaths, runPaths } from "@zk0/records";
 import { CliError } from "../cli-error.ts";
@@ -12,9 +14,44 @@ const ROUND_FOLDER = /^round_(\d+)$/;
 /** Every checkpoint of the runs in `dir`, the newest run and round first. */
 export async function listModels(dir: string, book: RunBook): Promise<ModelView[]> {
 	const models: ModelView[] = [];
-	for (const { runId } of [...(await book.list())].reverse())
-		models.push(...(await modelsOf(runPaths(dir, runId), book)));
+	/** Rounds by the weights that they ended with: what a later run may have started from. */
+	const rounds = new Map<string, ModelView["continues"]>();
+	for (const { runId } of await book.list()) {
+		const { view } = await book.open(runId);
+		const start = view.settings?.weightsSha256;
+		const continues = start === undefined ? null : (rounds.get(start) ?? null);
+		models.unshift(...(await modelsOf(runPaths(dir, runId), book, continues)));
+		for (const { round, weightsSha256 } of view.rounds)
+			if (weightsSha256 !== null) rounds.set(weightsSha256, { runId, round });
+	}
 	return models;
+}
+
+/**
+ * The model card of a checkpoint, generated from its run's record; cards are made one after the other.
+ * @throws CliError "model-not-found" when the checkpoint is not kept, "run-not-found"
+ */
+export function createCardMaker(
+	dir: string,
+	book: RunBook,
+): (runId: string, round: number) => Promise<string> {
+	const folder = import.meta.url.endsWith(".ts") ? "../../dist/dashboard" : ".";
+	const entry = new URL(`${folder}/card-worker.js`, import.meta.url);
+	let last: Promise<unknown> = Promise.resolve();
+	const make = async (runId: string, round: number): Promise<string> => {
+		await book.open(runId);
+		if ((await filesIn(runPaths(dir, runId).globalCheckpoint(round))).length === 0)
+			throw new CliError("model-not-found", `${runId} keeps no checkpoint of round ${round}`);
+		const worker = new Worker(entry, { workerData: { dir, runId, round }, execArgv: [] });
+		const [card]: unknown[] = await once(worker, "message");
+		return String(card);
+	};
+	return (runId, round) => {
+		const made = last.then(() => make(runId, round));
+		// Its caller is told of a failure; the next card does not depend on it.
+		last = made.catch(() => undefined);
+		return made;
+	};
 }
 
 /** The path of a checkpoint's file. @throws CliError "model-not-found" */
@@ -34,7 +71,11 @@ export interface ModelFileName {
 	readonly name: string;
 }
 
-async function modelsOf(paths: RunPaths, book: RunBook): Promise<ModelView[]> {
+async function modelsOf(
+	paths: RunPaths,
+	book: RunBook,
+	continues: ModelView["continues"],
+): Promise<ModelView[]> {
 	const { view, histories } = await book.open(paths.id);
 	const { initial } = await book.record(paths.id);
 	const folders = await readdir(join(paths.root, "checkpoints")).catch(noneIfMissing);
@@ -42,10 +83,12 @@ async function modelsOf(paths: RunPaths, book: RunBook): Promise<ModelView[]> {
 	const models: ModelView[] = [];
 	for (const round of rounds.sort((a, b) => b - a)) {
 		const row = view.rounds[round];
-		const weights = [...histories.values()].map(({ site, weight }) => ({
-			site,
-			weight: weight[round] ?? null,
-		}));
+		const weights = [...histories.values()]
+			.sort((a, b) => (a.site < b.site ? -1 : 1))
+			.map(({ site, weight }) => ({
+				site,
+				weight: weight[round] ?? null,
+			}));
 		models.push({
 			runId: paths.id,
 			round,
@@ -53,6 +96,7 @@ async function modelsOf(paths: RunPaths, book: RunBook): Promise<ModelView[]> {
 			loss: row?.loss ?? null,
 			weightsSha256: row?.weightsSha256 ?? (round === 0 ? (view.settings?.weightsSha256 ?? null) : null),
 			startedFrom: initial.from,
+			continues,
 			strategy: view.settings?.strategy ?? null,
 			sites: weights.flatMap(({ site, weight }) => (weight === null ? [] : [{ site, weight }])),
 			files: await filesIn(paths.globalCheckpoint(round)),

@@ -10,7 +10,7 @@ import type { Access } from "../network/access.ts";
 import { siteStatuses } from "../network/server-status.ts";
 import { auditPage, invitationsOf } from "./audit.ts";
 import { type LiveProgress, streamLive } from "./live-stream.ts";
-import { listModels, modelFile } from "./models.ts";
+import { createCardMaker, listModels, modelFile } from "./models.ts";
 import { createRunBook } from "./run-book.ts";
 
 /** What the views are made from. */
@@ -36,6 +36,7 @@ const pageQuery = z.object({
 export function viewRoutes(sources: ViewSources): readonly Route[] {
 	const { runs, members, server, access, clock, progress, status } = sources;
 	const book = createRunBook(runs);
+	const cardOf = createCardMaker(runs, book);
 	return [
 		route("GET", "/api/runs", "viewer", async () => json({ runs: await book.list() })),
 		route("GET", "/api/runs/:run", "viewer", async ({ params }) => {
@@ -70,6 +71,10 @@ export function viewRoutes(sources: ViewSources): readonly Route[] {
 			return json(auditPage(members.events, access.events, page));
 		}),
 		route("GET", "/api/models", "viewer", async () => json({ models: await listModels(runs, book) })),
+		route("GET", "/api/models/:run/:round/card", "viewer", async ({ params }) => {
+			const text = await cardOf(params["run"] ?? "", roundParam.parse(params["round"])).catch(notFound);
+			return { kind: "text", status: 200, type: "text/markdown; charset=utf-8", text };
+		}),
 		route("GET", "/api/models/:run/:round/:file", "viewer", async ({ params }) => {
 			const round = roundParam.parse(params["round"]);
 			const wanted = { runId: params["run"] ?? "", round, name: params["file"] ?? "" };

@@ -20,6 +20,12 @@ export async function read<T>(path: string, schema: z.ZodType<T>, signal?: Abort
 	return parse(await fetch(`/api${path}`, signal === undefined ? {} : { signal }), schema);
 }
 
+/** Reads a text. @throws ApiError */
+export async function readText(path: string, signal?: AbortSignal): Promise<string> {
+	const response = await fetch(`/api${path}`, signal === undefined ? {} : { signal });
+	return response.ok ? await response.text() : await parse(response, z.string());
+}
+
 /** Asks for a change; `csrfToken` is the session's. @throws ApiError */
 export async function change<T>(
 	method: "POST" | "DELETE",

@@ -77,6 +77,8 @@ export const modelViewSchema = z.object({
 	weightsSha256: z.string().nullable(),
 	/** What the run started from. */
 	startedFrom: z.string(),
+	/** The run and round that ended with the weights which this one started from; null: none on this server. */
+	continues: z.object({ runId: z.string(), round: z.int() }).nullable(),
 	strategy: z.string().nullable(),
 	/** Sites whose updates the round's weights are made of, with their shares. */
 	sites: z.array(z.object({ site: z.string(), weight: z.number() })),

@@ -13,9 +13,9 @@ import { change } from "../api.ts";
 import { formatCount, formatTime, shortHash } from "../format.ts";
 import { useLive, useRead } from "../live.ts";
 import { Badge, Card, Empty, Failure } from "../parts/card.tsx";
+import { DoctorBadge, Recordings } from "../parts/recordings.tsx";
 import { type Column, Table } from "../parts/table.tsx";
 import { useSession } from "../session.ts";
-import { Recordings } from "./site.tsx";
 
 const membersSchema = z.object({
 	members: z.array(memberViewSchema),
@@ -65,7 +65,10 @@ export function AccessPage() {
 					<h1>Access</h1>
 					<p class="quiet">
 						You are {session.name},{" "}
-						{session.role === "operator" ? "an operator" : "a viewer: you see everything and change nothing"}.
+						{session.role === "operator"
+							? "with an operator's rights"
+							: "a viewer: you see everything and change nothing"}
+						.
 					</p>
 				</div>
 			</header>
@@ -253,14 +256,22 @@ function memberColumns(
 		{ name: "Site", cell: ({ site }) => site, sortBy: ({ site }) => site },
 		{
 			name: "State",
-			cell: ({ state, isOnline }) => (
+			cell: ({ state, isOnline, paused }) => (
 				<>
-					<Badge tone={STATE_TONE[state]}>{state}</Badge> {isOnline && <Badge tone="good">online</Badge>}
+					<Badge tone={STATE_TONE[state]}>{state}</Badge> {isOnline && <Badge tone="good">online</Badge>}{" "}
+					{paused !== null && <Badge tone="warn">paused: {paused}</Badge>}
 				</>
 			),
 			sortBy: ({ state }) => state,
 		},
-		{ name: "Key", cell: ({ key }) => <code title={key}>{shortHash(key)}</code> },
+		{
+			name: "Key",
+			cell: ({ key, signs }) => (
+				<>
+					<code title={key}>{shortHash(key)}</code> {!signs && <Badge tone="warn">does not sign</Badge>}
+				</>
+			),
+		},
 		{
 			name: "Joined",
 			cell: ({ registeredAt, peer }) => <span title={`from ${peer ?? "–"}`}>{formatTime(registeredAt)}</span>,
@@ -271,6 +282,12 @@ function memberColumns(
 			isNumber: true,
 			cell: ({ numSamples }) => formatCount(numSamples),
 			sortBy: ({ numSamples }) => numSamples,
+		},
+		{
+			name: "Doctor",
+			hint: "What the doctor said of the recordings when the site joined",
+			cell: ({ doctor }) => (doctor === null ? "–" : <DoctorBadge doctor={doctor} />),
+			sortBy: ({ doctor }) => (doctor === null ? null : doctor.errors * 1000 + doctor.warnings),
 		},
 		{
 			name: "Recordings",

@@ -1,6 +1,8 @@
-// The checkpoints on the server: where each came from, how good it is, and its files.
+// The checkpoints on the server: where each came from, how good it is, its card and its files.
 import { type ModelView, modelViewSchema } from "@zk0/dashboard/views";
+import { useState } from "preact/hooks";
 import { z } from "zod";
+import { readText } from "../api.ts";
 import { formatBytes, formatChange, formatLoss, formatPercent, formatTime, shortHash } from "../format.ts";
 import { useLive, useRead } from "../live.ts";
 import { pathOf, setQuery, usePlace } from "../location.ts";
@@ -50,15 +52,21 @@ export function Models() {
 	);
 }
 
+/** Checkpoints of a run that are listed until more are asked for. */
+const NUM_LISTED = 20;
+
 /** A run's checkpoints from the newest back to what it started from. */
 function Lineage({ runId, models }: { readonly runId: string; readonly models: readonly ModelView[] }) {
+	const [numShown, setShown] = useState(NUM_LISTED);
 	const losses = models.flatMap(({ loss }) => loss ?? []);
 	const best = losses.length === 0 ? null : Math.min(...losses);
 	const base = models.find(({ round }) => round === 0)?.loss ?? null;
+	const numMore = models.length - numShown;
+	const [newest] = models;
 	return (
 		<Card title={runId} span={3} aside={<Link to={pathOf("runs", runId)}>open run</Link>}>
 			<ol class="lineage">
-				{models.map((model, index) => (
+				{models.slice(0, numShown).map((model, index) => (
 					<li key={model.round}>
 						<div class="model-head">
 							<h3>{model.round === 0 ? "Start" : `Round ${model.round}`}</h3>
@@ -66,53 +74,139 @@ function Lineage({ runId, models }: { readonly runId: string; readonly models: r
 							{model.loss !== null && model.loss === best && <Badge tone="good">best loss</Badge>}
 							<span class="quiet">{formatTime(model.createdAt)}</span>
 						</div>
-						<dl class="facts inline">
-							<div>
-								<dt>Loss</dt>
-								<dd>
-									{formatLoss(model.loss)}{" "}
-									{model.round > 0 && <span class="quiet">{formatChange(base, model.loss)}</span>}
-								</dd>
-							</div>
-							<div>
-								<dt>Made of</dt>
-								<dd>
-									{model.round === 0
-										? model.startedFrom
-										: model.sites.map(({ site, weight }) => `${site} ${formatPercent(weight)}`).join(", ") ||
-											"–"}
-								</dd>
-							</div>
-							<div>
-								<dt>SHA-256</dt>
-								<dd>
-									<code title={model.weightsSha256 ?? undefined}>{shortHash(model.weightsSha256)}</code>
-								</dd>
-							</div>
-						</dl>
-						<details>
-							<summary>
-								Download ({model.files.length} files,{" "}
-								{formatBytes(model.files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0))})
-							</summary>
-							<ul class="files">
-								{model.files.map(({ name, sizeBytes }) => (
-									<li key={name}>
-										<a href={`/api${pathOf("models", runId, model.round, name)}`} download={name}>
-											{name}
-										</a>{" "}
-										<span class="quiet">{formatBytes(sizeBytes)}</span>
-									</li>
-								))}
-							</ul>
-							<p class="quiet">
-								A global checkpoint belongs to no robot: bind it to a site's recordings with{" "}
-								<code>zk0 model bind</code>.
-							</p>
-						</details>
+						<Facts model={model} base={base} />
+						<ModelCard model={model} />
+						<Files model={model} />
 					</li>
 				))}
+				{newest !== undefined && <Origin model={newest} />}
 			</ol>
+			{numMore > 0 && (
+				<button type="button" class="more" onClick={() => setShown(numShown + NUM_LISTED)}>
+					Show older ({numMore} left)
+				</button>
+			)}
 		</Card>
+	);
+}
+
+/** Starts that have a name of zk0's own. */
+const ORIGINS: Readonly<Record<string, string>> = {
+	random: "random weights",
+	bundled: "the model that comes with zk0",
+};
+
+/** What all of them began with. */
+function Origin({ model: { startedFrom, continues } }: { readonly model: ModelView }) {
+	return (
+		<li class="origin">
+			<p class="quiet">
+				Started from {ORIGINS[startedFrom] ?? startedFrom}
+				{continues !== null && (
+					<>
+						: the weights of{" "}
+						<Link to={pathOf("runs", continues.runId, "rounds", continues.round)}>
+							{continues.runId}, round {continues.round}
+						</Link>
+					</>
+				)}
+			</p>
+		</li>
+	);
+}
+
+/** Sites that are named. */
+const NUM_NAMED = 8;
+
+function Facts({ model, base }: { readonly model: ModelView; readonly base: number | null }) {
+	const named = model.sites.slice(0, NUM_NAMED).map(({ site, weight }) => `${site} ${formatPercent(weight)}`);
+	const others = model.sites.length - named.length;
+	return (
+		<dl class="facts inline">
+			<div>
+				<dt>Loss</dt>
+				<dd>
+					{formatLoss(model.loss)}{" "}
+					{model.round > 0 && <span class="quiet">{formatChange(base, model.loss)}</span>}
+				</dd>
+			</div>
+			<div>
+				<dt>Made of</dt>
+				<dd>
+					{model.round === 0
+						? (ORIGINS[model.startedFrom] ?? model.startedFrom)
+						: `${named.join(", ") || "–"}${others > 0 ? ` and ${others} more` : ""}`}
+				</dd>
+			</div>
+			<div>
+				<dt>SHA-256</dt>
+				<dd>
+					<code title={model.weightsSha256 ?? undefined}>{shortHash(model.weightsSha256)}</code>
+				</dd>
+			</div>
+		</dl>
+	);
+}
+
+/** The card that `zk0 push` would upload, read when somebody opens it. */
+function ModelCard({ model: { runId, round } }: { readonly model: ModelView }) {
+	const [card, setCard] = useState<{ readonly text: string | null; readonly error: string | null }>({
+		text: null,
+		error: null,
+	});
+	const path = `${pathOf("models", runId, round)}/card`;
+	const load = (): void => {
+		if (card.text !== null) return;
+		readText(path)
+			.then((text) => setCard({ text, error: null }))
+			.catch((error: unknown) =>
+				setCard({ text: null, error: error instanceof Error ? error.message : String(error) }),
+			);
+	};
+	return (
+		<details onToggle={(event) => event.currentTarget.open && load()}>
+			<summary>Model card</summary>
+			{card.error !== null && <Failure text={card.error} />}
+			{card.text === null ? (
+				card.error === null && <Empty>Checking the run's log…</Empty>
+			) : (
+				<>
+					<pre class="document" tabIndex={0} role="region" aria-label={`Model card of round ${round}`}>
+						{card.text}
+					</pre>
+					<a href={`/api${path}`} download="README.md">
+						README.md
+					</a>{" "}
+					<span class="quiet">
+						as <code>zk0 push</code> uploads it; generated from the run's record alone
+					</span>
+				</>
+			)}
+		</details>
+	);
+}
+
+function Files({ model: { runId, round, files } }: { readonly model: ModelView }) {
+	const sizeBytes = files.reduce((sum, file) => sum + file.sizeBytes, 0);
+	return (
+		<details>
+			<summary>
+				Download ({files.length} files, {formatBytes(sizeBytes)})
+			</summary>
+			<ul class="files">
+				{files.map((file) => (
+					<li key={file.name}>
+						<a href={`/api${pathOf("models", runId, round, file.name)}`} download={file.name}>
+							{file.name}
+						</a>{" "}
+						<span class="quiet">{formatBytes(file.sizeBytes)}</span>
+					</li>
+				))}
+			</ul>
+			<p class="quiet">
+				A global checkpoint belongs to no robot: bind it to a site's recordings with{" "}
+				<code>zk0 model bind</code>.
+			</p>
+		</details>
 	);
 }

@@ -20,6 +20,7 @@ import { Badge, Card, Empty, Failure, Figure, RunBadge } from "../parts/card.tsx
 import { Incidents } from "../parts/incidents.tsx";
 import { Link } from "../parts/link.tsx";
 import { useNow } from "../parts/now.ts";
+import { SiteState, SiteTask, taskOf } from "../parts/site-state.tsx";
 import { type Column, Table } from "../parts/table.tsx";
 
 /** The page. */
@@ -236,12 +237,7 @@ function Traffic({ run }: { readonly run: RunView }) {
 
 function SiteTable({ run, status, progress }: RunProps) {
 	const states = new Map(status.sites.map((site) => [site.site, site]));
-	const tasks = new Map(progress.map((task) => [task.site, task]));
-	const open = new Map(
-		run.timelines.flatMap(({ tasks: sent }) =>
-			sent.flatMap((task) => (task.endAt === null ? [[task.site, task.phase] as const] : [])),
-		),
-	);
+	const isRunning = run.status === "running";
 	const columns: readonly Column<SiteRow>[] = [
 		{
 			name: "Site",
@@ -251,19 +247,9 @@ function SiteTable({ run, status, progress }: RunProps) {
 		{ name: "State", cell: ({ site }) => <SiteState state={states.get(site)} /> },
 		{
 			name: "Now",
-			cell: ({ site }) => {
-				const task = tasks.get(site);
-				const phase = task?.phase ?? open.get(site);
-				if (phase === undefined || run.status !== "running") return <span class="quiet">idle</span>;
-				const words = phase === "train" ? "training" : "measuring";
-				if (task === undefined) return words;
-				return (
-					<span class="task">
-						<progress value={task.step} max={task.numSteps} aria-label={`${site} ${words}`} />
-						{words} {task.step}/{task.numSteps}
-					</span>
-				);
-			},
+			cell: ({ site }) => (
+				<SiteTask task={isRunning ? taskOf(site, { status, progress, runId: run.runId }) : undefined} />
+			),
 		},
 		{
 			name: "Loss",
@@ -314,10 +300,4 @@ function SiteTable({ run, status, progress }: RunProps) {
 			limit={25}
 		/>
 	);
-}
-
-function SiteState({ state }: { readonly state: ServerStatus["sites"][number] | undefined }) {
-	if (state === undefined) return <Badge>not a member</Badge>;
-	if (state.state !== "approved") return <Badge tone="warn">{state.state}</Badge>;
-	return state.isOnline ? <Badge tone="good">online</Badge> : <Badge>offline</Badge>;
 }

@@ -1,13 +1,23 @@
 // One site in a run: how it is, what it recorded, how the global weights do there, joint by joint, and what failed.
-import { type SiteHistory, siteHistorySchema } from "@zk0/dashboard/views";
+import { type SiteHistory, type SiteStatus, siteHistorySchema } from "@zk0/dashboard/views";
 import { HeatTable } from "../charts/heat-table.tsx";
 import { type Curve, LineChart } from "../charts/line-chart.tsx";
-import { formatBytes, formatCount, formatLoss, formatPercent, formatValue, shortHash } from "../format.ts";
+import {
+	formatBytes,
+	formatChange,
+	formatCount,
+	formatLoss,
+	formatPercent,
+	formatSeconds,
+	shortHash,
+} from "../format.ts";
 import { useLive, useRead } from "../live.ts";
 import { pathOf } from "../location.ts";
 import { Badge, Card, Empty, Failure, Figure } from "../parts/card.tsx";
 import { Incidents } from "../parts/incidents.tsx";
 import { Link } from "../parts/link.tsx";
+import { Recordings } from "../parts/recordings.tsx";
+import { SiteState, SiteTask, taskOf } from "../parts/site-state.tsx";
 
 /** The page. */
 export function SitePage({ runId, site }: { readonly runId: string; readonly site: string }) {
@@ -26,71 +36,69 @@ export function SitePage({ runId, site }: { readonly runId: string; readonly sit
 						<Link to={pathOf("runs", runId)}>{runId}</Link> / site
 					</p>
 					<h1>{site}</h1>
-					<p class="quiet">key {shortHash(member?.key)}</p>
+					<p class="quiet">
+						key {shortHash(member?.key)}
+						{member?.signs === false && ", does not sign its updates"}
+					</p>
 				</div>
-				{member?.isOnline === true ? <Badge tone="good">online</Badge> : <Badge>offline</Badge>}
+				<SiteState state={member} />
 			</header>
-			{data === null ? (
-				<Empty>Loading…</Empty>
-			) : (
-				<History history={data} secondsSilent={member?.secondsSilent ?? null} />
+			{member?.paused != null && (
+				<p class="callout" role="status">
+					<strong>Paused</strong> {member.paused}; its tasks wait until its hours begin again
+				</p>
 			)}
+			{data === null ? <Empty>Loading…</Empty> : <History history={data} member={member} />}
 		</>
 	);
 }
 
+const newest = (values: readonly (number | null)[] | undefined): number | null =>
+	values?.findLast((value) => value !== null) ?? null;
+
 function History({
 	history,
-	secondsSilent,
+	member,
 }: {
 	readonly history: SiteHistory;
-	readonly secondsSilent: number | null;
+	readonly member: SiteStatus | undefined;
 }) {
-	const { run } = useLive();
-	const global = run?.rounds.map(({ loss }) => loss) ?? [];
-	const numRounds = Math.max(history.loss.length, global.length);
-	const x = Array.from({ length: numRounds }, (_, round) => round);
-	const at = (values: readonly (number | null)[] | undefined): (number | null)[] =>
-		x.map((round) => values?.[round] ?? null);
-	const curves: Curve[] = [
-		{ name: "global weights, here", values: at(history.loss), colour: "series-0", width: 2.5 },
-		{ name: "global weights, all sites", values: at(global), colour: "ink", width: 1.5 },
-		{ name: "while training here", values: at(history.training["loss"]), colour: "series-1", width: 1.5 },
-	];
-	const last = (values: readonly (number | null)[] | undefined): number | null =>
-		values?.findLast((value) => value !== null) ?? null;
+	const { run, status, progress } = useLive();
+	const row = run?.sites.find(({ site }) => site === history.site);
+	const isRunning = run?.status === "running";
+	const task =
+		status === null || !isRunning ? undefined : taskOf(history.site, { status, progress, runId: run.runId });
 	return (
 		<>
 			<dl class="figures">
 				<Figure
 					name="Loss here"
-					value={formatLoss(last(history.loss))}
-					note={`${formatLoss(last(global))} over all sites`}
+					value={formatLoss(newest(history.loss))}
+					note={
+						history.loss.length > 1 && history.loss[0] != null
+							? `${formatChange(history.loss[0], newest(history.loss)) ?? "–"} since the base model`
+							: null
+					}
+					hint="Held-out loss here of the newest global weights"
 				/>
 				<Figure name="Samples" value={formatCount(history.numSamples)} note="stay here" />
-				<Figure name="Share" value={formatPercent(last(history.weight))} note="in the newest weights" />
-				<Figure name="Update" value={formatBytes(last(history.updateBytes))} note="sent per round" />
+				<Figure name="Share" value={formatPercent(newest(history.weight))} note="in the newest weights" />
+				<Figure name="Update" value={formatBytes(newest(history.updateBytes))} note="sent per round" />
 				<Figure
 					name="Speed"
-					value={last(history.training["samplesPerSecond"])?.toPrecision(3) ?? "–"}
+					value={newest(history.training["samplesPerSecond"])?.toPrecision(3) ?? "–"}
 					note="samples a second"
 				/>
-				<Figure name="Last heard" value={secondsSilent === null ? "–" : `${secondsSilent} s ago`} />
+				<Figure
+					name="Health"
+					hint="Whether something was heard of the site in the last seconds"
+					value={member === undefined ? "–" : heardOf(member)}
+					note={row === undefined ? null : problemsIn(row.numProblems, row.numUpdates)}
+				/>
 			</dl>
 			<div class="columns">
-				<Card title="Loss here and everywhere" span={3}>
-					{history.loss.some((value) => value !== null) ? (
-						<LineChart
-							label={`Loss at ${history.site} over rounds`}
-							x={x}
-							xName="round"
-							curves={curves}
-							format={(value) => value.toPrecision(3)}
-							syncKey="site"
-						/>
-					) : (
-						<Empty>No loss was measured here yet</Empty>
-					)}
+				<Card title="Loss, local against global" span={3} aside={<SiteTask task={task} />}>
+					<LocalAndGlobal history={history} />
 				</Card>
 				<Card title="Error per joint, in degrees" span={3}>
 					<Joints heldOut={history.heldOut} />
@@ -106,6 +114,54 @@ function History({
 	);
 }
 
+/** A site says something every few seconds. */
+const TALKS_EVERY_SECONDS = 5;
+
+function heardOf({ isOnline, secondsSilent }: SiteStatus): string {
+	if (secondsSilent === null) return "not heard yet";
+	if (isOnline && secondsSilent <= TALKS_EVERY_SECONDS) return "good";
+	return `silent ${formatSeconds(secondsSilent)}`;
+}
+
+function problemsIn(numProblems: number, numUpdates: number): string {
+	const updates = `${formatCount(numUpdates)} update${numUpdates === 1 ? "" : "s"} counted`;
+	return numProblems === 0
+		? updates
+		: `${updates}, ${formatCount(numProblems)} problem${numProblems === 1 ? "" : "s"}`;
+}
+
+/** The global weights on this site's held-out recordings and on everybody's, and the local weights while they train. */
+function LocalAndGlobal({ history }: { readonly history: SiteHistory }) {
+	const { run } = useLive();
+	const everywhere = run?.rounds.map(({ loss }) => loss) ?? [];
+	if (!history.loss.some((value) => value !== null)) return <Empty>No loss was measured here yet</Empty>;
+	const x = Array.from({ length: Math.max(history.loss.length, everywhere.length) }, (_, round) => round);
+	const at = (values: readonly (number | null)[] | undefined): (number | null)[] =>
+		x.map((round) => values?.[round] ?? null);
+	const base = history.loss.find((value) => value !== null) ?? null;
+	const curves: Curve[] = [
+		{ name: "global weights, here", values: at(history.loss), colour: "series-0", width: 2.5 },
+		{ name: "global weights, all sites", values: at(everywhere), colour: "ink", width: 1.5 },
+		{
+			name: "local weights, in training",
+			values: at(history.training["loss"]),
+			colour: "series-1",
+			width: 1.5,
+		},
+		{ name: "base model, here", values: x.map(() => base), colour: "muted", width: 1.5, isDashed: true },
+	];
+	return (
+		<LineChart
+			label={`Loss at ${history.site} over rounds`}
+			x={x}
+			xName="round"
+			curves={curves}
+			format={(value) => value.toPrecision(3)}
+			syncKey="site"
+		/>
+	);
+}
+
 const JOINT = "jointError.";
 const MAX_COLUMNS = 16;
 
@@ -117,10 +173,7 @@ function Joints({ heldOut }: { readonly heldOut: SiteHistory["heldOut"] }) {
 	const measured = all.filter((round) => joints.some(([, values]) => values[round] != null));
 	const step = Math.ceil(measured.length / MAX_COLUMNS);
 	const shown = measured.filter((_, index) => (measured.length - 1 - index) % step === 0);
-	const hold = joints.map(([name]) => {
-		const values = heldOut[name.replace(JOINT, "holdPoseError.")];
-		return values?.findLast((value) => value !== null) ?? null;
-	});
+	const hold = joints.map(([name]) => newest(heldOut[name.replace(JOINT, "holdPoseError.")]));
 	const known = joints.flatMap(([, values]) => values.filter((value) => value !== null));
 	return (
 		<>
@@ -140,33 +193,5 @@ function Joints({ heldOut }: { readonly heldOut: SiteHistory["heldOut"] }) {
 				range={[0, Math.max(...known)]}
 			/>
 		</>
-	);
-}
-
-const NAMES: Readonly<Record<string, string>> = {
-	robotType: "Robot",
-	fps: "Frames a second",
-	tasks: "Tasks",
-	cameras: "Cameras",
-	numEpisodes: "Episodes",
-};
-
-/** What a site told about its recordings. */
-export function Recordings({ details }: { readonly details: Readonly<Record<string, unknown>> }) {
-	const entries = Object.entries(details);
-	if (entries.length === 0) return <Empty>The site told nothing about its recordings yet</Empty>;
-	return (
-		<dl class="facts">
-			{entries.map(([name, value]) => (
-				<div key={name}>
-					<dt>{NAMES[name] ?? name}</dt>
-					<dd>
-						{Array.isArray(value)
-							? value.map((one) => <Badge key={formatValue(one)}>{formatValue(one)}</Badge>)
-							: formatValue(value)}
-					</dd>
-				</div>
-			))}
-		</dl>
 	);
 }
