@@ -1,9 +1,9 @@
 // Entry of a worker thread that makes the card of one checkpoint and ends. Making it checks the run's whole log and hashes
 // the weights, which may take seconds in which a server has other things to do.
 import { parentPort, workerData } from "node:worker_threads";
+import { runPaths } from "@zk0/records";
+import { publishedCheckpoint } from "@zk0/records/publishing";
 import { z } from "zod";
-import { publishedCheckpoint } from "../publishing/published-checkpoint.ts";
-import { runPaths } from "../run-directory/paths.ts";
 
 const { dir, runId, round } = z
 	.object({ dir: z.string(), runId: z.string(), round: z.int() })
