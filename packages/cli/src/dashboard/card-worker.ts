@@ -14,4 +14,4 @@ const { card } = await publishedCheckpoint(runPaths(dir, runId), {
 	repo: null,
 	withRecord: false,
 });
-parentPort?.postMessage(card);
+parentPort?.postMessage(card, []);
