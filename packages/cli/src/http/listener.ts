@@ -10,7 +10,7 @@ import { checkHost, checkOrigin, securityHeaders } from "./guard.ts";
 import { HttpError, replyToError } from "./http-error.ts";
 import { readBody, sendReply, sendStatic } from "./message.ts";
 import { type Call, findRoute, type Principal, type Reply, type Role, type Route } from "./route.ts";
-import { hasCsrfToken, type Sessions, sessionCookie } from "./sessions.ts";
+import { hasCsrfToken, type Sessions } from "./sessions.ts";
 import type { StaticFiles } from "./static-files.ts";
 
 /** What all sockets serve. */
@@ -39,6 +39,8 @@ export interface HttpAddress {
 	readonly host: string;
 	/** 0: the system chooses. */
 	readonly port: number;
+	/** What sets the port, for people. @default the server's options */
+	readonly portOption?: string;
 	/** Names, beside the loopback ones, under which browsers may ask. */
 	readonly names: readonly string[];
 	/** PEM; null: no TLS, on a loopback address only. */
@@ -81,7 +83,7 @@ export async function listenHttp(site: HttpSite, address: HttpAddress): Promise<
 			? createServer(options, onRequest)
 			: createTlsServer({ ...options, ...secureContext(certificate), minVersion: "TLSv1.3" }, onRequest);
 	server.maxConnections = MAX_CONNECTIONS;
-	const bound = await bind(server, host, port);
+	const bound = await bind(server, address);
 	return {
 		port: bound.port,
 		replaceCertificate: (next) => {
@@ -103,12 +105,15 @@ function secureContext({ certificateChain, privateKey }: NonNullable<HttpAddress
 	return { cert: certificateChain, key: privateKey };
 }
 
-function bind(server: ReturnType<typeof createServer> | TlsServer, host: string, port: number) {
+function bind(
+	server: ReturnType<typeof createServer> | TlsServer,
+	{ host, port, portOption = "--admin-port or --dashboard" }: HttpAddress,
+) {
 	return new Promise<AddressInfo>((resolve, reject) => {
 		server.once("error", (cause: NodeJS.ErrnoException) =>
 			reject(
 				new CliError("bad-config", `cannot listen on ${host}:${port}: ${cause.code ?? cause.message}`, {
-					cure: "choose another with --admin-port or --dashboard; 0 takes any free port",
+					cure: `choose another with ${portOption}; 0 takes any free port`,
 					cause,
 				}),
 			),
@@ -162,7 +167,7 @@ async function serve(
 			body,
 			peer,
 			lastEventId: headerOf(request, "last-event-id"),
-			cookie: sessionCookie(request.headers.cookie),
+			cookie: site.sessions.cookieIn(request.headers.cookie),
 			isEncrypted: socket.isEncrypted,
 			signal,
 		};
@@ -184,7 +189,7 @@ function admit(site: HttpSite, request: IncomingMessage, wanted: Role, isChange:
 		if (principal === undefined) throw new HttpError("unauthorised", "the token is not known");
 		return requireRole(principal, wanted);
 	}
-	const session = site.sessions.find(sessionCookie(request.headers.cookie) ?? "");
+	const session = site.sessions.find(site.sessions.cookieIn(request.headers.cookie) ?? "");
 	if (session === undefined) throw new HttpError("unauthorised", "sign in first");
 	if (isChange && !hasCsrfToken(session, request.headers["x-csrf-token"]))
 		throw new HttpError("forbidden", "the change does not come from this session's page; load it again");

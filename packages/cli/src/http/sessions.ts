@@ -5,7 +5,6 @@ import { isSameSecret } from "./guard.ts";
 import type { Principal } from "./route.ts";
 
 const SESSION_HOURS = 12;
-const COOKIE = "zk0_session";
 /** Oldest sessions make room. */
 const MAX_SESSIONS = 1000;
 
@@ -27,10 +26,15 @@ export interface Sessions {
 	close(cookie: string, isEncrypted: boolean): string;
 	/** Ends all sessions of a person. */
 	closeAll(name: string): void;
+	/** The session cookie's value in a `cookie` header. */
+	cookieIn(header: string | undefined): string | null;
 }
 
-/** No sessions yet. */
-export function createSessions(now: () => number): Sessions {
+/**
+ * No sessions yet. A cookie belongs to a host and not to a port: servers that may run on one machine side by side name
+ * theirs differently.
+ */
+export function createSessions(now: () => number, cookieName = "zk0_session"): Sessions {
 	/** By hash, so that a dump of the memory holds no usable cookie. */
 	const sessions = new Map<string, Session>();
 	return {
@@ -41,7 +45,8 @@ export function createSessions(now: () => number): Sessions {
 			const [oldest] = sessions.size >= MAX_SESSIONS ? sessions.keys() : [];
 			if (oldest !== undefined) sessions.delete(oldest);
 			sessions.set(hashOf(cookie), session);
-			return { session, setCookie: setCookie(cookie, SESSION_HOURS * 3600, isEncrypted) };
+			const value = `${cookieName}=${cookie}`;
+			return { session, setCookie: setCookie(value, SESSION_HOURS * 3600, isEncrypted) };
 		},
 		find(cookie) {
 			const key = hashOf(cookie);
@@ -52,21 +57,19 @@ export function createSessions(now: () => number): Sessions {
 		},
 		close(cookie, isEncrypted) {
 			sessions.delete(hashOf(cookie));
-			return setCookie("", 0, isEncrypted);
+			return setCookie(`${cookieName}=`, 0, isEncrypted);
 		},
 		closeAll(name) {
 			for (const [key, { principal }] of sessions) if (principal.name === name) sessions.delete(key);
 		},
+		cookieIn(header) {
+			for (const part of (header ?? "").split(";")) {
+				const [name, value] = part.trim().split("=", 2);
+				if (name === cookieName && value !== undefined) return value;
+			}
+			return null;
+		},
 	};
-}
-
-/** The session cookie's value in a `cookie` header. */
-export function sessionCookie(header: string | undefined): string | null {
-	for (const part of (header ?? "").split(";")) {
-		const [name, value] = part.trim().split("=", 2);
-		if (name === COOKIE && value !== undefined) return value;
-	}
-	return null;
 }
 
 /** True when a change that came with a cookie also came with the session's token. */
@@ -74,9 +77,9 @@ export function hasCsrfToken(session: Session, given: string | string[] | undefi
 	return typeof given === "string" && isSameSecret(given, session.csrfToken);
 }
 
-function setCookie(value: string, maxAgeSeconds: number, isEncrypted: boolean): string {
+function setCookie(pair: string, maxAgeSeconds: number, isEncrypted: boolean): string {
 	const secure = isEncrypted ? "; Secure" : "";
-	return `${COOKIE}=${value}; Path=/; HttpOnly; SameSite=Strict; Max-Age=${maxAgeSeconds}${secure}`;
+	return `${pair}; Path=/; HttpOnly; SameSite=Strict; Max-Age=${maxAgeSeconds}${secure}`;
 }
 
 function secret(): string {

@@ -1,12 +1,18 @@
 // Who may use the dashboard, as a log: people with their roles, sign-ins, and every change that somebody asked for, in
 // the same hash-chained form as the members. The log is the registry: opening it replays it. Of tokens only hashes are kept.
-import { createHash, randomBytes } from "node:crypto";
 import { type Clock, type HashLog, isSiteName, openHashLog } from "@zk0/federation";
 import { z } from "zod";
 import { CliError } from "../cli-error.ts";
 import { type Attempts, countAttempts } from "../http/attempts.ts";
 import { HttpError } from "../http/http-error.ts";
 import type { Change } from "../http/listener.ts";
+import {
+	createOneTimeCodes,
+	hashOf,
+	newSecret,
+	type OneTimeCode,
+	type OneTimeCodes,
+} from "../http/one-time-codes.ts";
 import type { Principal, Role } from "../http/route.ts";
 
 const at = z.iso.datetime();
@@ -49,7 +55,7 @@ export interface Access extends AsyncDisposable {
 	/** @throws CliError "bad-config" for a person who is not there */
 	removeUser(name: string): Promise<void>;
 	/** A code with which a browser signs in once, as an operator. */
-	makeCode(): { readonly code: string; readonly expiresAtMs: number };
+	makeCode(): OneTimeCode;
 	/** Who has this token. */
 	ofToken(token: string): Principal | undefined;
 	/** Signs in with a code or a token. @throws HttpError unauthorised | too-many-attempts */
@@ -57,7 +63,6 @@ export interface Access extends AsyncDisposable {
 	noteChange(principal: Principal, change: Change): Promise<void>;
 }
 
-const CODE_MINUTES = 10;
 /** Who signs in with a code. */
 const CODE_OWNER: Principal = { name: "operator", role: "operator" };
 /** The command line on the server's machine. */
@@ -75,13 +80,13 @@ class LoggedAccess implements Access {
 	readonly #attempts: Attempts;
 	/** People by the hash of their token. */
 	readonly #users = new Map<string, User>();
-	/** When codes end, by their hash. */
-	readonly #codes = new Map<string, number>();
+	readonly #codes: OneTimeCodes;
 
 	constructor(log: HashLog<AccessEvent>, clock: Clock) {
 		this.#log = log;
 		this.#clock = clock;
 		this.#attempts = countAttempts(() => clock.now());
+		this.#codes = createOneTimeCodes(() => clock.now());
 		for (const event of log.events) this.#apply(event);
 	}
 
@@ -122,11 +127,8 @@ class LoggedAccess implements Access {
 		await this.#record({ kind: "user.removed", at: this.#now(), name: wanted });
 	}
 
-	makeCode(): { readonly code: string; readonly expiresAtMs: number } {
-		const code = newSecret();
-		const expiresAtMs = this.#clock.now() + CODE_MINUTES * 60_000;
-		this.#codes.set(hashOf(code), expiresAtMs);
-		return { code, expiresAtMs };
+	makeCode(): OneTimeCode {
+		return this.#codes.make();
 	}
 
 	ofToken(token: string): Principal | undefined {
@@ -137,7 +139,7 @@ class LoggedAccess implements Access {
 
 	async signIn(secret: string, peer: string): Promise<Principal> {
 		this.#attempts.check(peer);
-		const principal = this.#takeCode(secret) ?? this.ofToken(secret);
+		const principal = this.#codes.take(secret) ? CODE_OWNER : this.ofToken(secret);
 		if (principal === undefined) {
 			this.#attempts.fail(peer);
 			await this.#record({ kind: "sign-in.refused", at: this.#now(), peer });
@@ -155,13 +157,6 @@ class LoggedAccess implements Access {
 
 	async [Symbol.asyncDispose](): Promise<void> {
 		await this.#log[Symbol.asyncDispose]();
-	}
-
-	#takeCode(secret: string): Principal | undefined {
-		const key = hashOf(secret);
-		const expiresAtMs = this.#codes.get(key);
-		this.#codes.delete(key);
-		return expiresAtMs !== undefined && expiresAtMs > this.#clock.now() ? CODE_OWNER : undefined;
 	}
 
 	async #record(event: AccessEvent): Promise<void> {
@@ -190,12 +185,4 @@ const subjectSchema = z.object({
 function subjectOf(body: unknown): string | null {
 	const { data } = subjectSchema.safeParse(body);
 	return (data?.site ?? data?.name ?? data?.runId ?? null)?.slice(0, 80) ?? null;
-}
-
-function newSecret(): string {
-	return randomBytes(24).toString("base64url");
-}
-
-function hashOf(secret: string): string {
-	return createHash("sha256").update(secret).digest("hex");
 }
