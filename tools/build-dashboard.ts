@@ -1,10 +1,15 @@
-// Builds the browser app into packages/dashboard/dist/app, unless that is newer than everything it is made of.
+// Builds the browser apps into packages/dashboard/dist, unless they are newer than everything they are made of: the
+// server's dashboard (dist/app) and the site's page (dist/site).
 import { readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 
 const ROOT = "packages/dashboard";
-const BUILT = join(ROOT, "dist", "app", "index.html");
-/** What the bundle is made of: the app, the views it shares with the server, the events, versions of packages. */
+/** Where an app's index.html lies, and where it is built to. */
+const APPS = [
+	{ from: join(ROOT, "src", "app"), to: join(ROOT, "dist", "app") },
+	{ from: join(ROOT, "src", "app", "site"), to: join(ROOT, "dist", "site") },
+] as const;
+/** What the bundles are made of: the apps, the views they share with servers, the events, versions of packages. */
 const SOURCES = [
 	join(ROOT, "src"),
 	"packages/federation/src/events.ts",
@@ -18,22 +23,24 @@ function newestMs(path: string): number {
 	return Math.max(mtimeMs, ...readdirSync(path).map((name) => newestMs(join(path, name))));
 }
 
-const builtMs = statSync(BUILT, { throwIfNoEntry: false })?.mtimeMs ?? 0;
-if (builtMs < Math.max(...SOURCES.map(newestMs))) {
+const builtMs = ({ to }: (typeof APPS)[number]): number =>
+	statSync(join(to, "index.html"), { throwIfNoEntry: false })?.mtimeMs ?? 0;
+if (Math.min(...APPS.map(builtMs)) < Math.max(...SOURCES.map(newestMs))) {
 	const { build } = await import("vite");
-	await build({
-		root: join(ROOT, "src", "app"),
-		configFile: false,
-		logLevel: "warn",
-		resolve: { conditions: ["source", "module", "browser", "default"] },
-		build: {
-			outDir: "../../dist/app",
-			emptyOutDir: true,
-			target: "es2022",
-			// Everything comes from the server itself and is inlined nowhere: the page's policy forbids it.
-			assetsInlineLimit: 0,
-			modulePreload: { polyfill: false },
-			license: true,
-		},
-	});
+	for (const { from, to } of APPS)
+		await build({
+			root: from,
+			configFile: false,
+			logLevel: "warn",
+			resolve: { conditions: ["source", "module", "browser", "default"] },
+			build: {
+				outDir: join(process.cwd(), to),
+				emptyOutDir: true,
+				target: "es2022",
+				// Everything comes from the server itself and is inlined nowhere: the page's policy forbids it.
+				assetsInlineLimit: 0,
+				modulePreload: { polyfill: false },
+				license: true,
+			},
+		});
 }

@@ -18,7 +18,7 @@ const BUDGET_LINES: Readonly<Record<string, number>> = {
 	hub: 2000,
 	doctor: 4500,
 	monitor: 3000,
-	dashboard: 4500,
+	dashboard: 6000,
 };
 
 const lines = new Map<string, number[]>();

@@ -1,8 +1,17 @@
-// For servers: where the built browser app lies.
+// For servers: where the built browser apps lie.
 import { fileURLToPath } from "node:url";
 
-/** Folder with index.html and assets/; `npm run build` makes it. */
+/** Folder of the dashboard's index.html and assets/; `npm run build` makes it. */
 export function appDirectory(): string {
-	const path = import.meta.url.endsWith(".ts") ? "../dist/app" : "./app";
+	return built("app");
+}
+
+/** Folder of the site's page, likewise. */
+export function siteAppDirectory(): string {
+	return built("site");
+}
+
+function built(name: string): string {
+	const path = import.meta.url.endsWith(".ts") ? `../dist/${name}` : `./${name}`;
 	return fileURLToPath(new URL(path, import.meta.url));
 }

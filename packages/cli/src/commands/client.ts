@@ -6,19 +6,15 @@ import { z } from "zod";
 import type { OptionTable } from "../arguments/option.ts";
 import { defineCommand } from "../command.ts";
 import { RUN_OPTIONS } from "../config/run-options.ts";
+import { clientDaemon, startClient, stopClient } from "../network/client-daemon.ts";
 import { clientStatusSchema } from "../network/client-status.ts";
-import { type Daemon, runningPid, startDaemon, stopDaemon } from "../network/daemon.ts";
-import { type ClientHome, clientHome, LOG_OPTION, STATE_OPTION } from "../network/home.ts";
+import { runningPid } from "../network/daemon.ts";
+import { clientHome, LOG_OPTION, STATE_OPTION } from "../network/home.ts";
 import { areHours } from "../network/hours.ts";
 import { readJsonFile } from "../network/private-file.ts";
 import { logsCommand } from "./logs.ts";
 
 const STATE = { state: STATE_OPTION };
-
-/** The client's background process. */
-function daemonOf(home: ClientHome): Daemon {
-	return { role: "client", log: home.log, lock: home.lock, ready: home.status };
-}
 
 /** What a site brings to whatever it joins. */
 const SITE_OPTIONS = {
@@ -209,19 +205,8 @@ export const clientStart = defineCommand({
 				},
 			);
 		}
-		const words = [
-			"client",
-			"start",
-			"--foreground",
-			"--state",
-			home.dir,
-			...(values.log === undefined ? [] : ["--log", values.log]),
-			...(hours === undefined ? [] : ["--hours", hours]),
-			...(accept === undefined ? [] : ["--accept", accept]),
-			...(clipNorm === undefined ? [] : ["--clip-norm", String(clipNorm)]),
-			...(dataset === undefined ? [] : [dataset]),
-		];
-		const pid = await startDaemon(daemonOf(home), words, host.signal);
+		const words = { log: values.log, hours, accept, clipNorm, dataset };
+		const pid = await startClient(home, words, host.signal);
 		output.result({ pid }, () => `started, process ${pid}, log ${home.log}`);
 	},
 });
@@ -230,7 +215,7 @@ export const clientStart = defineCommand({
 export const clientStop = defineCommand({
 	options: STATE,
 	async run({ values, host, output }) {
-		const pid = await stopDaemon(daemonOf(clientHome(host, values.state)), host.signal);
+		const pid = await stopClient(clientHome(host, values.state), host.signal);
 		output.result({ pid }, () => "stopped");
 	},
 });
@@ -240,7 +225,7 @@ export const clientStatus = defineCommand({
 	options: STATE,
 	async run({ values, host, output }) {
 		const home = clientHome(host, values.state);
-		const pid = (await runningPid(daemonOf(home))) ?? null;
+		const pid = (await runningPid(clientDaemon(home))) ?? null;
 		const last = (await readJsonFile(home.status, clientStatusSchema)) ?? null;
 		output.result({ pid, last }, () => {
 			const process = pid === null ? "not running" : `running, process ${pid}`;

@@ -101,6 +101,12 @@ export const COMMANDS: readonly CommandEntry[] = [
 		clientStatus: ["client status", "Show what this site's client does."],
 		clientLogs: ["client logs", "Show the end of the client's log."],
 	}),
+	...commandsOf(() => import("./client-page.ts"), {
+		clientPage: [
+			"client page",
+			"Join a federation and follow this site's client in a browser, on this machine.",
+		],
+	}),
 	...commandsOf(() => import("./service.ts"), {
 		serviceInstall: [
 			"service install",

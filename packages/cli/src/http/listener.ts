@@ -61,7 +61,7 @@ const LOOPBACK_NAMES = ["127.0.0.1", "localhost", "[::1]"];
 
 /** Opens a socket. @throws CliError "bad-config" for one beyond this machine without TLS, or a port in use */
 export async function listenHttp(site: HttpSite, address: HttpAddress): Promise<HttpListener> {
-	const { host, port, certificate } = address;
+	const { host, certificate } = address;
 	if (certificate === null && !isLoopback(host))
 		throw new CliError("bad-config", `HTTP without TLS on ${host} could be read by others`, {
 			cure: "start the server without --plaintext to serve the dashboard beyond this machine",

@@ -1,9 +1,10 @@
 // The client as a process: serves the tasks of the federation that the site joined until stopped.
-import { type ClientEvent, runClient, systemClock } from "@zk0/federation";
+import { type ClientApp, type ClientEvent, runClient, systemClock } from "@zk0/federation";
 import type { LogFields } from "@zk0/monitor/log";
 import { withRunLock } from "@zk0/records";
 import { CliError } from "../cli-error.ts";
 import type { Host } from "../host.ts";
+import { type ActivityLog, openActivityLog } from "./client-activity.ts";
 import { openDaemonLog } from "./daemon-log.ts";
 import type { ClientHome } from "./home.ts";
 import { hoursAt } from "./hours.ts";
@@ -49,6 +50,13 @@ export async function serveTasks(
 		await using app = createSiteApp({ home, plan, dataset, badge, camera, threads, device, host });
 		const { log } = openDaemonLog("client", context.logForm, context);
 		const server = `${settings.host}:${settings.port}`;
+		await using activity = await openActivityLog({
+			path: home.activity,
+			server,
+			site,
+			now: () => host.now(),
+			onFault: (error) => log("warn", `cannot write ${home.activity}: ${String(error)}`),
+		});
 		let lastState = "";
 		/** Status files are written one after another. */
 		let writing: Promise<void> = Promise.resolve();
@@ -63,10 +71,15 @@ export async function serveTasks(
 				.catch((error: unknown) => log("warn", `cannot write ${home.status}: ${String(error)}`));
 		};
 		note("connecting");
-		const onEvent = (event: ClientEvent): void => note(textOf(event), aboutOf(event));
+		const onEvent = (event: ClientEvent): void => {
+			activity.event(event);
+			note(textOf(event), aboutOf(event));
+		};
+		const watch = { host, activity, onEvent };
+		const watched = activity.observed(app);
 		await (settings.superlink === null
-			? serveServer(home, settings, app, { host, onEvent })
-			: serveSuperLink(home, settings, app, { host, onEvent }));
+			? serveServer(home, settings, watched, watch)
+			: serveSuperLink(home, settings, watched, watch));
 		note("stopped");
 		await writing;
 	});
@@ -76,11 +89,19 @@ export async function serveTasks(
 async function serveServer(
 	home: ClientHome,
 	settings: ClientSettings,
-	app: ReturnType<typeof createSiteApp>,
-	{ host, onEvent }: { readonly host: Host; readonly onEvent: (event: ClientEvent) => void },
+	app: ClientApp,
+	{
+		host,
+		activity,
+		onEvent,
+	}: {
+		readonly host: Host;
+		readonly activity: ActivityLog;
+		readonly onEvent: (event: ClientEvent) => void;
+	},
 ): Promise<void> {
 	await requireTrust(settings);
-	await using transport = connect(settings);
+	await using transport = connect(settings, (traffic) => activity.traffic(traffic));
 	await runClient({
 		transport,
 		identity: await ownIdentity(home),

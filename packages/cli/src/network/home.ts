@@ -42,6 +42,8 @@ export interface ClientHome {
 	/** What the site keeps between rounds. */
 	readonly siteState: string;
 	readonly status: string;
+	/** What the client writes down of its work, for the site's page. */
+	readonly activity: string;
 	readonly lock: string;
 	readonly log: string;
 }
@@ -96,6 +98,7 @@ export function clientHome(host: Host, state: string | undefined): ClientHome {
 		models: at("models"),
 		siteState: at("site-state"),
 		status: at("status.json"),
+		activity: at("activity.json"),
 		lock: at("client.lock"),
 		log: at("client.log"),
 	};

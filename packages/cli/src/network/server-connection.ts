@@ -1,5 +1,5 @@
 // A site's way to its server: whom it trusts, and a look at whether that holds.
-import { FlowerError, type Transport } from "@zk0/flower";
+import { FlowerError, type Traffic, type Transport } from "@zk0/flower";
 import { type CheckServerOptions, checkServer, grpcTransport } from "@zk0/flower/node";
 import { SYSTEM } from "./invitation.ts";
 import type { ClientSettings } from "./site-identity.ts";
@@ -12,8 +12,12 @@ const KEEPALIVE_MS = 5000;
 type Place = Pick<ClientSettings, "host" | "port" | "authority">;
 
 /** A connection to the federation's server; made by the first call. */
-export function connect({ host, port, authority }: Place): Transport {
-	return grpcTransport({ host, port, security: securityOf(authority), keepaliveMs: KEEPALIVE_MS });
+export function connect(
+	{ host, port, authority }: Place,
+	onTraffic: (traffic: Traffic) => void = () => undefined,
+): Transport {
+	const security = securityOf(authority);
+	return grpcTransport({ host, port, security, keepaliveMs: KEEPALIVE_MS, onTraffic });
 }
 
 /**

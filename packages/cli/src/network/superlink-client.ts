@@ -4,8 +4,21 @@ import { existsSync } from "node:fs";
 import { mkdtemp, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { sha256File } from "@zk0/arrays/node";
-import { type ClientEvent, isSiteName, runSuperLinkClient, systemClock } from "@zk0/federation";
-import { authenticated, Fleet, FlowerError, openSshPublicKey, type Transport } from "@zk0/flower";
+import {
+	type ClientApp,
+	type ClientEvent,
+	isSiteName,
+	runSuperLinkClient,
+	systemClock,
+} from "@zk0/federation";
+import {
+	authenticated,
+	Fleet,
+	FlowerError,
+	openSshPublicKey,
+	type Traffic,
+	type Transport,
+} from "@zk0/flower";
 import { grpcTransport, isLoopback } from "@zk0/flower/node";
 import { openCheckpoint, weightsPath } from "@zk0/policy";
 import { CliError } from "../cli-error.ts";
@@ -15,10 +28,10 @@ import type { Host } from "../host.ts";
 import { writeInitialWeights } from "../simulation/federate.ts";
 import { learningOf } from "../simulation/federation-options.ts";
 import { writeStartCheckpoint } from "../simulation/start-model.ts";
+import type { ActivityLog } from "./client-activity.ts";
 import { type ClientHome, makePrivateFolder } from "./home.ts";
 import { readIfThere, writePrivateFile, writePrivateJson } from "./private-file.ts";
 import { setupOf } from "./run-setup.ts";
-import { createSiteApp } from "./site-app.ts";
 import { type ClientContext, type ClientSettings, openData, ownIdentity } from "./site-identity.ts";
 import { startFolder } from "./start-files.ts";
 
@@ -104,8 +117,16 @@ export async function joinSuperLink(
 export async function serveSuperLink(
 	home: ClientHome,
 	settings: ClientSettings,
-	app: ReturnType<typeof createSiteApp>,
-	{ host, onEvent }: { readonly host: Host; readonly onEvent: (event: ClientEvent) => void },
+	app: ClientApp,
+	{
+		host,
+		activity,
+		onEvent,
+	}: {
+		readonly host: Host;
+		readonly activity: ActivityLog;
+		readonly onEvent: (event: ClientEvent) => void;
+	},
 ): Promise<void> {
 	const { superlink } = settings;
 	if (superlink === null) throw new TypeError("serveSuperLink: the site joined a zk0 server");
@@ -113,7 +134,7 @@ export async function serveSuperLink(
 	const initialWeightsPath = join(home.dir, "initial.safetensors");
 	using base = await openCheckpoint(startFolder(home.models, setup.start.files), { hub: host });
 	await writeInitialWeights(initialWeightsPath, base.model);
-	await using transport = connectSuperLink(settings);
+	await using transport = connectSuperLink(settings, (traffic) => activity.traffic(traffic));
 	await runSuperLinkClient({
 		transport,
 		identity: await ownIdentity(home),
@@ -164,7 +185,10 @@ async function readAuthority({ rootCertificates, isPlaintext }: SuperLinkAddress
 	});
 }
 
-function connectSuperLink({ host, port, authority }: ClientSettings): Transport {
+function connectSuperLink(
+	{ host, port, authority }: ClientSettings,
+	onTraffic: (traffic: Traffic) => void = () => undefined,
+): Transport {
 	const tls = authority === "" ? {} : { rootCertificates: authority ?? "" };
-	return grpcTransport({ host, port, security: authority === null ? "plaintext" : tls });
+	return grpcTransport({ host, port, security: authority === null ? "plaintext" : tls, onTraffic });
 }

@@ -1,40 +1,13 @@
-// Starts the app: signs in with the code of a link, or with the session that the browser has, or asks.
-import type { SessionView } from "@zk0/dashboard/views";
-import { render } from "preact";
-import { useState } from "preact/hooks";
-import { ApiError } from "./api.ts";
-import { SignIn } from "./pages/sign-in.tsx";
-import { readSession, signIn } from "./session.ts";
+// The server's dashboard.
 import { Shell } from "./shell.tsx";
-import { applyTheme } from "./theme.ts";
+import { startApp } from "./start.tsx";
 
-function App({ first, problem }: { readonly first: SessionView | null; readonly problem: string | null }) {
-	const [session, setSession] = useState(first);
-	if (session === null) return <SignIn problem={problem} onDone={setSession} />;
-	return <Shell session={session} onSignedOut={() => setSession(null)} />;
-}
-
-async function begin(): Promise<{ first: SessionView | null; problem: string | null }> {
-	const code = new URLSearchParams(location.hash.slice(1)).get("code");
-	// The code must not stay in the address, where somebody could copy or bookmark it.
-	if (code !== null) history.replaceState(null, "", location.pathname + location.search);
-	try {
-		return { first: code === null ? await readSession() : await signIn(code), problem: null };
-	} catch (error) {
-		if (!(error instanceof ApiError)) throw error;
-		// A used link in a browser that is signed in already.
-		const first = code === null ? null : await readSession().catch(() => null);
-		return { first, problem: code === null ? null : error.message };
-	}
-}
-
-applyTheme();
-// A link that is put into the address of an open page does not load it again by itself.
-addEventListener("hashchange", () => {
-	if (location.hash.startsWith("#code=")) location.reload();
+await startApp({
+	Shell,
+	hint: (
+		<>
+			On the server's machine, <code>zk0 server dashboard</code> prints a link that opens this page signed in.
+			Were you given a token? Put it here.
+		</>
+	),
 });
-const root = document.getElementById("app");
-if (root !== null) {
-	const start = await begin();
-	render(<App {...start} />, root);
-}

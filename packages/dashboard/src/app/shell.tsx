@@ -10,10 +10,10 @@ import { Models } from "./pages/models.tsx";
 import { Overview } from "./pages/overview.tsx";
 import { RoundPage } from "./pages/round.tsx";
 import { SitePage } from "./pages/site.tsx";
-import { Badge, Empty } from "./parts/card.tsx";
+import { LinkBadge, ThemeButton } from "./parts/bar.tsx";
+import { Empty } from "./parts/card.tsx";
 import { Link } from "./parts/link.tsx";
 import { SessionContext, signOut } from "./session.ts";
-import { useTheme } from "./theme.ts";
 
 const PAGES = [
 	["/", "Overview"],
@@ -71,7 +71,7 @@ export function Shell({
 						})}
 					</nav>
 					<RunPicker live={live} />
-					<Linked live={live} />
+					<LinkBadge link={live.link} />
 					<ThemeButton />
 					<button
 						type="button"
@@ -130,25 +130,5 @@ function RunPicker({ live: { status, run } }: { readonly live: Live }) {
 				))}
 			</select>
 		</label>
-	);
-}
-
-function Linked({ live: { link } }: { readonly live: Live }) {
-	if (link === "live") return <Badge tone="live">live</Badge>;
-	return <Badge tone="warn">{link === "lost" ? "reconnecting" : "connecting"}</Badge>;
-}
-
-function ThemeButton() {
-	const [theme, next] = useTheme();
-	return (
-		<button
-			type="button"
-			class="flat"
-			onClick={next}
-			aria-label={`Colours: ${theme}. Change`}
-			title={`Colours: ${theme}`}
-		>
-			{theme === "auto" ? "◐" : theme === "light" ? "○" : "●"}
-		</button>
 	);
 }

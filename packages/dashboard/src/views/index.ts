@@ -28,6 +28,15 @@ export {
 	userViewSchema,
 } from "./server-view.ts";
 export { foldSites, type SiteHistories, type SiteHistory, siteHistorySchema } from "./site-history.ts";
+export {
+	type ClientActivity,
+	type ClientRound,
+	type ClientTask,
+	type ClientView,
+	clientActivitySchema,
+	type SitePageView,
+	sitePageViewSchema,
+} from "./site-page.ts";
 export type { Spread } from "./spread.ts";
 export {
 	badgeIn,

@@ -1,15 +1,18 @@
-// Signing in with a code from the server's machine or a person's token.
+// Signing in with the code of a link or a person's token.
 import type { SessionView } from "@zk0/dashboard/views";
+import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
 import { Failure } from "../parts/card.tsx";
 import { signIn } from "../session.ts";
 
-/** The page; `problem` says why a link did not work. */
+/** The page; `problem` says why a link did not work, `hint` where a link comes from. */
 export function SignIn({
 	problem,
+	hint,
 	onDone,
 }: {
 	readonly problem: string | null;
+	readonly hint: ComponentChildren;
 	readonly onDone: (session: SessionView) => void;
 }) {
 	const [secret, setSecret] = useState("");
@@ -27,10 +30,7 @@ export function SignIn({
 					<span class="mark" aria-hidden="true" />
 					zk0
 				</h1>
-				<p>
-					On the server's machine, <code>zk0 server dashboard</code> prints a link that opens this page signed
-					in. Were you given a token? Put it here.
-				</p>
+				<p>{hint}</p>
 				<label>
 					Code or token
 					<input

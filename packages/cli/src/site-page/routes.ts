@@ -1,0 +1,20 @@
+// The table of the site's page: one list of routes per page. A new page adds its list here and its parts to the parts.
+import type { Host } from "../host.ts";
+import type { Route } from "../http/route.ts";
+import type { ClientHome } from "../network/home.ts";
+import type { Output } from "../output.ts";
+import { clientRoutes } from "./client-routes.ts";
+
+/** What the routes share. */
+export interface SitePageParts {
+	/** State of the site's client. */
+	readonly home: ClientHome;
+	readonly host: Host;
+	/** For the terminal in which the page was started. */
+	readonly output: Output;
+}
+
+/** All routes but those of the session. */
+export function sitePageRoutes(parts: SitePageParts): readonly Route[] {
+	return [...clientRoutes(parts)];
+}

@@ -1,0 +1,133 @@
+// The site's page on a real socket: who gets in, what it tells of a client's files, and what it does not do.
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { sitePageViewSchema } from "@zk0/dashboard/views";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { clientHome, makePrivateFolder } from "../network/home.ts";
+import { writePrivateJson } from "../network/private-file.ts";
+import { createOutput } from "../output.ts";
+import { captureHost } from "../testing/capture-host.ts";
+import { openSitePage, type SitePage } from "./page-process.ts";
+import { sitePageRoutes } from "./routes.ts";
+
+let dir: string;
+let page: SitePage;
+let headers: Record<string, string>;
+const output = createOutput(captureHost(), { json: false, quiet: true });
+
+beforeAll(async () => {
+	dir = await mkdtemp(join(tmpdir(), "zk0-site-page-"));
+	const host = { ...captureHost({ cwd: dir }), now: () => Date.now() };
+	page = await openSitePage({ home: clientHome(host, "client"), port: 0, host, output });
+	headers = await signIn();
+});
+afterAll(async () => {
+	await page[Symbol.asyncDispose]();
+	await rm(dir, { recursive: true });
+});
+
+const origin = (): string => `http://127.0.0.1:${page.port}`;
+const ask = (path: string, init: RequestInit = {}): Promise<Response> => fetch(origin() + path, init);
+const enter = (secret: string): Promise<Response> =>
+	ask("/api/session", {
+		method: "POST",
+		headers: { "content-type": "application/json" },
+		body: JSON.stringify({ secret }),
+	});
+
+async function signIn(): Promise<Record<string, string>> {
+	const response = await enter(new URL(page.link).hash.slice("#code=".length));
+	expect(response.status).toBe(200);
+	// The answer is this listener's own.
+	const { csrfToken } = (await response.json()) as { csrfToken: string };
+	return {
+		cookie: (response.headers.get("set-cookie") ?? "").split(";")[0] ?? "",
+		"x-csrf-token": csrfToken,
+		"content-type": "application/json",
+	};
+}
+
+test("the link works once, on this machine, and its cookie is not the dashboard's", async () => {
+	expect(page.link).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/#code=/);
+	expect((await enter(new URL(page.link).hash.slice("#code=".length))).status).toBe(401);
+	expect(headers["cookie"]).toMatch(/^zk0_site=/);
+	for (let tries = 0; tries < 4; tries++) await enter("guess");
+	expect((await enter("guess")).status).toBe(429);
+});
+
+test("without a session nothing is read and nothing is done; another name or another page is turned away", async () => {
+	const host = captureHost({ cwd: dir });
+	for (const { method, path } of sitePageRoutes({ home: clientHome(host, "client"), host, output })) {
+		const response = await ask(path.replaceAll(/:\w+/g, "x"), { method });
+		expect([path, response.status]).toEqual([path, 401]);
+	}
+	const post = (changed: Record<string, string>): Promise<number> =>
+		ask("/api/client/leave", { method: "POST", headers: { ...headers, ...changed }, body: "{}" }).then(
+			({ status }) => status,
+		);
+	expect(await post({ "x-csrf-token": "guess" })).toBe(403);
+	expect(await post({ origin: "http://evil.example" })).toBe(403);
+	expect(await post({ "sec-fetch-site": "cross-site" })).toBe(403);
+	expect(await post({})).toBe(200);
+	const { status, headers: sent } = await ask("/");
+	expect([status, sent.get("content-security-policy")]).toEqual([
+		200,
+		expect.stringContaining("default-src 'none'"),
+	]);
+});
+
+test("what a client wrote down is shown, and forgotten when the site leaves", async () => {
+	const home = clientHome(captureHost({ cwd: dir }), "client");
+	const view = async () => sitePageViewSchema.parse(await (await ask("/api/site", { headers })).json());
+	expect((await view()).client).toEqual({
+		joined: null,
+		pid: null,
+		state: null,
+		since: null,
+		activity: null,
+	});
+	await makePrivateFolder(home.dir);
+	const at = "2026-11-23T12:00:00.000Z";
+	await writePrivateJson(home.settings, {
+		host: "fl.example",
+		port: 9092,
+		authority: "pem",
+		site: "kitchen",
+		data: "/data",
+		camera: null,
+		threads: 1,
+		device: "cpu",
+	});
+	await writePrivateJson(home.status, {
+		pid: process.pid,
+		site: "kitchen",
+		server: "fl.example:9092",
+		at,
+		state: "online, waiting for a task",
+	});
+	const task = { runId: "r1", round: 1, phase: "train", startedAt: at, step: 1, numSteps: 2, loss: 1 };
+	const activity = {
+		server: "fl.example:9092",
+		task: { ...task, samplesPerSecond: null, globalStep: 0, totalSteps: 4 },
+		rounds: [],
+		bytesUp: 10,
+		bytesDown: 20,
+		incidents: [],
+	};
+	await writePrivateJson(home.activity, activity);
+	// Nobody runs: the task that a killed client left is not under way.
+	expect((await view()).client).toMatchObject({ pid: null, activity: { bytesUp: 10, task: null } });
+	await writePrivateJson(home.lock, { pid: process.pid });
+	expect((await view()).client).toMatchObject({
+		pid: process.pid,
+		state: "online, waiting for a task",
+		joined: { site: "kitchen", isEncrypted: true },
+		activity: { task: { round: 1 } },
+	});
+	await rm(home.lock);
+	expect((await ask("/api/client/stop", { method: "POST", headers, body: "{}" })).status).toBe(400);
+	expect((await ask("/api/client/leave", { method: "POST", headers, body: "{}" })).status).toBe(200);
+	expect((await view()).client.joined).toBeNull();
+	await expect(readFile(home.settings)).rejects.toMatchObject({ code: "ENOENT" });
+});

@@ -1,0 +1,51 @@
+// Starts an app: signs in with the code of a link, or with the session that the browser has, or asks.
+import type { SessionView } from "@zk0/dashboard/views";
+import { type ComponentChildren, type FunctionComponent, render } from "preact";
+import { useState } from "preact/hooks";
+import { ApiError } from "./api.ts";
+import { SignIn } from "./pages/sign-in.tsx";
+import { readSession, signIn } from "./session.ts";
+import { applyTheme } from "./theme.ts";
+
+/** What an app is made of. */
+export interface AppParts {
+	/** Everything that somebody sees who has signed in. */
+	readonly Shell: FunctionComponent<{
+		readonly session: SessionView;
+		readonly onSignedOut: () => void;
+	}>;
+	/** Where a link comes from, for somebody who has none. */
+	readonly hint: ComponentChildren;
+}
+
+/** Draws the app into the page. */
+export async function startApp({ Shell, hint }: AppParts): Promise<void> {
+	applyTheme();
+	// A link that is put into the address of an open page does not load it again by itself.
+	addEventListener("hashchange", () => {
+		if (location.hash.startsWith("#code=")) location.reload();
+	});
+	const root = document.getElementById("app");
+	if (root === null) return;
+	const { first, problem } = await begin();
+	const App = () => {
+		const [session, setSession] = useState(first);
+		if (session === null) return <SignIn problem={problem} hint={hint} onDone={setSession} />;
+		return <Shell session={session} onSignedOut={() => setSession(null)} />;
+	};
+	render(<App />, root);
+}
+
+async function begin(): Promise<{ first: SessionView | null; problem: string | null }> {
+	const code = new URLSearchParams(location.hash.slice(1)).get("code");
+	// The code must not stay in the address, where somebody could copy or bookmark it.
+	if (code !== null) history.replaceState(null, "", location.pathname + location.search);
+	try {
+		return { first: code === null ? await readSession() : await signIn(code), problem: null };
+	} catch (error) {
+		if (!(error instanceof ApiError)) throw error;
+		// A used link in a browser that is signed in already.
+		const first = code === null ? null : await readSession().catch(() => null);
+		return { first, problem: code === null ? null : error.message };
+	}
+}
