@@ -6,6 +6,7 @@ import { rng } from "@zk0/arrays";
 import { announcedMessage, Fleet, FlowerError, type NodeIdentity, type Transport } from "@zk0/flower";
 import type { ClientApp, SiteInfo } from "./client-app.ts";
 import type { Clock } from "./clock.ts";
+import type { TaskEnd } from "./deliver-result.ts";
 import { callError, isCancelled } from "./errors.ts";
 import { startHeartbeat } from "./heartbeat.ts";
 import { createNodeSession, type NodeSession } from "./node-session.ts";
@@ -14,7 +15,7 @@ import { isSiteName, type TaskPhase } from "./protocol.ts";
 import type { RetryOptions } from "./retry.ts";
 import { limitedInfo, type SiteHours, type SiteLimits } from "./site-limits.ts";
 import { openSpillingObjects } from "./spilling-objects.ts";
-import { receiveTask, runTask, type TaskEnd } from "./task-runner.ts";
+import { receiveTask, runTask } from "./task-runner.ts";
 
 /** What a client tells about itself. */
 export type ClientEvent =
@@ -111,7 +112,8 @@ export async function runClient(options: ClientOptions): Promise<void> {
 	const runTransfers = { store: objects, retry: policy, signal, timeoutMs, concurrency: PULL_CONCURRENCY };
 	await using heartbeat = startHeartbeat({ session, clock, heartbeatMs, progressMs });
 	const scratchDir = join(dir, "scratch");
-	const own = { clipNorm: options.clipNorm ?? null, accepts: limits.accepts, scratchDir };
+	const refusedDir = join(dir, "refused");
+	const own = { clipNorm: options.clipNorm ?? null, accepts: limits.accepts, scratchDir, refusedDir };
 	const runner = { app, identity, session, clock, policy, retry, weights, objects, heartbeat, ...own };
 	try {
 		const nodeId = await session.join(signal);

@@ -60,6 +60,7 @@ async function play(
 		send: () => undefined,
 		withdraw: (taskIds) => withdrawn.push(...taskIds),
 		release: () => undefined,
+		reopen: () => Promise.resolve(),
 		activeAtMs: () => null,
 		poll: () => null,
 		next: () => {

@@ -98,6 +98,8 @@ export interface Grid {
 	withdraw(taskIds: readonly string[]): void;
 	/** Nobody waits for these tasks any more, but a result that is made all the same is taken. */
 	release(taskIds: readonly string[]): void;
+	/** Takes results of tasks that an earlier process released; they are not handed out. Resolves when it does. */
+	reopen(tasks: readonly SiteTask[]): Promise<void>;
 	/** When the site of an open task last showed progress on it (a step, or bytes); null: unknown. */
 	activeAtMs(taskId: string): number | null;
 	/** The next outcome if one has arrived already, else null. */

@@ -30,7 +30,7 @@ export { canonicalJson, type JsonValue } from "./json.ts";
 export type { MemberEvent } from "./member-events.ts";
 export { type MemberLog, openMemberLog, readMembers } from "./member-log.ts";
 export { type Member, type Members, newMember, openMembers, type Registration } from "./members.ts";
-export { keyFingerprint, nodeIdOf } from "./node-id.ts";
+export { keyFingerprint, nodeIdOf, runNumber } from "./node-id.ts";
 export { type ObjectStore, type ObjectUpload, openObjectStore, type StoredObject } from "./object-store.ts";
 export { offerFiles } from "./offered-files.ts";
 export { isSiteName, type TaskMessage, type TaskPhase, type TaskResult } from "./protocol.ts";

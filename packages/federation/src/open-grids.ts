@@ -23,7 +23,7 @@ export interface OpenGrids extends AsyncDisposable {
 	readObject(site: string, id: ObjectId, signal: AbortSignal): Promise<Uint8Array | undefined>;
 	/** The app of a run, by the number that its messages carry; undefined for runs without one. */
 	appOf(run: bigint): RunApp | undefined;
-	/** Undefined: no run has begun. */
+	/** Undefined: the run has not begun here yet. */
 	announce(member: Member, message: Message, tree: ObjectTree): Promise<Announced | undefined>;
 	/** Undefined: the object belongs to no reply of the member. */
 	put(member: Member, id: ObjectId, bytes: Uint8Array, signal: AbortSignal): Promise<Taken | undefined>;
@@ -32,8 +32,8 @@ export interface OpenGrids extends AsyncDisposable {
 /** Tasks of runs that are over that are remembered. */
 const MAX_OVER = 10_000;
 
-/** No open runs yet. */
-export function createOpenGrids(): OpenGrids {
+/** No open runs yet. `mayBegin`: whether the run with this number may still be opened by this process. */
+export function createOpenGrids(mayBegin: (run: bigint) => boolean): OpenGrids {
 	const grids = new Set<RunGrid>();
 	const first = async <T>(ask: (grid: RunGrid) => Promise<T | undefined>): Promise<T | undefined> => {
 		for (const grid of grids) {
@@ -79,11 +79,12 @@ export function createOpenGrids(): OpenGrids {
 		async announce(member, message, tree) {
 			const answer = await first((grid) => grid.announce(member, message, tree));
 			if (answer !== undefined) return answer;
-			if (over.has(message.metadata?.replyToMessageId ?? ""))
-				return { kind: "refused", refusal: { code: "late", reason: "the run is over" } };
-			// A run that has not begun in this process may be the one that is meant.
+			const isOver: Announced = { kind: "refused", refusal: { code: "late", reason: "the run is over" } };
+			if (over.has(message.metadata?.replyToMessageId ?? "")) return isOver;
 			const [any] = grids;
-			return haveBegun() ? await any?.refuse(member, message, tree) : undefined;
+			if (haveBegun()) return await any?.refuse(member, message, tree);
+			// A run that has not begun in this process may be the one that is meant.
+			return mayBegin(message.metadata?.runId ?? 0n) ? undefined : isOver;
 		},
 		put: (member, id, bytes, signal) => first((grid) => grid.put(member, id, bytes, signal)),
 		async [Symbol.asyncDispose]() {

@@ -4,6 +4,7 @@ import { type CollectOptions, collect, interpret } from "./collect.ts";
 import { FederationError, isCancelled } from "./errors.ts";
 import type { RoundEvent } from "./events.ts";
 import type { PendingOutcome, SiteTask, Traffic } from "./grid.ts";
+import { newestLate } from "./late-updates.ts";
 import { nextOutcome } from "./next-outcome.ts";
 import type { TaskPhase } from "./protocol.ts";
 import { aggregateRound } from "./round-aggregation.ts";
@@ -33,8 +34,6 @@ class Run {
 	/** The rounded copy of the global weights `of`. */
 	#rounded: { readonly of: string; readonly sha256: string } | null = null;
 	#traffic: Traffic = { bytesUp: 0, bytesDown: 0 };
-	/** The task that each site was not waited for. */
-	readonly #released = new Map<string, string>();
 
 	constructor(options: ResolvedRounds) {
 		this.#options = options;
@@ -47,7 +46,7 @@ class Run {
 		try {
 			if (this.#state.isCompleted) return;
 			yield* this.#begin();
-			yield* this.#withNewestLate(this.#rounds());
+			yield* newestLate(this.#rounds(), () => this.#state, this.#options.store);
 		} catch (error) {
 			if (isCancelled(error) && this.#options.signal?.aborted === true) {
 				yield* this.#recorder.record([{ kind: "run.stopped", round: this.#currentRound() }]);
@@ -79,6 +78,25 @@ class Run {
 		}
 		const kept = await keepWholeObjects(this.#state, this.#options.store);
 		yield* this.#recorder.record([{ kind: "run.resumed", round: this.#currentRound(), ...kept }]);
+		await this.#reopenReleased();
+	}
+
+	/** Results that nobody waits for are kept and named across a restart, too. */
+	async #reopenReleased(): Promise<void> {
+		const { grid, store, updateDtype } = this.#options;
+		const { released, weightsHistory } = this.#state;
+		const copies = new Set<string>();
+		const tasks: SiteTask[] = [];
+		for (const [site, about] of released) {
+			const sent = store.find(weightsHistory[about.round - 1] ?? "");
+			if (sent === undefined) continue;
+			const weights = updateDtype === "float32" ? sent.sha256 : await this.#roundedCopy(sent.path);
+			if (weights !== sent.sha256) copies.add(weights);
+			tasks.push(this.#task(site, "train", weights, about));
+		}
+		await grid.reopen(tasks);
+		// A task's message holds what follows from its weights; nobody pulls these any more.
+		for (const sha256 of copies) await store.delete(sha256);
 	}
 
 	/** Attempts until enough updates are there, then aggregates them. */
@@ -135,29 +153,11 @@ class Run {
 	#readySites(online: readonly string[]): readonly string[] {
 		const { grid, clock, stallAfterMs } = this.#options;
 		const ready = online.filter((site) => {
-			const activeAtMs = grid.activeAtMs(this.#released.get(site) ?? "");
+			const task = this.#state.released.get(site);
+			const activeAtMs = task === undefined ? null : grid.activeAtMs(this.#taskId(site, "train", task));
 			return stallAfterMs === null || activeAtMs === null || clock.now() - activeAtMs < stallAfterMs;
 		});
 		return ready.length > 0 ? ready : online;
-	}
-
-	/** Remembers which tasks were released, and keeps only the newest late update of each site. */
-	async *#withNewestLate(events: AsyncGenerator<RoundEvent, void>): AsyncGenerator<RoundEvent, void> {
-		const { store } = this.#options;
-		const late = new Map(Array.from(this.#state.lateUpdates, ([site, { sha256 }]) => [site, sha256]));
-		for await (const event of events) {
-			const { open, weightsHistory } = this.#state;
-			if (event.kind === "round.closed" && event.phase === "train" && open !== null)
-				for (const site of event.without) this.#released.set(site, this.#taskId(site, "train", open));
-			if (event.kind === "update.late") {
-				const older = late.get(event.site);
-				late.set(event.site, event.sha256);
-				const used = [...weightsHistory, ...late.values()];
-				for (const { sha256 } of open?.updates.values() ?? []) used.push(sha256);
-				if (older !== undefined && !used.includes(older)) await store.delete(older);
-			}
-			yield event;
-		}
 	}
 
 	/** Asks every site that is online, not at work for this round still, and has not answered yet; writes the mean. */
@@ -245,12 +245,20 @@ class Run {
 		const { path, sha256 } = store.get(this.#state.weightsSha256 ?? "");
 		if (updateDtype === "float32") return sha256;
 		if (this.#rounded?.of === sha256) return this.#rounded.sha256;
+		const copy = await this.#roundedCopy(path);
+		// Weights that have hardly changed may round to the same copy.
+		const older = this.#rounded?.sha256 ?? copy;
+		if (older !== copy) await store.delete(older);
+		this.#rounded = { of: sha256, sha256: copy };
+		return copy;
+	}
+
+	/** Rounds a weights file into an object of its own. */
+	async #roundedCopy(path: string): Promise<string> {
+		const { store } = this.#options;
 		const scratch = store.scratchPath();
 		await roundWeights(path, scratch);
-		const adopted = await store.adopt(scratch);
-		if (this.#rounded !== null) await store.delete(this.#rounded.sha256);
-		this.#rounded = { of: sha256, sha256: adopted.sha256 };
-		return adopted.sha256;
+		return (await store.adopt(scratch)).sha256;
 	}
 
 	#task(

@@ -77,10 +77,11 @@ export function createRunGrid(options: RunGridOptions): RunGrid {
 	/** Tasks become messages one batch after another. */
 	let preparing: Promise<void> = Promise.resolve();
 	const before = traffic();
-	const prepare = async (batch: readonly SiteTask[]): Promise<void> => {
+	const prepare = async (batch: readonly SiteTask[], isReleased: boolean): Promise<void> => {
 		for (const task of batch) {
 			const nodeId = nodeIdOf(task.site);
 			if (withdrawn.delete(task.message.taskId)) continue;
+			if (nodeId === undefined && isReleased) continue;
 			if (nodeId === undefined) {
 				parked.set(task.message.taskId, task);
 				continue;
@@ -88,10 +89,12 @@ export function createRunGrid(options: RunGridOptions): RunGrid {
 			run = runNumber(task.message.runId);
 			const objects = await weights.objectsOf(task.message.weights);
 			const message = await taskMessage(task.message, nodeId, objects);
-			tasks.open(task, { message, id: message.id, metadata: message.metadata }, clock.now());
-			wake(task.site);
+			const instruction = { message, id: message.id, metadata: message.metadata };
+			tasks.open(task, instruction, { nowMs: clock.now(), isReleased });
+			if (!isReleased) wake(task.site);
 		}
-		await intake.sweep();
+		// Before the first task that is waited for, what lies there may be of one.
+		if (!isReleased) await intake.sweep();
 	};
 	const touch = (site: string): void => {
 		activity.set(site, clock.now());
@@ -99,15 +102,19 @@ export function createRunGrid(options: RunGridOptions): RunGrid {
 	const close = (open: OpenTask | undefined): void => {
 		if (open !== undefined) intake.forget(open).catch(intake.report);
 	};
-	const send = (batch: readonly SiteTask[]): void => {
-		preparing = preparing.then(() => prepare(batch)).catch((error: unknown) => intake.report(toError(error)));
+	const send = (batch: readonly SiteTask[], isReleased = false): Promise<void> => {
+		preparing = preparing
+			.then(() => prepare(batch, isReleased))
+			.catch((error: unknown) => intake.report(toError(error)));
+		return preparing;
 	};
 	for (const { site, info } of sites())
 		outcomes.offer({ kind: "joined", site, info, publicKey: publicKeyOf(site) });
 	return {
 		sites,
 		app,
-		send,
+		send: (batch) => void send(batch),
+		reopen: (batch) => (batch.length === 0 ? Promise.resolve() : send(batch, true)),
 		withdraw(taskIds) {
 			const open = new Map(tasks.all().map((task) => [task.ref.taskId, task]));
 			for (const taskId of taskIds) {
@@ -161,7 +168,10 @@ export function createRunGrid(options: RunGridOptions): RunGrid {
 		},
 		async announce(member, message, tree) {
 			await preparing;
-			return message.metadata?.runId === run ? await intake.announce(member, message, tree) : undefined;
+			const { runId, replyToMessageId = "" } = message.metadata ?? {};
+			// What is no task of this process yet may be one of the next.
+			const isKnown = tasks.hasBegun || tasks.find(replyToMessageId) !== undefined;
+			return runId === run && isKnown ? await intake.announce(member, message, tree) : undefined;
 		},
 		refuse: (member, message, tree) => intake.announce(member, message, tree),
 		put(member, id, bytes, signal) {
@@ -181,7 +191,7 @@ export function createRunGrid(options: RunGridOptions): RunGrid {
 			if (outcome.kind !== "joined") return;
 			const waiting = [...parked.values()].filter(({ site }) => site === outcome.site);
 			for (const { message } of waiting) parked.delete(message.taskId);
-			if (waiting.length > 0) send(waiting);
+			if (waiting.length > 0) void send(waiting);
 		},
 		async [Symbol.asyncDispose]() {
 			outcomes.close();

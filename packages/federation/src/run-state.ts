@@ -31,6 +31,9 @@ export interface OpenRound {
 	readonly accepted: RoundAccepted | null;
 }
 
+/** A training task that nobody waits for any more and that may bring an update all the same. */
+export type ReleasedTask = Pick<OpenRound, "round" | "at" | "attempt" | "proximalMu">;
+
 /** The state after some events. */
 export interface RunState {
 	readonly started: RunStarted | null;
@@ -51,6 +54,8 @@ export interface RunState {
 	readonly evaluationFailures: ReadonlySet<string>;
 	/** Sites that the last training went on without and that have not delivered since. */
 	readonly stragglers: ReadonlySet<string>;
+	/** The newest task of each site that a training went on without and that has brought nothing since. */
+	readonly released: ReadonlyMap<string, ReleasedTask>;
 	/** The newest update of each site that came too late. */
 	readonly lateUpdates: ReadonlyMap<string, UpdateLate>;
 	/** True once round.evaluated of `round` is written. */
@@ -71,6 +76,7 @@ export const INITIAL_STATE: RunState = {
 	evaluations: new Map(),
 	evaluationFailures: new Set(),
 	stragglers: new Set(),
+	released: new Map(),
 	lateUpdates: new Map(),
 	isEvaluated: false,
 	open: null,
@@ -91,25 +97,26 @@ export function reduceRun(state: RunState, event: RoundEvent): RunState {
 		case "round.started":
 			return { ...state, open: openRound(state, event.round, event), stragglers: new Set() };
 		case "update.received":
-			return withOpen(state, event.round, (open) => ({
+			return withOpen(withoutReleased(state, event.site), event.round, (open) => ({
 				...open,
 				updates: new Map([...open.updates, [event.site, event]]),
 			}));
 		case "update.rejected":
-			return event.endsTask ? withFailure(state, event.round, event.site) : state;
+			if (!event.endsTask) break;
+			return withFailure(withoutReleased(state, event.site, event.round), event.round, event.site);
 		case "site.failed":
 			return event.phase === "train"
 				? withFailure(state, event.round, event.site)
 				: { ...state, evaluationFailures: new Set([...state.evaluationFailures, event.site]) };
 		case "round.closed":
 			if (event.phase === "evaluate") break;
-			return withOpen({ ...state, stragglers: new Set(event.without) }, event.round, (open) => ({
+			return withOpen(withReleased(state, event.without), event.round, (open) => ({
 				...open,
 				isClosed: true,
 			}));
 		case "update.late":
 			return {
-				...state,
+				...withoutReleased(state, event.site, event.round),
 				stragglers: new Set([...state.stragglers].filter((site) => site !== event.site)),
 				lateUpdates: new Map([...state.lateUpdates, [event.site, event]]),
 			};
@@ -165,6 +172,23 @@ function openRound(state: RunState, round: number, event: RoundStarted): OpenRou
 	const updates = state.open?.round === round ? state.open.updates : new Map<string, UpdateReceived>();
 	const nothingYet = { failed: new Set<string>(), isGivenUp: false, isClosed: false, accepted: null };
 	return { round, at, attempt, sites, proximalMu, updates, ...nothingYet };
+}
+
+/** The open round goes on without these sites. */
+function withReleased(state: RunState, sites: readonly string[]): RunState {
+	const { open, released } = state;
+	const stragglers = new Set(sites);
+	if (open === null) return { ...state, stragglers };
+	const { round, at, attempt, proximalMu } = open;
+	const added = sites.map((site) => [site, { round, at, attempt, proximalMu }] as const);
+	return { ...state, stragglers, released: new Map([...released, ...added]) };
+}
+
+/** The site has answered; with `round`, only when it was the task of that one. */
+function withoutReleased(state: RunState, site: string, round?: number): RunState {
+	const task = state.released.get(site);
+	if (task === undefined || (round !== undefined && round !== task.round)) return state;
+	return { ...state, released: new Map([...state.released].filter(([name]) => name !== site)) };
 }
 
 function withOpen(state: RunState, round: number, change: (open: OpenRound) => OpenRound): RunState {

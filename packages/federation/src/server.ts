@@ -26,6 +26,11 @@ export interface ServerOptions {
 	readonly offlineAfterMs?: number;
 	/** Lets Flower's own nodes in, whose replies are not signed; default false. */
 	readonly allowFlowerNodes?: boolean;
+	/**
+	 * Whether the run with this number in messages (`runNumber`), which is not open, may still begin or go on in this
+	 * process. A result for one that may not is refused for good; default: any may.
+	 */
+	readonly mayBegin?: (run: bigint) => boolean;
 	/** How often callers may call; absent: as often as they like (simulations). */
 	readonly limits?: CallLimits;
 	/** Is told of everybody who is turned away, and why. */
@@ -55,6 +60,7 @@ export function createServer(options: ServerOptions): FederationServer {
 		clock,
 		offlineAfterMs = 15_000,
 		allowFlowerNodes: allowsFlowerNodes = false,
+		mayBegin = () => true,
 		limits,
 		onOffence = ignore,
 		onFault,
@@ -63,7 +69,7 @@ export function createServer(options: ServerOptions): FederationServer {
 	const closing = new AbortController();
 	const { signal } = closing;
 	const registry = createNodeRegistry();
-	const grids = createOpenGrids();
+	const grids = createOpenGrids(mayBegin);
 	const activity = new Map<string, number>();
 	const pulls = createHeldPulls(clock, signal);
 	const meter = createTrafficMeter();

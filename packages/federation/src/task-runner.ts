@@ -11,13 +11,12 @@ import {
 	type NodeIdentity,
 	type ObjectLink,
 	pullObjects,
-	pushMessage,
-	type ReplyRefusal,
 	type RetryPolicy,
 } from "@zk0/flower";
 import type { ClientApp, EvaluateResult, Metrics, TaskContext } from "./client-app.ts";
 import type { Clock } from "./clock.ts";
-import { isCancelled, throwIfCancelled, toError } from "./errors.ts";
+import { deliverResult, describeFailure, type TaskEnd, type Work } from "./deliver-result.ts";
+import { isCancelled, throwIfCancelled } from "./errors.ts";
 import type { Heartbeat } from "./heartbeat.ts";
 import type { NodeSession } from "./node-session.ts";
 import type { ObjectStore, StoredObject } from "./object-store.ts";
@@ -29,8 +28,7 @@ import {
 	type TaskPhase,
 	type TaskResult,
 } from "./protocol.ts";
-import { replyMessage } from "./reply-message.ts";
-import { createBackoff, type RetryOptions } from "./retry.ts";
+import type { RetryOptions } from "./retry.ts";
 import { readTask } from "./task-message.ts";
 import { dtypeOf, widenWeights, writeDifference } from "./update-dtype.ts";
 import { clipUpdate } from "./update-norm.ts";
@@ -56,22 +54,9 @@ export interface TaskRunner {
 	readonly clipNorm: number | null;
 	/** Directory that this module makes and removes. */
 	readonly scratchDir: string;
+	/** Directory for results that came too late. */
+	readonly refusedDir: string;
 }
-
-/** What became of a task. */
-export type TaskEnd =
-	| { readonly kind: "delivered"; readonly result: TaskResult["kind"] }
-	| { readonly kind: "refused"; readonly refusal: ReplyRefusal }
-	| { readonly kind: "withdrawn" };
-
-interface Work {
-	readonly result: TaskResult;
-	/** The update's file, when there is one. */
-	readonly updatePath: string | null;
-}
-
-/** Longest failure text sent. */
-const MAX_FAILURE_LENGTH = 2000;
 
 /**
  * Does one task; returns when the server has its result or no longer wants it.
@@ -101,7 +86,7 @@ export async function runTask(
 		const done = await runApp(runner, task, weights, context);
 		const runtimeSeconds = (runner.clock.now() - startMs) / 1000;
 		const work = withTimes(done, { pullSeconds: (startMs - pullMs) / 1000, workSeconds: runtimeSeconds });
-		return await deliverOrFail(runner, instruction, work, { runtimeSeconds, signal });
+		return await deliverResult(runner, { instruction, task }, work, { runtimeSeconds, signal });
 	} catch (error) {
 		throwIfCancelled(clientSignal, "the task");
 		// Withdrawn by the server: nobody waits for the result, and it has forgotten the task's objects.
@@ -242,66 +227,4 @@ function finiteMetrics(metrics: Metrics): Metrics {
 	return Object.fromEntries(
 		Object.entries(metrics).map(([name, value]) => [name, Number.isFinite(value) ? value : null]),
 	);
-}
-
-function describeFailure(thrown: unknown): string {
-	const error = toError(thrown);
-	return `${error.name}: ${error.message}`.slice(0, MAX_FAILURE_LENGTH);
-}
-
-/** Delivers the result; one that the server cannot take whatever is done becomes the task's failure, which it can. */
-async function deliverOrFail(
-	runner: TaskRunner,
-	instruction: AnnouncedMessage,
-	work: Work,
-	how: { readonly runtimeSeconds: number; readonly signal: AbortSignal },
-): Promise<TaskEnd> {
-	const { result } = work;
-	try {
-		const refusal = await deliver(runner, instruction, work, how);
-		return refusal === undefined ? { kind: "delivered", result: result.kind } : { kind: "refused", refusal };
-	} catch (error) {
-		if (result.kind === "failure" || !isOverLimit(error)) throw error;
-		const message = `the server does not take the result: ${describeFailure(error)}`;
-		const failure: Work = { result: { kind: "failure", message }, updatePath: null };
-		return await deliverOrFail(runner, instruction, failure, how);
-	}
-}
-
-/** More than the server takes, however often it is sent. */
-function isOverLimit(error: unknown): boolean {
-	return (
-		error instanceof FlowerError && error.code === "resource-exhausted" && error.retryAfterMs === undefined
-	);
-}
-
-/** Pushes the reply until the server has all of it or says why it does not take it. */
-async function deliver(
-	{ session, identity, clock, retry }: TaskRunner,
-	{ id, message: { metadata } }: AnnouncedMessage,
-	{ result, updatePath }: Work,
-	{ runtimeSeconds, signal }: { readonly runtimeSeconds: number; readonly signal: AbortSignal },
-): Promise<ReplyRefusal | undefined> {
-	const instruction = { id, metadata };
-	const reply = await replyMessage({
-		instruction,
-		result,
-		updatePath,
-		identity,
-		nowMs: clock.now(),
-		signal,
-	});
-	const nodeId = await session.join(signal);
-	const backoff = createBackoff(`${identity.publicKeyPem} delivery`, clock, retry);
-	for (;;) {
-		try {
-			const options = { runtimeSeconds, runId: metadata.runId, signal, inline: true };
-			return await pushMessage(session.calls, nodeId, reply, options);
-		} catch (failure) {
-			// The server lost track of the reply (it was restarted, or an answer was lost): announce it again.
-			const isLost = failure instanceof FlowerError && failure.code === "failed-precondition";
-			if (!isLost) throw failure;
-			await backoff.pause(new FlowerError("unavailable", failure.message, { cause: failure }), signal);
-		}
-	}
 }

@@ -37,7 +37,11 @@ export interface TaskDefect {
 /** Open and closed tasks. */
 export interface TaskTable {
 	/** Adds an open task. @throws TypeError when its id is open already. */
-	open(task: SiteTask, instruction: Instruction, nowMs: number): void;
+	open(
+		task: SiteTask,
+		instruction: Instruction,
+		how: { readonly nowMs: number; readonly isReleased: boolean },
+	): void;
 	/** The open task with this id. */
 	get(taskId: string): OpenTask | undefined;
 	/** The open task that this message asked for. */
@@ -54,7 +58,7 @@ export interface TaskTable {
 	all(): readonly OpenTask[];
 	/** Messages of all tasks, open and closed. */
 	messageIds(): readonly string[];
-	/** False until the first task: after a restart, what a node works on may still be asked for again. */
+	/** False until the first task that is waited for: after a restart, what a node works on may still be asked for again. */
 	readonly hasBegun: boolean;
 }
 
@@ -72,12 +76,12 @@ export function createTaskTable(): TaskTable {
 		get hasBegun() {
 			return hasBegun;
 		},
-		open(task, instruction, nowMs) {
+		open(task, instruction, { nowMs, isReleased }) {
 			const { taskId, round, phase } = task.message;
 			if (tasks.has(taskId)) throw new TypeError(`task ${taskId} is already open`);
-			hasBegun = true;
+			hasBegun ||= !isReleased;
 			const ref = { taskId, site: task.site, round, phase };
-			const state = { isAnswered: false, isReleased: false, openedAtMs: nowMs };
+			const state = { isAnswered: false, isReleased, openedAtMs: nowMs };
 			const open = { task, ref, instruction, reply: null, tail: Promise.resolve(), ...state };
 			closed.delete(instruction.id);
 			tasks.set(taskId, open);

@@ -128,6 +128,14 @@ function aboutOf(event: ClientEvent): LogFields {
 	return { event: kind, run, round, phase };
 }
 
+type TaskEnd = Extract<ClientEvent, { kind: "task-ended" }>["end"];
+
+/** Where a result that came too late is, or why it is nowhere. */
+function keptText(kept: Extract<TaskEnd, { kind: "refused" }>["kept"]): string {
+	if (kept.kind === "kept") return `; the result is kept: ${kept.path}`;
+	return kept.kind === "dropped" ? "" : `; the result could not be kept: ${kept.message}`;
+}
+
 function textOf(event: ClientEvent): string {
 	if (event.kind === "online") return "online, waiting for a task";
 	if (event.kind === "paused") return `paused: ${event.message}`;
@@ -135,6 +143,6 @@ function textOf(event: ClientEvent): string {
 	if (event.kind === "retrying") return `trying to reach the server: ${event.message}`;
 	if (event.kind === "task") return `${event.phase}, round ${event.round} of ${event.runId}`;
 	const { end } = event;
-	if (end.kind === "refused") return `refused: ${end.refusal.reason}`;
+	if (end.kind === "refused") return `refused: ${end.refusal.reason}${keptText(end.kept)}`;
 	return end.kind === "withdrawn" ? "task withdrawn, waiting for the next" : "delivered, waiting for a task";
 }

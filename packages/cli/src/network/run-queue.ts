@@ -4,7 +4,7 @@ import { existsSync } from "node:fs";
 import { copyFile, mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { sha256Hex, writeFileAtomic } from "@zk0/arrays/node";
-import type { RoundEvent } from "@zk0/federation";
+import { type RoundEvent, runNumber } from "@zk0/federation";
 import { openCheckpoint } from "@zk0/policy";
 import {
 	lastEvent,
@@ -40,6 +40,8 @@ export interface RunQueue extends AsyncDisposable {
 	goOn(runId: string): Promise<void>;
 	/** Oldest first. */
 	list(): readonly RunStatus[];
+	/** Whether this process serves the run with this number in messages, or will without being told to. */
+	mayServe(run: bigint): boolean;
 }
 
 /** What the queue works with. */
@@ -198,6 +200,7 @@ export async function openRunQueue(options: RunQueueOptions): Promise<RunQueue> 
 			enqueue(runId);
 		},
 		list: () => [...states.values()].sort((a, b) => (a.runId < b.runId ? -1 : 1)),
+		mayServe: (run) => [...running.keys(), ...waiting].some((runId) => runNumber(runId) === run),
 		async [Symbol.asyncDispose]() {
 			wake();
 			await working;

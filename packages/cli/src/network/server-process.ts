@@ -59,6 +59,7 @@ export async function serveFederation(
 		const { listen, address, allowFlowerNodes } = settings;
 		const trust = await trustOf(home, settings, clock.now());
 		await using members = await openMemberLog(home.members, clock);
+		const late: LateParts = {};
 		await using server = createServer({
 			members,
 			clock,
@@ -68,9 +69,9 @@ export async function serveFederation(
 			onOffence: (offence) => {
 				members.audit(offence).catch(onFault);
 			},
+			mayBegin: (run) => late.queue?.mayServe(run) !== false,
 			onFault,
 		});
-		const late: LateParts = {};
 		await using watch = openServerMonitor({
 			home,
 			address,

@@ -160,7 +160,10 @@ class SuperLinkNode {
 			const result = work.kind;
 			onEvent({
 				kind: "task-ended",
-				end: refusal === undefined ? { kind: "delivered", result } : { kind: "refused", refusal },
+				end:
+					refusal === undefined
+						? { kind: "delivered", result }
+						: { kind: "refused", refusal, kept: { kind: "dropped" } },
 			});
 		} catch (error) {
 			// The run ended, or the message's objects are gone: nobody waits for the answer.
@@ -250,7 +253,7 @@ function isOfTheMessage({ code }: FlowerError): boolean {
 }
 
 function refused({ code, message }: FlowerError) {
-	return { kind: "refused", refusal: { code, reason: message } } as const;
+	return { kind: "refused", refusal: { code, reason: message }, kept: { kind: "dropped" } } as const;
 }
 
 function noFiles(): FlowerError {

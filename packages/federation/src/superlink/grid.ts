@@ -194,6 +194,8 @@ export async function openSuperLinkGrid(options: SuperLinkGridOptions): Promise<
 		},
 		// A reply that comes all the same is taken as long as the run lasts.
 		release: () => undefined,
+		// Replies to an earlier process are the SuperLink's to keep, and it drops them with that process's run.
+		reopen: () => Promise.resolve(),
 		activeAtMs: () => null,
 		poll: () => outcomes.poll(),
 		next: ({ signal: waiting } = {}) => outcomes.next(waiting),
