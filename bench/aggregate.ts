@@ -1,6 +1,7 @@
 // Benchmark `aggregate`: K updates of 25 M float32 in 10 arrays, page-cached files in, one file out, each K in a process of its
 // own so that its peak memory can be told. `seconds` is the median over repeats and covers reading, summing and writing (not
-// fsync); `durableSeconds` adds hashing, fsync and the move into the object store, as a round does.
+// fsync); `durableSeconds` adds hashing, fsync and the move into the object store, as a round does. `compareSeconds` is the
+// look at how the updates lie to each other before that.
 
 import { execFile } from "node:child_process";
 import { mkdtemp, open, rm } from "node:fs/promises";
@@ -9,7 +10,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs, promisify } from "node:util";
 import { encodeSafetensorsHeader } from "@zk0/arrays";
-import { aggregateFiles, openObjectStore } from "@zk0/federation";
+import { aggregateFiles, compareUpdates, openObjectStore } from "@zk0/federation";
 
 const NUM_ARRAYS = 10;
 const ELEMENTS_PER_ARRAY = 2_500_000;
@@ -21,6 +22,7 @@ export interface AggregateFigure {
 	readonly seconds: number;
 	readonly firstSeconds: number;
 	readonly durableSeconds: number;
+	readonly compareSeconds: number;
 	readonly peakRssMb: number;
 }
 
@@ -79,14 +81,21 @@ async function measure(k: number, dir: string): Promise<AggregateFigure> {
 		weight: 100 + index,
 	}));
 	const store = await openObjectStore(join(dir, `store-${k}`));
-	const runs: { readonly sum: number; readonly durable: number }[] = [];
+	const [base] = updates;
+	const runs: { readonly compared: number; readonly sum: number; readonly durable: number }[] = [];
 	for (let repeat = 0; repeat < NUM_REPEATS; repeat++) {
 		const out = store.scratchPath();
+		const beganMs = performance.now();
+		await compareUpdates({ updates, base: base?.path ?? null });
 		const startMs = performance.now();
 		await aggregateFiles({ updates, out });
 		const summedMs = performance.now();
 		const { sha256 } = await store.adopt(out);
-		runs.push({ sum: (summedMs - startMs) / 1000, durable: (performance.now() - startMs) / 1000 });
+		runs.push({
+			compared: (startMs - beganMs) / 1000,
+			sum: (summedMs - startMs) / 1000,
+			durable: (performance.now() - startMs) / 1000,
+		});
 		await store.delete(sha256);
 	}
 	return {
@@ -94,6 +103,7 @@ async function measure(k: number, dir: string): Promise<AggregateFigure> {
 		seconds: median(runs.map(({ sum }) => sum)),
 		firstSeconds: round(runs[0]?.sum ?? Number.NaN),
 		durableSeconds: median(runs.map(({ durable }) => durable)),
+		compareSeconds: median(runs.map(({ compared }) => compared)),
 		peakRssMb: Math.round(process.resourceUsage().maxRSS / 1024),
 	};
 }

@@ -150,6 +150,15 @@ export function* historyOf(size: HistorySize): Generator<RoundEvent[]> {
 				const updates = counted
 					.sort((a, b) => (a.site < b.site ? -1 : 1))
 					.map((update) => ({ ...update, weight: 1 / counted.length, scale: 1 }));
+				events.push({
+					kind: "updates.compared",
+					at: at(),
+					round,
+					numElements: 1 << 20,
+					numTotal: 100_000_000,
+					sites: counted.map(({ site }) => ({ site, norm: 1.3, alignment: 0.2 })),
+					cosines: null,
+				});
 				events.push({ kind: "round.accepted", at: at(50), round, updates });
 				events.push({
 					kind: "round.aggregated",

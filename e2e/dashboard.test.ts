@@ -171,9 +171,17 @@ test("rounds and sites, with hashes, shares and signatures", { timeout: PATIENCE
 	);
 	const accepted = kinds("round.accepted").find(({ round }) => round === 1);
 	await expect.poll(() => rowsOf("Updates of the round")).toHaveLength(SITES.length);
-	for (const [site = "", state, share, samples, training, , , , sha256, signed] of await rowsOf(
+	const compared = kinds("updates.compared").find(({ round }) => round === 1);
+	const cosineOf = (value: number | null | undefined): string => value?.toFixed(2).replace("-", "−") ?? "–";
+	const pairs = await rowsOf("Cosine between the updates of each two sites");
+	for (const [row, values] of (compared?.cosines ?? []).entries())
+		expect(pairs[row]?.slice(1, row + 2)).toEqual([...values, 1].map(cosineOf));
+	expect(pairs).toHaveLength(SITES.length);
+	for (const [site = "", state, share, samples, training, norm, cosine, , , sha256, signed] of await rowsOf(
 		"Updates of the round",
 	)) {
+		const found = compared?.sites.find((one) => one.site === site);
+		expect([norm, cosine]).toEqual([found?.norm.toPrecision(3), cosineOf(found?.alignment)]);
 		const update = updates.get(site);
 		const weight = accepted?.updates.find((one) => one.site === site)?.weight ?? 0;
 		expect([state, share, samples]).toEqual([

@@ -11,7 +11,7 @@ const BUDGET_LINES: Readonly<Record<string, number>> = {
 	flower: 6000,
 	policy: 6500,
 	sim: 2700,
-	federation: 9200,
+	federation: 9700,
 	finetune: 7500,
 	cli: 19000,
 	records: 3800,

@@ -27,6 +27,7 @@ const rejection: z.ZodType<UpdateRejection> = z.enum([
 	"bad-file",
 	"bad-signature",
 ]);
+const cosine = z.number().min(-1).max(1);
 const signed = z.object({
 	key: z.string(),
 	instruction: sha256,
@@ -140,6 +141,15 @@ export const roundEventSchema: z.ZodType<RoundEvent> = z.discriminatedUnion("kin
 		reason: z.enum(["deadline", "quorum"]),
 		numReceived: count,
 		without: z.array(site),
+	}),
+	z.object({
+		kind: z.literal("updates.compared"),
+		at,
+		round: count,
+		numElements: count,
+		numTotal: count,
+		sites: z.array(z.object({ site, norm: z.number().nonnegative(), alignment: cosine.nullable() })),
+		cosines: z.array(z.array(cosine.nullable())).nullable(),
 	}),
 	z.object({
 		kind: z.literal("round.accepted"),

@@ -1,6 +1,7 @@
 // The events of a run: what the round loop yields, the log stores, the CLI prints and the dashboard draws.
 // Browser-safe (types only; their schema is in event-schema.ts). Missing values are null, never 0.
 import type { Metrics } from "./client-app.ts";
+import type { UpdateComparison } from "./compare-updates.ts";
 import type { FederationErrorCode, UpdateRejection } from "./errors.ts";
 import type { JsonValue } from "./json.ts";
 import type { TaskPhase } from "./protocol.ts";
@@ -182,6 +183,12 @@ export interface UpdateLate extends Omit<UpdateReceived, "kind"> {
 	readonly kind: "update.late";
 }
 
+/** How the updates of a round lie to each other, measured before they are aggregated; nothing follows from it. */
+export interface UpdatesCompared extends Timed, UpdateComparison {
+	readonly kind: "updates.compared";
+	readonly round: number;
+}
+
 /** The set of updates the round is made of, fixed before aggregation. */
 export interface RoundAccepted extends Timed {
 	readonly kind: "round.accepted";
@@ -280,6 +287,7 @@ export type RoundEvent =
 	| SiteStalled
 	| RoundClosed
 	| UpdateLate
+	| UpdatesCompared
 	| RoundAccepted
 	| RoundAggregated
 	| SiteEvaluated

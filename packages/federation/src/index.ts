@@ -18,6 +18,7 @@ export type {
 	TrainTask,
 } from "./client-app.ts";
 export { type Clock, type ManualClock, manualClock, systemClock } from "./clock.ts";
+export { type CompareOptions, compareUpdates, type UpdateComparison } from "./compare-updates.ts";
 export { FederationError, type FederationErrorCode, type UpdateRejection } from "./errors.ts";
 export { type EventLog, openEventLog, verifyEventLog } from "./event-log.ts";
 export { roundEventSchema } from "./event-schema.ts";

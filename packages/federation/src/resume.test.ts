@@ -22,6 +22,13 @@ const BASE: Changes = {
 };
 let undisturbed = "";
 let numStored = 0;
+let comparisons: readonly string[] = [];
+
+/** How the updates of each round lay to each other. */
+const comparisonsOf = (events: readonly RoundEvent[]): string[] =>
+	ofKind(events, "updates.compared").map(({ round, sites, cosines }) =>
+		JSON.stringify([round, sites, cosines]),
+	);
 
 async function finish(dir: string, changes: Changes = BASE): Promise<RoundEvent[]> {
 	const events: RoundEvent[] = [];
@@ -42,6 +49,7 @@ beforeAll(async () => {
 	await using dir = await temporaryDir();
 	const events = await finish(dir.path);
 	undisturbed = theKind(events, "run.completed").weightsSha256;
+	comparisons = comparisonsOf(events);
 	numStored = events.filter(({ kind }) => !TRANSIENT_KINDS.has(kind)).length;
 });
 
@@ -54,6 +62,7 @@ describe("resume", () => {
 			const events = await finish(dir.path);
 			expect(theKind(events, "run.completed").weightsSha256).toBe(undisturbed);
 			expect(events[0]?.kind).toBe("run.resumed");
+			for (const found of comparisonsOf(events)) expect(comparisons).toContain(found);
 		}
 	});
 

@@ -1,5 +1,6 @@
 // The end of a round's training: fix the set of updates, make the new weights of it, forget the updates.
 import { aggregateFiles, normaliseWeights } from "./aggregate.ts";
+import { compareUpdates } from "./compare-updates.ts";
 import type { RoundEvent } from "./events.ts";
 import type { ResolvedRounds } from "./rounds-options.ts";
 import type { NewEvent, RunRecorder } from "./run-recorder.ts";
@@ -20,6 +21,7 @@ export async function* aggregateRound(
 	const previous = strategyState === undefined ? strategy.init() : strategyState;
 	const { state, weights, serverStep } = strategy.aggregate(previous, summaries);
 	const scales = updates.map(({ norm }) => scaleTo(norm, clipNorm));
+	const base = store.get(weightsSha256 ?? "").path;
 	if (open.accepted === null) {
 		const shares = normaliseWeights(weights);
 		const accepted = updates.map(({ site, sha256, numSamples }, index) => ({
@@ -34,7 +36,21 @@ export async function* aggregateRound(
 				? []
 				: [{ kind: "update.clipped", round, site, by: "server", norm, limit: clipNorm }],
 		);
-		yield* recorder.record([...clipped, { kind: "round.accepted", round, updates: accepted }]);
+		const comparison = await compareUpdates({
+			updates: updates.map(({ site, sha256 }) => ({ site, path: store.get(sha256).path })),
+			base: updateDtype === "float32" ? base : null,
+			signal,
+		});
+		// Where the run clips, norms were measured in full when the updates came.
+		const sites = comparison.sites.map((found, index) => ({
+			...found,
+			norm: updates[index]?.norm ?? found.norm,
+		}));
+		yield* recorder.record([
+			...clipped,
+			{ kind: "updates.compared", round, ...comparison, sites },
+			{ kind: "round.accepted", round, updates: accepted },
+		]);
 	}
 	const startMs = clock.now();
 	const files = updates.map(({ site, sha256 }, index) => ({
@@ -44,14 +60,12 @@ export async function* aggregateRound(
 		scale: scales[index] ?? 1,
 	}));
 	const mean = store.scratchPath();
-	const base = store.get(weightsSha256 ?? "").path;
 	await aggregateFiles({ updates: files, base, updateDtype, out: mean, threads, signal });
 	let newSlots: string | null = null;
 	if (serverStep !== null) {
 		const slotsOut = store.scratchPath();
-		const current = store.get(weightsSha256 ?? "").path;
 		const slots = slotsSha256 === null ? null : store.get(slotsSha256).path;
-		await applyServerStep({ step: serverStep, mean, current, slots, slotsOut, signal });
+		await applyServerStep({ step: serverStep, mean, current: base, slots, slotsOut, signal });
 		newSlots = (await store.adopt(slotsOut)).sha256;
 	}
 	const adopted = await store.adopt(mean);

@@ -155,6 +155,7 @@ export function reduceRun(state: RunState, event: RoundEvent): RunState {
 		case "task.sent":
 		case "task.progress":
 		case "update.clipped":
+		case "updates.compared":
 			break;
 	}
 	return state;

@@ -89,6 +89,7 @@ describe("simulate", () => {
 			"round.started",
 			...four("task.sent"),
 			...four("update.received"),
+			"updates.compared",
 			"round.accepted",
 			"round.aggregated",
 			...four("task.sent"),
@@ -368,11 +369,9 @@ const momentum: Strategy<number> = {
 	}),
 };
 
-function failing(): Promise<never> {
-	return Promise.reject(new RangeError("broken camera"));
-}
+const failing = (): Promise<never> => Promise.reject(new RangeError("broken camera"));
 
-/** Toy sites that deliver in the given order: each waits until the one before it has its result recorded. */
+/** Toy sites that deliver in this order: each waits until the result of the one before is recorded. */
 function inOrder(order: readonly string[]): {
 	readonly sites: SimulationOptions["sites"];
 	readonly onEvent: (event: RoundEvent) => void;

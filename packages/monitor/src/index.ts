@@ -19,4 +19,4 @@ export { METRICS_CONTENT_TYPE } from "./metrics/metrics.ts";
 // For users: a server's monitor.
 export { type Monitor, type MonitorOptions, type NodeState, startMonitor } from "./monitor.ts";
 export type { MachineView, NodeView, Observation, RunCounts } from "./view/observation.ts";
-export type { RunPhase, RunView, SiteRunView, UpdateGeometry } from "./view/run-view.ts";
+export type { RunPhase, RunView, SiteRunView } from "./view/run-view.ts";

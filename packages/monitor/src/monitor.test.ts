@@ -3,7 +3,7 @@ import { manualClock } from "@zk0/federation";
 import { expect, test } from "vitest";
 import type { AlertChange } from "./alerts/alert.ts";
 import { type NodeState, startMonitor } from "./monitor.ts";
-import { START_MS, script, update } from "./testing/sample-run.ts";
+import { compared, START_MS, script, update } from "./testing/sample-run.ts";
 
 const MINUTE_MS = 60_000;
 
@@ -74,12 +74,16 @@ test("the past is seen but not counted again", async () => {
 	await using _ = monitor;
 	monitor.replay(script().round(1, 0.9).events);
 	expect(monitor.run()).toMatchObject({ round: 1, lastLoss: 0.9 });
-	const [, event] = script().add(update(2, "barn")).events;
-	if (event !== undefined) monitor.record(event);
-	monitor.recordGeometry([{ site: "barn", norm: 2, alignment: null }]);
+	const [, ...now] = script().add(
+		update(2, "barn"),
+		compared(2, [{ site: "barn", norm: 3, alignment: -0.5 }]),
+	).events;
+	for (const event of now) monitor.record(event);
 	const text = await monitor.metricsText();
 	expect(text).toContain('zk0_site_updates_total{site="barn"} 1');
-	expect(text).toContain('zk0_site_update_norm{site="barn"} 2');
+	expect(text).toContain('zk0_site_update_norm{site="barn"} 3');
+	expect(text).toContain('zk0_site_update_alignment{site="barn"} -0.5');
+	expect(text).not.toContain('zk0_site_update_norm{site="attic"}');
 	expect(monitor.metricNames()).toContain("zk0_site_updates_total");
 });
 

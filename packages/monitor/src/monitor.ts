@@ -7,7 +7,7 @@ import { createAlertBoard } from "./alerts/alert-board.ts";
 import { type AlertLimits, alertsOf, DEFAULT_LIMITS } from "./alerts/rules.ts";
 import { createMetrics, type DeliveryOutcome } from "./metrics/metrics.ts";
 import type { MachineView, NodeView, RunCounts } from "./view/observation.ts";
-import { applyToRun, type RunView, type UpdateGeometry, withGeometry } from "./view/run-view.ts";
+import { applyToRun, type RunView } from "./view/run-view.ts";
 
 /** A member as the server knows it now. */
 export type NodeState = Pick<NodeView, "site" | "state" | "isOnline" | "numSamples"> & {
@@ -43,8 +43,6 @@ export interface Monitor extends AsyncDisposable {
 	replay(events: readonly RoundEvent[]): void;
 	/** Takes an event that happens now. */
 	record(event: RoundEvent): void;
-	/** Takes how the updates of the round under way lie to each other. */
-	recordGeometry(updates: readonly UpdateGeometry[]): void;
 	/** The same routes, measured. */
 	observeRoutes(routes: Routes): Routes;
 	/** Counts a message to the webhook. */
@@ -108,9 +106,6 @@ export function startMonitor(options: MonitorOptions): Monitor {
 			const before = run;
 			run = applyToRun(run, event);
 			metrics.record(event, before, run);
-		},
-		recordGeometry(updates) {
-			run = run === null ? null : withGeometry(run, updates);
 		},
 		observeRoutes: (routes) => metrics.observeRoutes(routes),
 		delivered: (outcome) => metrics.delivered(outcome),

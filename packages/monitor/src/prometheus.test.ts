@@ -58,7 +58,6 @@ beforeAll(() => {
 		onFault: () => undefined,
 	});
 	for (const event of run.round(1, 0.5).events) monitor.record(event);
-	monitor.recordGeometry([{ site: "barn", norm: 2, alignment: 0.5 }]);
 });
 afterAll(async () => {
 	await monitor[Symbol.asyncDispose]();

@@ -172,6 +172,7 @@ export function tasksAfter(tasks: readonly RunTask[], event: RoundEvent): readon
 		case "site.stalled":
 		case "update.clipped":
 		case "update.late":
+		case "updates.compared":
 			break;
 	}
 	return tasks;

@@ -57,6 +57,7 @@ export function applyEvent(progress: RunProgress, event: RoundEvent, nowMs: numb
 		case "round.failed":
 		case "update.clipped":
 		case "update.late":
+		case "updates.compared":
 			break;
 	}
 	return progress;

@@ -1,6 +1,6 @@
 // What server and browser agree on: views of a run, and how events change them.
 export { type Incident, incidentOf } from "./incident.ts";
-export { type RoundPart, type RoundView, roundViewSchema, viewRound } from "./round-view.ts";
+export { type RoundPart, type RoundView, roundViewSchema, type Similarity, viewRound } from "./round-view.ts";
 export {
 	emptyRunView,
 	foldRun,

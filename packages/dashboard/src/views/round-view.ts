@@ -15,6 +15,8 @@ const partSchema = z.object({
 	weight: z.number().nullable(),
 	/** L2 norm of what the site changed. */
 	norm: z.number().nullable(),
+	/** Cosine of its change with the mean of the others', -1 to 1. */
+	alignment: z.number().nullable(),
 	/** Share of the change that counts: less than 1 where it was clipped. */
 	scale: z.number().nullable(),
 	update: z
@@ -31,6 +33,16 @@ const partSchema = z.object({
 	heldOut: metrics.nullable(),
 });
 
+const similaritySchema = z.object({
+	/** Elements that were looked at in each update, of `numTotal`. */
+	numElements: z.int(),
+	numTotal: z.int(),
+	/** Sorted. */
+	sites: z.array(z.string()),
+	/** Row i: the cosines of site i's change with those of the sites 0 to i - 1. Null: too many sites. */
+	cosines: z.array(z.array(z.number().nullable())).nullable(),
+});
+
 /** Schema of {@link RoundView}. */
 export const roundViewSchema = z.object({
 	round: z.int(),
@@ -45,12 +57,16 @@ export const roundViewSchema = z.object({
 	bytesDown: z.number().nullable(),
 	/** Sorted by site. */
 	parts: z.array(partSchema),
+	/** How the updates lie to each other; null: not measured. */
+	similarity: similaritySchema.nullable(),
 	timeline: timelineSchema.nullable(),
 	incidents: z.array(incidentSchema),
 });
 
 /** A round in full. */
 export type RoundView = z.infer<typeof roundViewSchema>;
+/** How the updates of a round lie to each other. */
+export type Similarity = z.infer<typeof similaritySchema>;
 /** One site's part in a round. */
 export type RoundPart = z.infer<typeof partSchema>;
 
@@ -68,6 +84,7 @@ export function viewRound(round: number, events: Iterable<RoundEvent>): RoundVie
 		bytesUp: null,
 		bytesDown: null,
 		parts: [],
+		similarity: null,
 		timeline: null,
 		incidents: [],
 	};
@@ -101,6 +118,11 @@ const FOLDS: Folds<RoundView> = {
 	"site.failed": (view, { site, phase }) => {
 		if (phase === "train") partOf(view, site).state = "failed";
 	},
+	"updates.compared": (view, { numElements, numTotal, sites, cosines }) => {
+		const rows = cosines?.map((row) => [...row]) ?? null;
+		view.similarity = { numElements, numTotal, sites: sites.map(({ site }) => site), cosines: rows };
+		for (const { site, norm, alignment } of sites) Object.assign(partOf(view, site), { norm, alignment });
+	},
 	"round.accepted": (view, { updates }) => {
 		for (const { site, weight, scale } of updates)
 			Object.assign(partOf(view, site), { state: "counted", weight, scale });
@@ -130,6 +152,7 @@ function partOf({ parts }: RoundView, site: string): RoundPart {
 		numSamples: null,
 		weight: null,
 		norm: null,
+		alignment: null,
 		scale: null,
 		update: null,
 		training: null,

@@ -76,6 +76,18 @@ const EVENTS: readonly RoundEvent[] = [
 	update("ann", 1, { pullSeconds: 0.25, workSeconds: 0.5, samplesPerSecond: 9 }),
 	update("bob", 1),
 	{
+		kind: "updates.compared",
+		at: at(),
+		round: 1,
+		numElements: 10,
+		numTotal: 40,
+		sites: [
+			{ site: "ann", norm: 1.5, alignment: -0.25 },
+			{ site: "bob", norm: 2.5, alignment: null },
+		],
+		cosines: [[], [-0.25]],
+	},
+	{
 		kind: "round.accepted",
 		at: at(),
 		round: 1,
@@ -204,6 +216,12 @@ test("a round in full has every site's part and nothing of other rounds", () => 
 	const first = viewRound(1, EVENTS);
 	expect(first).toMatchObject({ loss: 0.7, weightsSha256: hash(2), bytesUp: 300, attempt: 1 });
 	expect(first.parts[0]).toMatchObject({ state: "counted", weight: 0.5, loss: 0.8, training: { loss: 0.5 } });
+	expect(first.parts.map(({ norm, alignment }) => [norm, alignment])).toEqual([
+		[1.5, -0.25],
+		[2.5, null],
+	]);
+	const similarity = { numElements: 10, numTotal: 40, sites: ["ann", "bob"], cosines: [[], [-0.25]] };
+	expect([first.similarity, second.similarity]).toEqual([similarity, null]);
 	expect(viewRound(9, EVENTS)).toMatchObject({ timeline: null, parts: [] });
 });
 

@@ -1,8 +1,7 @@
 // Each rule fires for its reason, says what to do, and stops when the reason is gone.
 import { describe, expect, test } from "vitest";
-import { node, observation, type Script, script, update } from "../testing/sample-run.ts";
+import { compared, node, observation, type Script, script, update } from "../testing/sample-run.ts";
 import type { Observation } from "../view/observation.ts";
-import { withGeometry } from "../view/run-view.ts";
 import type { AlertRule } from "./alert.ts";
 import { alertsOf, DEFAULT_LIMITS } from "./rules.ts";
 
@@ -28,13 +27,17 @@ const rejected = (code: "not-finite" | "bad-signature" | "late"): Script =>
 	});
 const spread = (norms: readonly number[], alignment: number | null) =>
 	observation(
-		withGeometry(
-			running(),
-			["attic", "barn", "cellar"].flatMap((site, index) => {
-				const norm = norms[index];
-				return norm === undefined ? [] : [{ site, norm, alignment: site === "attic" ? alignment : 0.5 }];
-			}),
-		),
+		training()
+			.add(
+				compared(
+					2,
+					["attic", "barn", "cellar"].flatMap((site, index) => {
+						const norm = norms[index];
+						return norm === undefined ? [] : [{ site, norm, alignment: site === "attic" ? alignment : 0.5 }];
+					}),
+				),
+			)
+			.view(),
 	);
 
 interface Case {
@@ -189,10 +192,14 @@ test("the loss also diverges slowly: worse for rounds and worse than at the star
 });
 
 test("two sites cannot be unusual to each other", () => {
-	const run = script(["attic", "barn"]).round(1, 0.9).view();
-	const found = withGeometry(run, [
+	const opposed = compared(2, [
 		{ site: "attic", norm: 50, alignment: -0.9 },
 		{ site: "barn", norm: 1, alignment: -0.9 },
 	]);
-	expect(alertsOf(observation(found))).toEqual([]);
+	// Nor do three when one of them was not in the round.
+	for (const sites of [
+		["attic", "barn"],
+		["attic", "barn", "cellar"],
+	])
+		expect(alertsOf(observation(script(sites).round(1, 0.9).add(opposed).view()))).toEqual([]);
 });

@@ -64,6 +64,10 @@ const LINES: { readonly [K in RoundEvent["kind"]]?: (event: Extract<RoundEvent, 
 		{ phase, code },
 		"warn",
 	],
+	"updates.compared": ({ round, sites }) => [
+		`round ${round}: cosine of each update with the others: ${sites.map(({ site, alignment }) => `${site} ${alignment === null ? "unknown" : alignment.toFixed(2)}`).join(", ")}`,
+		{ sites },
+	],
 	"round.aggregated": ({ round, numUpdates, seconds, weightsSha256 }) => [
 		`round ${round}: ${numUpdates} updates aggregated in ${seconds.toFixed(1)} s`,
 		{ numUpdates, seconds, weightsSha256 },

@@ -70,6 +70,7 @@ test("every event but progress has a line with its ids", () => {
 		"1970-01-01 00:00:00 [run-1/1] round 1 begins on barn",
 		"1970-01-01 00:00:00 [run-1/1/barn] train task for barn",
 		"1970-01-01 00:00:00 [run-1/1/barn] update of barn, 80 samples, 1000 bytes",
+		"1970-01-01 00:00:00 [run-1/1] round 1: cosine of each update with the others: barn 0.50",
 		"1970-01-01 00:00:00 [run-1/1] round.accepted",
 		"1970-01-01 00:00:00 [run-1/1] round 1: 1 updates aggregated in 0.5 s",
 		"1970-01-01 00:00:00 [run-1/1/barn] evaluate task for barn",

@@ -43,7 +43,7 @@ test("events are counted by site, outcome and phase, and the moment is told", as
 		'zk0_site_updates_rejected_total{site="barn",code="not-finite"} 1',
 		'zk0_site_update_refused{site="barn",code="not-finite"} 1',
 		'zk0_rounds_total{outcome="aggregated"} 1',
-		'zk0_round_phase_duration_seconds_sum{phase="train"} 7',
+		'zk0_round_phase_duration_seconds_sum{phase="train"} 8',
 		'zk0_task_duration_seconds_count{phase="evaluate"} 3',
 		'zk0_site_train_loss{site="attic"} 0.25',
 		'zk0_sites{state="online"} 3',

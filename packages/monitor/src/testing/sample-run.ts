@@ -48,6 +48,10 @@ export function script(sites: readonly string[] = ["attic", "barn", "cellar"]): 
 			for (const site of who) made.add({ kind: "task.sent", round, phase: "train", site });
 			for (const site of who) made.add(update(round, site));
 			made.add(
+				compared(
+					round,
+					who.map((site) => ({ site, norm: 2, alignment: 0.5 })),
+				),
 				{ kind: "round.accepted", round, updates: [] },
 				{
 					kind: "round.aggregated",
@@ -103,9 +107,17 @@ export function update(round: number, site: string): Extract<Untimed, { kind: "u
 		sizeBytes: 1000,
 		numSamples: 80,
 		metrics: { loss: 0.25, samplesPerSecond: 40 },
-		norm: 2,
+		norm: null,
 		signed: null,
 	};
+}
+
+/** How updates lie to each other. */
+export function compared(
+	round: number,
+	sites: Extract<Untimed, { kind: "updates.compared" }>["sites"],
+): Extract<Untimed, { kind: "updates.compared" }> {
+	return { kind: "updates.compared", round, numElements: 4, numTotal: 4, sites, cosines: null };
 }
 
 /** An approved site that is online. */

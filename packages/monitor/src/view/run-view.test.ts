@@ -1,7 +1,7 @@
 // The fold of a run's events: where it stands after each, and on whom it waits.
 import { expect, test } from "vitest";
-import { START_MS, script, update } from "../testing/sample-run.ts";
-import { applyToRun, withGeometry } from "./run-view.ts";
+import { compared, START_MS, script, update } from "../testing/sample-run.ts";
+import { applyToRun } from "./run-view.ts";
 
 test("a run is followed through its phases", () => {
 	const run = script();
@@ -77,8 +77,11 @@ test("a run goes on after a stop, and nothing is seen before a run has begun", (
 	expect(second === undefined ? undefined : applyToRun(null, second)).toBeNull();
 });
 
-test("geometry is kept by site", () => {
-	const view = withGeometry(script().round(1, 0.9).view(), [{ site: "barn", norm: 3, alignment: null }]);
-	expect(view.sites.get("barn")).toMatchObject({ updateNorm: 3, updateAlignment: null, trainLoss: 0.25 });
-	expect(view.sites.get("attic")).toMatchObject({ updateNorm: 2, updateAlignment: null });
+test("norms and directions are those of one round", () => {
+	const run = script().round(1, 0.9);
+	expect(run.view().sites.get("attic")).toMatchObject({ updateNorm: 2, updateAlignment: 0.5 });
+	run.add(compared(2, [{ site: "barn", norm: 3, alignment: null }]));
+	const { sites } = run.view();
+	expect(sites.get("barn")).toMatchObject({ updateNorm: 3, updateAlignment: null, trainLoss: 0.25 });
+	expect(sites.get("attic")).toMatchObject({ updateNorm: null, updateAlignment: null, trainLoss: 0.25 });
 });

@@ -13,9 +13,9 @@ export interface SiteRunView {
 	/** Training loss, from its progress or its last update. */
 	readonly trainLoss: number | null;
 	readonly heldOutLoss: number | null;
-	/** L2 norm of its last update: how far it went from the round's weights. */
+	/** L2 norm of its update in the last round that was aggregated; null when it had none in that. */
 	readonly updateNorm: number | null;
-	/** Cosine between its last update and the mean of the others'. */
+	/** Cosine between that update and the mean of the others'. */
 	readonly updateAlignment: number | null;
 	/** Round of its last accepted update. */
 	readonly lastUpdateRound: number | null;
@@ -68,23 +68,6 @@ const NEW_SITE: SiteRunView = {
 	rejection: null,
 	failure: null,
 };
-
-/** How the updates of a round lie to each other. */
-export interface UpdateGeometry {
-	readonly site: string;
-	readonly norm: number;
-	/** Null: the site was alone, or one of both does not move. */
-	readonly alignment: number | null;
-}
-
-/** The view with the geometry of a round's updates. */
-export function withGeometry(view: RunView, updates: readonly UpdateGeometry[]): RunView {
-	return updates.reduce(
-		(next, { site, norm, alignment }) =>
-			changed(next, site, { updateNorm: norm, updateAlignment: alignment }),
-		view,
-	);
-}
 
 /** The view after one more event; `view` is null before the first event of a run. */
 export function applyToRun(view: RunView | null, event: RoundEvent): RunView | null {
@@ -146,9 +129,9 @@ const CHANGES: {
 			samplesPerSecond,
 			...(phase === "train" && loss !== null ? { trainLoss: loss } : {}),
 		}),
-	"update.received": (view, { site, round, metrics, norm }) => {
+	"update.received": (view, { site, round, metrics }) => {
 		const { loss: trainLoss = null, samplesPerSecond } = metrics;
-		const settled = { task: null, trainLoss, updateNorm: norm, lastUpdateRound: round };
+		const settled = { task: null, trainLoss, lastUpdateRound: round };
 		const cleared = { rejection: null, failure: null };
 		const rate = samplesPerSecond === undefined ? {} : { samplesPerSecond };
 		return closed(changed(view, site, { ...settled, ...cleared, ...rate }), site);
@@ -164,6 +147,14 @@ const CHANGES: {
 	},
 	"site.failed": (view, { site, round, message }) =>
 		closed(changed(view, site, { task: null, failure: { round, message } }), site),
+	// Norms and directions are told of one round together, so that they can be held against each other.
+	"updates.compared": (view, { sites }) => {
+		const found = new Map(sites.map(({ site, ...one }) => [site, one]));
+		return [...new Set([...view.sites.keys(), ...found.keys()])].reduce((next, site) => {
+			const { norm = null, alignment = null } = found.get(site) ?? {};
+			return changed(next, site, { updateNorm: norm, updateAlignment: alignment });
+		}, view);
+	},
 	"round.accepted": (view, _, atMs) => ({ ...entering(view, "aggregate", atMs), openSites: [] }),
 	"round.aggregated": (view, { round }, atMs) => ({ ...entering(view, "evaluate", atMs), round }),
 	"site.evaluated": (view, { site, loss }) =>

@@ -39,6 +39,13 @@ describe("tables", () => {
 		expect(toCsv({ name: "t", columns, rows })).toBe('a,b\r\n"say ""hi"", twice",\r\n"line\nbreak",0\r\n');
 	});
 
+	test("pairs of sites have a row each with their cosine", async () => {
+		const [path = ""] = await write("csv", ["similarity"]);
+		const [head, ...rows] = (await readFile(path, "utf8")).trimEnd().split("\r\n");
+		expect(head).toBe("round,site,other_site,cosine");
+		expect(rows).toEqual([1, 2, 3].map((round) => `${round},workshop,kitchen,0.25`));
+	});
+
 	test("Parquet reads back with its nulls", async () => {
 		const [path = ""] = await write("parquet", ["sites"]);
 		const bytes = await readFile(path);
@@ -46,7 +53,14 @@ describe("tables", () => {
 		expect(rows).toHaveLength(8);
 		expect(rows[0]).toMatchObject({ round: 0, site: "kitchen", num_samples: null, failure: null });
 		expect(rows[0]?.["held_out_loss"]).toBe(summary.rounds[0]?.sites["kitchen"]?.heldOutLoss);
-		expect(rows.at(-1)).toMatchObject({ round: 3, site: "workshop", num_samples: 320, weight: 0.5 });
+		expect(rows.at(-1)).toMatchObject({
+			round: 3,
+			site: "workshop",
+			num_samples: 320,
+			weight: 0.5,
+			update_norm: 2,
+			update_alignment: 0.25,
+		});
 	});
 });
 

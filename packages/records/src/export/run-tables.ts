@@ -20,7 +20,7 @@ export interface Scalar {
 }
 
 /** Names of the tables. */
-export const TABLE_NAMES = ["rounds", "sites", "metrics", "tasks", "incidents"] as const;
+export const TABLE_NAMES = ["rounds", "sites", "similarity", "metrics", "tasks", "incidents"] as const;
 
 /** All tables of a run. */
 export function runTables(run: RunSummary): Table[] {
@@ -58,17 +58,35 @@ export function runTables(run: RunSummary): Table[] {
 				number("num_samples"),
 				number("weight"),
 				number("update_bytes"),
+				number("update_norm"),
+				number("update_alignment"),
 				text("failure"),
 			],
-			rows: perSite.map(({ round, site, heldOutLoss, numSamples, weight, updateBytes, failure }) => [
-				round,
-				site,
-				heldOutLoss,
-				numSamples,
-				weight,
-				updateBytes,
-				failure,
+			rows: perSite.map((one) => [
+				one.round,
+				one.site,
+				one.heldOutLoss,
+				one.numSamples,
+				one.weight,
+				one.updateBytes,
+				one.updateNorm,
+				one.updateAlignment,
+				one.failure,
 			]),
+		},
+		{
+			name: "similarity",
+			columns: [number("round"), text("site"), text("other_site"), number("cosine")],
+			rows: run.rounds.flatMap(({ round, comparison }) =>
+				(comparison?.cosines ?? []).flatMap((row, index) =>
+					row.map((cosine, other): Cell[] => [
+						round,
+						comparison?.sites[index] ?? null,
+						comparison?.sites[other] ?? null,
+						cosine,
+					]),
+				),
+			),
 		},
 		{
 			name: "metrics",
@@ -108,10 +126,12 @@ export function runScalars(run: RunSummary): Scalar[] {
 		add("bytes_up", round, bytesUp);
 		add("bytes_down", round, bytesDown);
 		add("aggregate_seconds", round, aggregateSeconds);
-		for (const [site, { heldOutLoss, weight, numSamples, training, heldOut }] of Object.entries(sites)) {
-			add(`${site}/held_out_loss`, round, heldOutLoss);
-			add(`${site}/weight`, round, weight);
-			add(`${site}/num_samples`, round, numSamples);
+		for (const [site, { training, heldOut, ...one }] of Object.entries(sites)) {
+			add(`${site}/held_out_loss`, round, one.heldOutLoss);
+			add(`${site}/weight`, round, one.weight);
+			add(`${site}/num_samples`, round, one.numSamples);
+			add(`${site}/update_norm`, round, one.updateNorm);
+			add(`${site}/update_alignment`, round, one.updateAlignment);
 			for (const [name, value] of Object.entries(training ?? {})) add(`${site}/train/${name}`, round, value);
 			for (const [name, value] of Object.entries(heldOut)) add(`${site}/evaluate/${name}`, round, value);
 		}

@@ -7,6 +7,7 @@ import { jointRows, renderJointChart } from "./joint-errors.ts";
 import { renderLossChart } from "./loss-chart.ts";
 import { type Preview, renderPreview } from "./preview.ts";
 import { REPORT_CSS } from "./report-css.ts";
+import { renderSimilaritySection } from "./similarity-section.ts";
 import type { SiteTrust } from "./site-trust.ts";
 import { element, escapeMarkup } from "./svg.ts";
 import { seriesColour } from "./theme.ts";
@@ -47,6 +48,7 @@ export function renderReport(input: ReportInput): string {
 		),
 		renderPreviews(input.previews),
 		renderIncidents(run),
+		renderSimilaritySection(run),
 		renderTrust(input.trust, input.privacy),
 		renderChecks(input.checks),
 		renderEnvironment(input.environment),

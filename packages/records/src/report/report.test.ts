@@ -8,6 +8,7 @@ import { jointRows } from "./joint-errors.ts";
 import { spreadLabels } from "./labels.ts";
 import { renderLossChart, renderLossSvg } from "./loss-chart.ts";
 import { type Preview, pngBase64, previewSchema } from "./preview.ts";
+import { renderSimilaritySection } from "./similarity-section.ts";
 import { privacyOf, siteTrust } from "./site-trust.ts";
 import { element, escapeMarkup } from "./svg.ts";
 import { renderTimelineChart } from "./timeline-chart.ts";
@@ -134,6 +135,8 @@ describe("renderReport", () => {
 			"not signed",
 			"Privacy: none",
 			"9 events",
+			"How the updates lie to each other",
+			"In no round did a site pull away",
 			"ab".repeat(32),
 			"lab &lt;1&gt;",
 		]) {
@@ -158,6 +161,23 @@ describe("renderReport", () => {
 		expect(empty).toContain("No loss was measured yet.");
 	});
 });
+
+test("a site that pulls away from the others is named with its round", () => {
+	const away = events.map((event) =>
+		event.kind === "updates.compared" && event.round === 2
+			? { ...event, sites: event.sites.map((one) => ({ ...one, alignment: -0.5 })), cosines: [[], [-0.5]] }
+			: event,
+	);
+	const section = renderSimilaritySection(summarizeRun(away.filter((event) => !isOfRound(event, 3))));
+	expectBalanced(section);
+	expect(section).toContain(
+		"Pulled away from the others: kitchen in round 2 (−0.50), lab &lt;1&gt; in round 2",
+	);
+	expect(section.match(/class="bad"/g)).toHaveLength(4);
+	expect(renderSimilaritySection(nothing)).toBe("");
+});
+
+const isOfRound = (event: object, round: number): boolean => "round" in event && event.round === round;
 
 describe("meanInterval", () => {
 	test("is Student's t on the textbook's numbers, and nothing for one value", () => {

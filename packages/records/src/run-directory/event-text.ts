@@ -26,6 +26,8 @@ function ordinaryText(event: RoundEvent): string {
 			return `round ${event.round}: ${event.site} ${event.phase} ${event.step}/${event.numSteps}, loss ${formatLoss(event.loss)}`;
 		case "update.received":
 			return `round ${event.round}: update of ${event.site}, ${formatBytes(event.sizeBytes)}, ${event.numSamples} samples`;
+		case "updates.compared":
+			return `round ${event.round}: update norms ${event.sites.map(({ site, norm }) => `${site} ${norm.toPrecision(3)}`).join(", ")}; cosine with the others ${event.sites.map(({ site, alignment }) => `${site} ${alignment === null ? "unknown" : alignment.toFixed(2)}`).join(", ")}`;
 		case "round.accepted":
 			return `round ${event.round}: weights ${event.updates.map(({ site, weight }) => `${site} ${weight.toFixed(3)}`).join(", ")}`;
 		case "round.aggregated":

@@ -20,6 +20,10 @@ export interface SiteRound {
 	readonly weight: number | null;
 	/** Size of the accepted update. */
 	readonly updateBytes: number | null;
+	/** L2 norm of what the site changed. */
+	readonly updateNorm: number | null;
+	/** Cosine of its change with the mean of the others' changes. */
+	readonly updateAlignment: number | null;
 	/** Why the site is missing from the round. */
 	readonly failure: string | null;
 }
@@ -34,6 +38,19 @@ export interface RoundSummary {
 	readonly bytesDown: number | null;
 	readonly weightsSha256: string | null;
 	readonly aggregateSeconds: number | null;
+	/** How the updates lie to each other; null: not measured. */
+	readonly comparison: RoundComparison | null;
+}
+
+/** How the updates of a round lie to each other. */
+export interface RoundComparison {
+	/** Elements that were looked at in each update, of `numTotal`. */
+	readonly numElements: number;
+	readonly numTotal: number;
+	/** Sorted. */
+	readonly sites: readonly string[];
+	/** Row i: the cosines of site i with the sites 0 to i - 1. Null: too many sites. */
+	readonly cosines: readonly (readonly (number | null)[])[] | null;
 }
 
 /** The whole run. */
@@ -75,6 +92,8 @@ const EMPTY_SITE: SiteRound = {
 	numSamples: null,
 	weight: null,
 	updateBytes: null,
+	updateNorm: null,
+	updateAlignment: null,
 	failure: null,
 };
 
@@ -129,6 +148,7 @@ function foldRound(event: RoundEvent, rounds: Map<number, RoundDraft>): void {
 		bytesDown: null,
 		weightsSha256: null,
 		aggregateSeconds: null,
+		comparison: null,
 	};
 	rounds.set(event.round, round);
 	const siteOf = (name: string): Draft<SiteRound> => {
@@ -156,6 +176,13 @@ function foldRound(event: RoundEvent, rounds: Map<number, RoundDraft>): void {
 		case "round.closed":
 			for (const site of event.without) siteOf(site).failure = `not waited for: ${event.reason}`;
 			break;
+		case "updates.compared": {
+			const { numElements, numTotal, cosines, sites } = event;
+			round.comparison = { numElements, numTotal, cosines, sites: sites.map(({ site }) => site) };
+			for (const { site, norm, alignment } of sites)
+				Object.assign(siteOf(site), { updateNorm: norm, updateAlignment: alignment });
+			break;
+		}
 		case "round.accepted":
 			for (const { site, weight } of event.updates) siteOf(site).weight = weight;
 			break;
@@ -243,6 +270,7 @@ export function incidentText(event: RoundEvent): string | null {
 		case "task.progress":
 		case "task.sent":
 		case "update.received":
+		case "updates.compared":
 			break;
 	}
 	return null;

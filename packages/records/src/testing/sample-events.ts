@@ -74,6 +74,15 @@ export function sampleEvents({ sites, numRounds, runId = "sample" }: SampleRun):
 				weight: 1 / sites.length,
 				scale: 1,
 			}));
+			events.push({
+				kind: "updates.compared",
+				at: at(),
+				round,
+				numElements: 1_000_000,
+				numTotal: 1_000_000,
+				sites: sites.map((site, index) => ({ site, norm: 1 + index, alignment: 0.25 })),
+				cosines: sites.map((_, index) => Array.from({ length: index }, () => 0.25)),
+			});
 			events.push({ kind: "round.accepted", at: at(), round, updates });
 			events.push({
 				kind: "round.aggregated",

@@ -17,6 +17,7 @@ import { Badge, Card, Empty, Failure, Figure } from "../parts/card.tsx";
 import { Incidents } from "../parts/incidents.tsx";
 import { Link } from "../parts/link.tsx";
 import { useNow } from "../parts/now.ts";
+import { formatCosine, SimilarityTable } from "../parts/similarity.tsx";
 import { type Column, Table } from "../parts/table.tsx";
 
 /** The page. */
@@ -83,6 +84,9 @@ export function RoundPage({ runId, round }: { readonly runId: string; readonly r
 								keyOf={({ site }) => site}
 								limit={50}
 							/>
+						</Card>
+						<Card title="How the updates lie to each other" span={3}>
+							<SimilarityTable similarity={data.similarity} parts={data.parts} />
 						</Card>
 						<Card title="Weights">
 							<dl class="facts">
@@ -157,6 +161,13 @@ function columnsOf(runId: string): readonly Column<RoundPart>[] {
 				</>
 			),
 			sortBy: ({ norm }) => norm,
+		},
+		{
+			name: "Cosine",
+			isNumber: true,
+			hint: "Of what the site changed with the mean of the others: 1 the same direction, below 0 against them",
+			cell: ({ alignment }) => formatCosine(alignment),
+			sortBy: ({ alignment }) => alignment,
 		},
 		{
 			name: "Held-out loss",
