@@ -24,11 +24,10 @@ import type { OutcomeQueue } from "./outcome-queue.ts";
 import { checkSignature, type ReadReply, readReply } from "./reply-message.ts";
 import { collectObjects, forgetObjects, type ReplyBounds, type ReplyObjects } from "./reply-objects.ts";
 import { MIN_FILE_BYTES } from "./spilling-objects.ts";
+import { commitUpdate } from "./stored-update.ts";
 import { inOrder, type OpenTask, type TaskDefect, type TaskTable } from "./task-table.ts";
 import { assembleUpdate, type UpdateAssembly } from "./update-assembly.ts";
-import type { TensorSpecs } from "./update-check.ts";
-import { dtypeOf } from "./update-dtype.ts";
-import { updateNorm } from "./update-norm.ts";
+import { NO_SAMPLES, type TensorSpecs } from "./update-check.ts";
 
 /** What the intake works on. */
 export interface ReplyIntakeOptions {
@@ -163,24 +162,13 @@ export function createReplyIntake({ store, tasks, outcomes, clock }: ReplyIntake
 		signed: SignedReply | null,
 	): Promise<ReplyRefusal | undefined> => {
 		const { numSamples, metrics } = update;
-		if (numSamples === 0)
-			return await refuse(open, { code: "zero-samples", message: "the update was trained on 0 samples" });
+		if (numSamples === 0) return await refuse(open, NO_SAMPLES);
 		const assembled = await assemblyOf(open, reply).done;
 		if (assembled.kind === "defect") return await refuse(open, assembled.defect);
 		await using upload = assembled.upload;
-		const { sha256, sizeBytes } = await upload.commit();
-		const norm = await normOf(open, sha256);
-		const about = { task: open.ref, sha256, sizeBytes, numSamples };
-		await outcomes.push({ kind: "update", ...about, metrics, norm, signed });
+		const stored = await commitUpdate(store, open.task, upload);
+		await outcomes.push({ kind: "update", task: open.ref, ...stored, numSamples, metrics, signed });
 		return undefined;
-	};
-
-	/** How far a stored update is from the weights that its task sent; null when the task sets no limit. */
-	const normOf = async ({ task }: OpenTask, sha256: string): Promise<number | null> => {
-		if (task.message.clipNorm === null) return null;
-		const { path } = store.get(sha256);
-		// In bfloat16 the difference itself travels.
-		return await updateNorm(path, dtypeOf(path) === "bfloat16" ? null : store.get(task.message.weights).path);
 	};
 
 	/** Finishes the reply once nothing is missing of it; one call at a time, the others find it closed. */

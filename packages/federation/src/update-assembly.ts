@@ -1,6 +1,6 @@
 // An update on its way into one file: checked and written in the file's order while its chunks arrive, so that little is
 // left to do when the last one has come. What it finds is judged elsewhere.
-import { inflateMessage } from "@zk0/flower";
+import { type ArrayRecord, inflateMessage } from "@zk0/flower";
 import type { ObjectStore, ObjectUpload } from "./object-store.ts";
 import { readReply } from "./reply-message.ts";
 import type { ReplyObjects } from "./reply-objects.ts";
@@ -46,13 +46,22 @@ export function assembleUpdate(reply: ReplyObjects, specs: TensorSpecs, store: O
 async function write(reply: ReplyObjects, specs: TensorSpecs, store: ObjectStore): Promise<Assembled> {
 	const result = readReply(await inflateMessage(reply.id, reply.arriving), "train");
 	if (result.kind !== "update") return defective({ code: "bad-file", message: "the reply holds no update" });
-	const tensors = wireTensors(result.arrays);
+	return await writeUpdate(result.arrays, specs, store);
+}
+
+/** Writes an update into one file of the store, checking it on the way. @throws FederationError disk-full | storage; FlowerError */
+export async function writeUpdate(
+	arrays: ArrayRecord,
+	specs: TensorSpecs,
+	store: ObjectStore,
+): Promise<Assembled> {
+	const tensors = wireTensors(arrays);
 	const mismatch = compareTensors(tensors, specs);
 	if (mismatch !== null) return defective(mismatch);
 	const upload = await store.receive();
 	try {
 		const inspector = inspectUpdate(specs, fileSizeBytes(tensors));
-		for await (const bytes of fileBytes(result.arrays)) {
+		for await (const bytes of fileBytes(arrays)) {
 			const found = inspector.push(bytes);
 			if (found !== null) return await discarded(upload, found);
 			await upload.write(bytes);

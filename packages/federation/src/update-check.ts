@@ -17,6 +17,12 @@ export interface UpdateDefect {
 	readonly message: string;
 }
 
+/** The defect of an update without samples, which could have no weight. */
+export const NO_SAMPLES: UpdateDefect = {
+	code: "zero-samples",
+	message: "the update was trained on 0 samples",
+};
+
 /** Looks at an update while its bytes pass by. */
 export interface UpdateInspector {
 	/** The next bytes, in order. Returns the first defect found so far, or null. */

@@ -24,9 +24,9 @@ import { createOutcomeQueue } from "../outcome-queue.ts";
 import { publishWeights } from "../published-weights.ts";
 import { readReply } from "../reply-message.ts";
 import { openSpillingObjects } from "../spilling-objects.ts";
+import { storeUpdate } from "../stored-update.ts";
 import { taskMessage } from "../task-message.ts";
 import type { SuperLinkRun } from "./server-app.ts";
-import { storeUpdate } from "./stored-update.ts";
 
 /** Options of `openSuperLinkGrid`. */
 export interface SuperLinkGridOptions {
