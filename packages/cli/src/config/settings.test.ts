@@ -1,10 +1,11 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { smallPreset } from "@zk0/policy";
+import { runPaths } from "@zk0/records";
 import { sampleRecord } from "@zk0/records/testing";
 import { describe, expect, test } from "vitest";
 import { setupOf } from "../network/run-setup.ts";
-import { learningOf, machineChoices, strategyOf, waitingOf } from "../simulation/federation-options.ts";
+import { learningOf, machineChoices, roundsOf } from "../simulation/federation-options.ts";
 import { camerasOf } from "../simulation/open-sites.ts";
 import { planSites } from "../simulation/site-plans.ts";
 import { parseConfig } from "./config-file.ts";
@@ -23,14 +24,13 @@ import {
 /** Everything about a run that is decided before data and weights are touched. */
 async function planOf(given: Given): Promise<string> {
 	const { config } = resolveConfig({ preset: "tiny", ...given }, {});
-	const { name, options } = strategyOf(config);
+	const record = sampleRecord("20261123-0000-aaaa");
 	return JSON.stringify({
 		sites: planSites(config),
 		cameras: camerasOf("kitchen", config.camera),
-		strategy: { name, options },
+		rounds: roundsOf(config, { paths: runPaths("runs", record.runId), record }),
 		learning: learningOf(config, smallPreset().config),
-		setup: setupOf(config, sampleRecord("20261123-0000-aaaa"), "files"),
-		waiting: waitingOf(config),
+		setup: setupOf(config, record, "files"),
 		machine: await machineChoices(config),
 	});
 }

@@ -15,7 +15,6 @@ import { type RunPaths, readRunRecord, withRunLock } from "@zk0/records";
 import type { Host } from "../host.ts";
 import type { RunReporter } from "../progress/reporter.ts";
 import { federate } from "../simulation/federate.ts";
-import { strategyOf, waitingOf } from "../simulation/federation-options.ts";
 import { recordedConfig } from "../simulation/recorded-run.ts";
 import { setupOf } from "./run-setup.ts";
 import { startFiles } from "./start-files.ts";
@@ -84,36 +83,11 @@ export async function serveRun(
 				update({ ...changeOf(event), tasks });
 			},
 		};
-		const { modelSha256 } = await federate({
-			paths,
-			record,
-			config,
-			base,
-			cache: null,
-			sites: [],
-			reporter: watching,
-			signal,
-			start: (log) => {
-				onReplay(log.events);
-				return rounds({
-					runId: paths.id,
-					seed: config.seed,
-					numRounds: config.rounds,
-					numLocalSteps: config.localSteps,
-					learning: setupOf(config, record, offered.root),
-					updateDtype: config.updateDtype,
-					strategy: strategyOf(config),
-					initialWeightsPath: paths.initialWeights,
-					grid,
-					log,
-					store,
-					clock,
-					...waitingOf(config),
-					clipNorm: config.clipNorm,
-					offlineSites: "wait",
-					signal,
-				});
-			},
+		const learning = setupOf(config, record, offered.root);
+		const run = { paths, record, config, base, reporter: watching, signal };
+		const { modelSha256 } = await federate(run, (ready) => {
+			onReplay(ready.log.events);
+			return rounds({ ...ready, learning, grid, store, clock, offlineSites: "wait" });
 		});
 		update({ state: "completed", message: null, modelSha256, tasks: [] });
 	});

@@ -21,7 +21,6 @@ import type { Host } from "../host.ts";
 import type { Output } from "../output.ts";
 import { createReporter } from "../progress/reporter.ts";
 import { federate } from "../simulation/federate.ts";
-import { strategyOf, waitingOf } from "../simulation/federation-options.ts";
 import { newRunId, recordedConfig, recordOf } from "../simulation/recorded-run.ts";
 import { writeStartCheckpoint } from "../simulation/start-model.ts";
 import { parseAddress } from "./host-port.ts";
@@ -80,36 +79,21 @@ export async function runAtSuperLink(
 		try {
 			await using grid = await openSuperLinkGrid({ run, store, clock });
 			using reporter = createReporter({ stream: output.people, host, sites: [], rounds: config.rounds });
-			const { modelSha256 } = await federate({
-				paths,
-				record,
-				config,
-				base,
-				cache: null,
-				sites: [],
-				reporter,
-				signal,
-				start: (log) =>
-					rounds({
-						runId: paths.id,
-						seed: config.seed,
-						numRounds: config.rounds,
-						numLocalSteps: config.localSteps,
-						// A SuperLink offers no files: zk0 sites make the start themselves, or have it from an earlier run.
-						learning: setupOf(config, record, record.initial.modelSha256),
-						strategy: strategyOf(config),
-						initialWeightsPath: paths.initialWeights,
-						grid,
-						log,
-						store,
-						clock,
-						...waitingOf(config),
-						clipNorm: config.clipNorm,
-						// A SuperLink hands a message out once: what an offline node had is lost.
-						offlineSites: "fail",
-						signal,
-					}),
-			});
+			// A SuperLink offers no files: zk0 sites make the start themselves, or have it from an earlier run.
+			const learning = setupOf(config, record, record.initial.modelSha256);
+			const { modelSha256 } = await federate({ paths, record, config, base, reporter, signal }, (ready) =>
+				rounds({
+					...ready,
+					learning,
+					// Flower's nodes cannot read bfloat16.
+					updateDtype: "float32",
+					grid,
+					store,
+					clock,
+					// A SuperLink hands a message out once: what an offline node had is lost.
+					offlineSites: "fail",
+				}),
+			);
 			await run.finish("completed", "");
 			return { runId: paths.id, state: "completed", modelSha256, folder: paths.root };
 		} catch (error) {

@@ -1,25 +1,15 @@
-// A federation of opened sites in this process, from its first event or from where its log ends, with the files
-// that people read kept up to date after every round.
+// A recorded run, from its first event or from where its log ends, with its checkpoints and the files that people read kept
+// up to date after every round. How its sites are reached is the caller's.
 import { join } from "node:path";
 import { sha256File, writeSafetensorsFile } from "@zk0/arrays/node";
-import { createOrtRuntime } from "@zk0/autodiff/node";
-import { type EventLog, openEventLog, type RoundEvent, replayRun, simulate } from "@zk0/federation";
-import {
-	createFinetuneApp,
-	createPolicyEngine,
-	createPool,
-	type PolicyEngine,
-	type Pool,
-	type PrefixCache,
-} from "@zk0/finetune";
+import { type EventLog, openEventLog, type RoundEvent, type RoundsOptions, replayRun } from "@zk0/federation";
 import { type Checkpoint, type PolicyModel, trainedNames, weightsPath } from "@zk0/policy";
 import type { RunPaths, RunRecord, RunSummary } from "@zk0/records";
 import { writeRunFiles } from "@zk0/records/report";
 import { CliError } from "../cli-error.ts";
 import type { RunConfig } from "../config/presets.ts";
-import { watchedMicroBatching } from "../machine/choose-micro-batch.ts";
 import type { RunReporter } from "../progress/reporter.ts";
-import { strategyOf, waitingOf } from "./federation-options.ts";
+import { type RecordedRounds, roundsOf } from "./federation-options.ts";
 import type { OpenedSite } from "./open-sites.ts";
 import { writePreviews } from "./previews.ts";
 import { type RoundCheckpoints, roundCheckpoints } from "./round-checkpoints.ts";
@@ -31,14 +21,14 @@ export interface Federation {
 	readonly config: RunConfig;
 	/** The initial model. */
 	readonly base: Checkpoint;
-	/** Null when nothing is kept. */
-	readonly cache: PrefixCache | null;
-	readonly sites: readonly OpenedSite[];
+	/** Sites whose data are here: they get checkpoints that are bound to them, and previews. @default none */
+	readonly sites?: readonly OpenedSite[];
 	readonly reporter: RunReporter;
 	readonly signal: AbortSignal;
-	/** What happens, from where the log ends. @default a simulation of `sites` in this process */
-	readonly start?: (log: EventLog) => AsyncGenerator<RoundEvent, void>;
 }
+
+/** The rounds of a run that is ready to go; who does them adds what it takes to reach the sites. */
+export type ReadyRounds = RecordedRounds & Required<Pick<RoundsOptions, "log" | "signal">>;
 
 /** How it ended. */
 export interface FederationEnd {
@@ -48,11 +38,14 @@ export interface FederationEnd {
 }
 
 /**
- * Runs to the end.
+ * Runs to the end what `start` yields.
  * @throws CliError "interrupted" when the signal stopped it, "run-failed" when it cannot go on; FederationError
  */
-export async function federate(federation: Federation): Promise<FederationEnd> {
-	const { paths, base, config, reporter, sites, signal } = federation;
+export async function federate(
+	federation: Federation,
+	start: (rounds: ReadyRounds) => AsyncGenerator<RoundEvent, void>,
+): Promise<FederationEnd> {
+	const { paths, base, config, reporter, sites = [], signal } = federation;
 	await writeInitialWeights(paths.initialWeights, base.model);
 	await using log = await openEventLog(paths.events);
 	const checkpoints = roundCheckpoints({
@@ -62,8 +55,7 @@ export async function federate(federation: Federation): Promise<FederationEnd> {
 		numKept: config.keepCheckpoints,
 	});
 	await repairCheckpoints(checkpoints, log, federation);
-	const start = federation.start ?? ((opened) => startSimulation(federation, opened));
-	for await (const event of start(log)) {
+	for await (const event of start({ ...roundsOf(config, federation), log, signal })) {
 		reporter.event(event);
 		if (event.kind === "round.aggregated") {
 			await checkpoints.write(event.round, roundWeights(paths, event.weightsSha256));
@@ -79,7 +71,7 @@ async function finish(
 	events: readonly RoundEvent[],
 	signal: AbortSignal,
 ): Promise<FederationEnd> {
-	const { paths, record, sites, config } = federation;
+	const { paths, record, sites = [], config } = federation;
 	const last = replayRun(events).round;
 	const completed = events.at(-1)?.kind === "run.completed";
 	if (completed && sites.length > 0) {
@@ -119,44 +111,6 @@ async function repairCheckpoints(
 	for (const [round, sha256] of weightsHistory.entries()) {
 		if (round > 0 && round >= firstKept) await checkpoints.write(round, roundWeights(paths, sha256));
 	}
-}
-
-async function createEngines(model: PolicyModel, { record, cache }: Federation): Promise<Pool<PolicyEngine>> {
-	const engines: PolicyEngine[] = [];
-	const { concurrency, threads, device } = record.machine;
-	for (let index = 0; index < concurrency; index++) {
-		engines.push(createPolicyEngine(await createOrtRuntime({ threads, device }), model, cache));
-	}
-	return createPool(engines);
-}
-
-async function* startSimulation(federation: Federation, log: EventLog): AsyncGenerator<RoundEvent, void> {
-	const { paths, record, config, base, sites, reporter, signal } = federation;
-	await using pool = await createEngines(base.model, federation);
-	// Sites share engines, so they share what a shrunk micro-batch is; updates record the size they were made with.
-	const microBatching = watchedMicroBatching(record.machine.microBatch, ({ site, from, to, why }) => {
-		reporter.note(`${site}: micro-batch ${from} → ${to}, the batch stays: ${why}`);
-	});
-	yield* simulate({
-		runId: paths.id,
-		seed: config.seed,
-		numRounds: config.rounds,
-		numLocalSteps: config.localSteps,
-		learning: record.learning,
-		updateDtype: config.updateDtype,
-		strategy: strategyOf(config),
-		initialWeightsPath: paths.initialWeights,
-		log,
-		dir: paths.federation,
-		sites: sites.map(({ site }) => ({
-			site: site.data.name,
-			app: createFinetuneApp({ site, pool, stateDir: paths.siteState, microBatching }),
-		})),
-		concurrency: record.machine.concurrency,
-		...waitingOf(config),
-		clipNorm: config.clipNorm,
-		signal,
-	});
 }
 
 async function refreshFiles(

@@ -4,6 +4,7 @@ import { chooseDevice, type Device } from "@zk0/autodiff/node";
 import { fedAvg, fedProx, type RoundsOptions, type Strategy } from "@zk0/federation";
 import { defaultLearning, type Learning } from "@zk0/finetune";
 import type { SmolVLAConfig } from "@zk0/policy";
+import type { RunPaths, RunRecord } from "@zk0/records";
 import type { RunConfig } from "../config/presets.ts";
 
 /** The strategy of a run. */
@@ -14,21 +15,29 @@ export function strategyOf(
 	return config.strategy === "fedavg" ? fedAvg(sampling) : fedProx({ ...sampling, mu: config.proximalMu });
 }
 
-/** Whom a round waits for. */
-export function waitingOf({
-	minSites,
-	quorum,
-	roundDeadline,
-	stallAfter,
-}: Pick<RunConfig, "minSites" | "quorum" | "roundDeadline" | "stallAfter">): Pick<
-	RoundsOptions,
-	"minSites" | "quorum" | "roundDeadlineMs" | "stallAfterMs"
-> {
+/** What a run's record says of its rounds, whoever its sites are and however they are reached. */
+export type RecordedRounds = Omit<RoundsOptions, "grid" | "store" | "clock" | "log" | "signal">;
+
+/** The rounds of a recorded run, whose settings are `config`. */
+export function roundsOf(
+	config: RunConfig,
+	{ paths, record }: { readonly paths: RunPaths; readonly record: RunRecord },
+): RecordedRounds {
+	const { roundDeadline } = config;
 	return {
-		minSites,
-		quorum,
+		runId: paths.id,
+		seed: config.seed,
+		numRounds: config.rounds,
+		numLocalSteps: config.localSteps,
+		learning: record.learning,
+		updateDtype: config.updateDtype,
+		strategy: strategyOf(config),
+		initialWeightsPath: paths.initialWeights,
+		minSites: config.minSites,
+		quorum: config.quorum,
 		roundDeadlineMs: roundDeadline === null ? null : Math.ceil(roundDeadline * 1000),
-		stallAfterMs: Math.ceil(stallAfter * 1000),
+		stallAfterMs: Math.ceil(config.stallAfter * 1000),
+		clipNorm: config.clipNorm,
 	};
 }
 

@@ -11,11 +11,12 @@ import type { Host } from "../host.ts";
 import type { Output } from "../output.ts";
 import { createReporter, type RunReporter } from "../progress/reporter.ts";
 import { cacheDirectory } from "../recordings/recording-cache.ts";
-import { type FederationEnd, federate } from "./federate.ts";
+import type { FederationEnd } from "./federate.ts";
 import { type OpenedSites, openSites } from "./open-sites.ts";
 import { dividePlans } from "./partition-plan.ts";
 import { newRunId, recordedConfig, recordOf, requireSameData } from "./recorded-run.ts";
 import { openRunCache, type RunCache } from "./run-cache.ts";
+import { federateHere } from "./simulate-sites.ts";
 import { type LocatedPlan, locatePlans, planSites } from "./site-plans.ts";
 import { writeStartCheckpoint } from "./start-model.ts";
 
@@ -69,17 +70,9 @@ async function recordAndFederate(
 		{ paths, base, opened: opened.sites, reporter, host },
 	);
 	await writeRunRecord(paths.config, record);
-	const end = await federate({
-		paths,
-		record,
-		config,
-		base,
-		cache: kept.cache,
-		sites: opened.sites,
-		reporter,
-		signal: host.signal,
-	});
-	return { ...end, paths };
+	const { cache } = kept;
+	const run = { paths, record, config, base, cache, sites: opened.sites, reporter, signal: host.signal };
+	return { ...(await federateHere(run)), paths };
 }
 
 /**
@@ -98,17 +91,9 @@ export async function resumeRun(paths: RunPaths, context: SimulationContext): Pr
 		await using opened = await openAll(plans, config, { base, reporter, host });
 		for (const site of opened.sites) requireSameData(site, record);
 		await using kept = await openCache(config, { base, opened, reporter, host });
-		const end = await federate({
-			paths,
-			record,
-			config,
-			base,
-			cache: kept.cache,
-			sites: opened.sites,
-			reporter,
-			signal: host.signal,
-		});
-		return { ...end, paths };
+		const { cache } = kept;
+		const run = { paths, record, config, base, cache, sites: opened.sites, reporter, signal: host.signal };
+		return { ...(await federateHere(run)), paths };
 	});
 }
 

@@ -1,0 +1,58 @@
+// The sites of a run in this process: engines that they share, and the production client and server over memory.
+import { createOrtRuntime } from "@zk0/autodiff/node";
+import { type RoundEvent, simulate } from "@zk0/federation";
+import {
+	createFinetuneApp,
+	createPolicyEngine,
+	createPool,
+	type PolicyEngine,
+	type Pool,
+	type PrefixCache,
+} from "@zk0/finetune";
+import type { PolicyModel } from "@zk0/policy";
+import { watchedMicroBatching } from "../machine/choose-micro-batch.ts";
+import { type Federation, type FederationEnd, federate, type ReadyRounds } from "./federate.ts";
+
+/** A run with all its sites here. */
+export interface LocalFederation extends Required<Federation> {
+	/** Null when nothing is kept. */
+	readonly cache: PrefixCache | null;
+}
+
+/** Runs to the end. @throws as `federate` */
+export async function federateHere(federation: LocalFederation): Promise<FederationEnd> {
+	return await federate(federation, (rounds) => startSimulation(federation, rounds));
+}
+
+async function createEngines(
+	model: PolicyModel,
+	{ record, cache }: LocalFederation,
+): Promise<Pool<PolicyEngine>> {
+	const engines: PolicyEngine[] = [];
+	const { concurrency, threads, device } = record.machine;
+	for (let index = 0; index < concurrency; index++) {
+		engines.push(createPolicyEngine(await createOrtRuntime({ threads, device }), model, cache));
+	}
+	return createPool(engines);
+}
+
+async function* startSimulation(
+	federation: LocalFederation,
+	rounds: ReadyRounds,
+): AsyncGenerator<RoundEvent, void> {
+	const { paths, record, base, sites, reporter } = federation;
+	await using pool = await createEngines(base.model, federation);
+	// Sites share engines, so they share what a shrunk micro-batch is; updates record the size they were made with.
+	const microBatching = watchedMicroBatching(record.machine.microBatch, ({ site, from, to, why }) => {
+		reporter.note(`${site}: micro-batch ${from} → ${to}, the batch stays: ${why}`);
+	});
+	yield* simulate({
+		...rounds,
+		dir: paths.federation,
+		sites: sites.map(({ site }) => ({
+			site: site.data.name,
+			app: createFinetuneApp({ site, pool, stateDir: paths.siteState, microBatching }),
+		})),
+		concurrency: record.machine.concurrency,
+	});
+}
