@@ -3,15 +3,14 @@ import { existsSync, statSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { join, relative, sep } from "node:path";
 import { listDatasetFiles, openDataset } from "@zk0/dataset";
-import { hubSettings, type PushFile, parseHubReference, pushFiles } from "@zk0/hub";
-import { formatBytes } from "@zk0/records/format";
+import type { PushFile } from "@zk0/hub";
 import { z } from "zod";
 import type { OptionTable } from "../arguments/option.ts";
 import { CliError } from "../cli-error.ts";
 import { defineCommand } from "../command.ts";
 import { datasetCard } from "../sources/dataset-card.ts";
 import { locateData } from "../sources/locate-data.ts";
-import { PUSH_OPTIONS } from "./push-options.ts";
+import { PUSH_OPTIONS, parseTarget, REPO_POSITIONAL, upload } from "./upload.ts";
 
 const OPTIONS = {
 	...PUSH_OPTIONS,
@@ -32,10 +31,7 @@ const CARD = "README.md";
 
 /** The command. */
 export const dataPush = defineCommand({
-	positionals: [
-		{ name: "data", summary: "a dataset's directory, or sim:<task>" },
-		{ name: "repo", summary: "where to: hf:<user>/<name>; created when it is not there" },
-	],
+	positionals: [{ name: "data", summary: "a dataset's directory, or sim:<task>" }, REPO_POSITIONAL],
 	options: OPTIONS,
 	notes: [
 		"Uploads the files of meta/, the data and videos that they name, and README.md: the dataset's own, or one made " +
@@ -46,13 +42,7 @@ export const dataPush = defineCommand({
 		"zk0 data push data/kitchen hf:me/kitchen --public --license apache-2.0",
 	],
 	async run({ values, named, host, output }) {
-		const target = named["repo"] ?? "";
-		const { repo, revision } = parseHubReference(target);
-		if (revision !== null) {
-			throw new CliError("bad-flag", `${target} names a revision; uploads go to the main branch`, {
-				cure: `use hf:${repo}`,
-			});
-		}
+		const repo = parseTarget(named["repo"] ?? "");
 		const { dir, selection } = await locateData(named["data"] ?? "", { host, output });
 		if (selection !== undefined) {
 			throw new CliError("bad-flag", "a part of a dataset cannot be uploaded as it is", {
@@ -70,45 +60,9 @@ export const dataPush = defineCommand({
 		});
 		const bytes = paths.reduce((sum, path) => sum + statSync(join(dir, path)).size, 0);
 		const tag = values.tag === false ? null : version;
-		const isPrivate = values.public !== true;
-		const plan = {
-			dataset: dir,
-			repo,
-			files: files.length,
-			bytes,
-			tag,
-			visibility: isPrivate ? "private" : "public",
-		};
-		if (values.dryRun === true) {
-			const what = `${files.length} files, ${formatBytes(bytes)}, tag ${tag ?? "none"}, ${plan.visibility} if new`;
-			output.result({ ...plan, dryRun: true, paths: files.map(({ path }) => path) }, () =>
-				[`would upload to ${repo}: ${what}`, ...files.map(({ path }) => `  ${path}`)].join("\n"),
-			);
-			return;
-		}
-		let numUploaded = 0;
-		const pushed = await pushFiles(
-			{
-				kind: "dataset",
-				repo,
-				files,
-				title: `Upload ${dataset.numEpisodes} episodes with zk0`,
-				isPrivate,
-				tag,
-			},
-			{
-				settings: await hubSettings(host.env),
-				signal: host.signal,
-				onFile(path, state, fraction) {
-					if (state === "uploading" && fraction === 1) output.line(`${++numUploaded}: ${path}`);
-				},
-			},
-		);
-		const where = tag === null ? pushed.commit : `${tag} (${pushed.commit.slice(0, 8)})`;
-		output.result({ ...plan, ...pushed }, () => {
-			const kept = pushed.isNew ? plan.visibility : "was there; who sees it is unchanged";
-			return `uploaded ${files.length} files, ${formatBytes(bytes)}: ${pushed.url} at ${where}, ${kept}`;
-		});
+		const title = `Upload ${dataset.numEpisodes} episodes with zk0`;
+		const source = { dataset: dir };
+		await upload({ kind: "dataset", repo, files, bytes, title, tag, source }, values, { host, output });
 	},
 });
 

@@ -9,7 +9,7 @@ import { readRunRecord } from "@zk0/records";
 import { writeRunFiles } from "@zk0/records/report";
 import { verifyRun } from "@zk0/records/verification";
 import { z } from "zod";
-import { findRun } from "../arguments/find-run.ts";
+import { findRun, RUN_POSITIONAL } from "../arguments/find-run.ts";
 import type { OptionTable } from "../arguments/option.ts";
 import { defineCommand } from "../command.ts";
 import { RUN_OPTIONS } from "../config/run-options.ts";
@@ -31,7 +31,7 @@ const OPTIONS = {
 
 /** The command. */
 export const report = defineCommand({
-	positionals: [{ name: "run", summary: "a run's id, the beginning or end of one, its path, or latest" }],
+	positionals: [RUN_POSITIONAL],
 	options: OPTIONS,
 	notes: [
 		"One HTML file without scripts that prints well: result with 95 % intervals over the sites, losses and joint " +

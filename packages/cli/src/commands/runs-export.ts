@@ -3,7 +3,7 @@ import { relative, resolve } from "node:path";
 import { readRun } from "@zk0/records";
 import { EXPORT_FORMATS, exportRun, TABLE_NAMES } from "@zk0/records/export";
 import { z } from "zod";
-import { findRun } from "../arguments/find-run.ts";
+import { findRun, RUN_POSITIONAL } from "../arguments/find-run.ts";
 import type { OptionTable } from "../arguments/option.ts";
 import { CliError } from "../cli-error.ts";
 import { defineCommand } from "../command.ts";
@@ -34,7 +34,7 @@ const OPTIONS = {
 
 /** The command. */
 export const runsExport = defineCommand({
-	positionals: [{ name: "run", summary: "a run's id, the beginning or end of one, its path, or latest" }],
+	positionals: [RUN_POSITIONAL],
 	options: OPTIONS,
 	notes: [
 		"TensorBoard: `tensorboard --logdir <dir>`. MLflow: `mlflow ui --backend-store-uri <dir>`. What was not measured " +
