@@ -3,10 +3,10 @@
 
 import { type FileHandle, open } from "node:fs/promises";
 import { encodeSafetensorsHeader, parseSafetensorsHeader, type SafetensorsEntry } from "@zk0/arrays";
-import { openSafetensors } from "@zk0/arrays/node";
 import { FederationError, throwIfCancelled } from "./errors.ts";
 import { storageError } from "./storage-error.ts";
 import type { ServerStep } from "./strategy.ts";
+import { openTensorReader, type TensorReader } from "./tensor-reader.ts";
 
 /** Options of `applyServerStep`. */
 export interface ServerStepOptions {
@@ -27,107 +27,78 @@ const CHUNK_ELEMENTS = 1 << 17;
 /** Runs the step over every element. @throws FederationError disk-full | storage | cancelled; not-finite results. */
 export async function applyServerStep(options: ServerStepOptions): Promise<void> {
 	try {
-		await using files = await openStepFiles(options);
-		for (const name of files.mean.keys()) await stepTensor(options, files, name);
+		await using mean = await openTensorReader(options.mean);
+		await using current = await openTensorReader(options.current);
+		await using oldSlots = options.slots === null ? null : await openTensorReader(options.slots);
+		await using newWeights = await open(options.mean, "r+");
+		await using newSlots = await open(options.slotsOut, "w");
+		const slotEntries = await writeSlotsHeader(newSlots, options.step, mean);
+		const files = { mean, current, oldSlots, newWeights, newSlots, slotEntries };
+		for (const [name, entry] of mean.entries) await stepTensor(options, files, { name, ...entry });
 	} catch (error) {
 		throw storageError(error, "server step");
 	}
 }
 
-interface StepFiles extends AsyncDisposable {
-	readonly mean: ReadonlyMap<string, SafetensorsEntry>;
-	readonly current: ReadonlyMap<string, SafetensorsEntry>;
-	readonly slots: ReadonlyMap<string, SafetensorsEntry>;
-	readonly meanFile: FileHandle;
-	readonly currentFile: FileHandle;
+interface StepFiles {
+	readonly mean: TensorReader;
+	readonly current: TensorReader;
 	/** Null in the first round. */
-	readonly oldSlotsFile: FileHandle | null;
-	readonly newSlotsFile: FileHandle;
+	readonly oldSlots: TensorReader | null;
+	readonly newWeights: FileHandle;
+	readonly newSlots: FileHandle;
+	/** Where the new slots go. */
+	readonly slotEntries: ReadonlyMap<string, SafetensorsEntry>;
 }
 
-async function openStepFiles(options: ServerStepOptions): Promise<StepFiles> {
-	const opened: FileHandle[] = [];
-	const close = async (): Promise<void> => {
-		for (const file of opened.splice(0)) await file.close();
-	};
-	const openFile = async (path: string, flags: string): Promise<FileHandle> => {
-		const file = await open(path, flags);
-		opened.push(file);
-		return file;
-	};
-	try {
-		const mean = readEntries(options.mean);
-		const infos = [...mean].flatMap(([name, info]) =>
-			options.step.slots.map((slot) => [`${slot}:${name}`, info] as const),
-		);
-		const header = encodeSafetensorsHeader(new Map(infos));
-		const { entries: slots } = parseSafetensorsHeader(header, "slots");
-		const newSlotsFile = await openFile(options.slotsOut, "w+");
-		await newSlotsFile.write(header);
-		return {
-			mean,
-			current: readEntries(options.current),
-			slots,
-			meanFile: await openFile(options.mean, "r+"),
-			currentFile: await openFile(options.current, "r"),
-			oldSlotsFile: options.slots === null ? null : await openFile(options.slots, "r"),
-			newSlotsFile,
-			[Symbol.asyncDispose]: close,
-		};
-	} catch (error) {
-		await close();
-		throw error;
-	}
+async function writeSlotsHeader(
+	file: FileHandle,
+	step: ServerStep,
+	{ entries }: TensorReader,
+): Promise<ReadonlyMap<string, SafetensorsEntry>> {
+	const infos = [...entries].flatMap(([name, info]) =>
+		step.slots.map((slot) => [`${slot}:${name}`, info] as const),
+	);
+	const header = encodeSafetensorsHeader(new Map(infos));
+	await file.write(header);
+	return parseSafetensorsHeader(header, "slots").entries;
 }
 
-function readEntries(path: string): ReadonlyMap<string, SafetensorsEntry> {
-	using file = openSafetensors(path);
-	return file.entries;
-}
-
-async function stepTensor(options: ServerStepOptions, files: StepFiles, name: string): Promise<void> {
-	const { step, signal } = options;
-	const meanEntry = requireEntry(files.mean, name);
-	const currentEntry = requireEntry(files.current, name);
-	const slotEntries = step.slots.map((slot) => requireEntry(files.slots, `${slot}:${name}`));
-	for (let start = 0; start < meanEntry.sizeBytes; start += CHUNK_ELEMENTS * 4) {
+async function stepTensor(
+	{ step, signal }: ServerStepOptions,
+	files: StepFiles,
+	{ name, offsetBytes, sizeBytes }: SafetensorsEntry & { readonly name: string },
+): Promise<void> {
+	const numElements = sizeBytes / 4;
+	const slotPlaces = step.slots.map((slot) => requireEntry(files.slotEntries, `${slot}:${name}`));
+	for (let start = 0; start < numElements; start += CHUNK_ELEMENTS) {
 		throwIfCancelled(signal, "server step");
-		const count = Math.min(CHUNK_ELEMENTS, (meanEntry.sizeBytes - start) / 4);
-		const mean = await readFloats(files.meanFile, meanEntry.offsetBytes + start, count);
-		const current = await readFloats(files.currentFile, currentEntry.offsetBytes + start, count);
+		const count = Math.min(CHUNK_ELEMENTS, numElements - start);
+		const mean = await files.mean.read(name, start, count);
+		const current = await files.current.read(name, start, count);
 		const slots: Float32Array[] = [];
-		for (const { offsetBytes } of slotEntries) {
-			const old = files.oldSlotsFile;
-			slots.push(old === null ? new Float32Array(count) : await readFloats(old, offsetBytes + start, count));
-		}
+		for (const { key } of slotPlaces)
+			slots.push((await files.oldSlots?.read(key, start, count)) ?? new Float32Array(count));
 		step.apply(mean, current, slots);
 		if (!mean.every(Number.isFinite) || !slots.every((slot) => slot.every(Number.isFinite))) {
 			const message = `the server step made values of ${name} that are not finite; lower its learning rate`;
 			throw new FederationError("not-finite", message);
 		}
-		await writeFloats(files.meanFile, meanEntry.offsetBytes + start, mean);
-		for (const [index, { offsetBytes }] of slotEntries.entries()) {
-			await writeFloats(files.newSlotsFile, offsetBytes + start, slots[index] ?? new Float32Array(count));
-		}
+		await writeFloats(files.newWeights, offsetBytes + start * 4, mean);
+		for (const [index, place] of slotPlaces.entries())
+			await writeFloats(
+				files.newSlots,
+				place.offsetBytes + start * 4,
+				slots[index] ?? new Float32Array(count),
+			);
 	}
 }
 
-function requireEntry(entries: ReadonlyMap<string, SafetensorsEntry>, name: string): SafetensorsEntry {
-	const entry = entries.get(name);
+function requireEntry(entries: ReadonlyMap<string, SafetensorsEntry>, key: string) {
+	const entry = entries.get(key);
 	if (entry === undefined)
-		throw new FederationError("missing-tensor", `server step: there is no tensor ${name}`);
-	return entry;
-}
-
-async function readFloats(file: FileHandle, position: number, count: number): Promise<Float32Array> {
-	const values = new Float32Array(count);
-	const bytes = new Uint8Array(values.buffer);
-	for (let done = 0; done < bytes.length; ) {
-		const { bytesRead } = await file.read(bytes, done, bytes.length - done, position + done);
-		if (bytesRead === 0) throw new FederationError("storage", "server step: a file ended early");
-		done += bytesRead;
-	}
-	return values;
+		throw new FederationError("missing-tensor", `server step: there is no tensor ${key}`);
+	return { key, offsetBytes: entry.offsetBytes };
 }
 
 async function writeFloats(file: FileHandle, position: number, values: Float32Array): Promise<void> {
