@@ -2,8 +2,7 @@
 // run's log and record; what the record does not hold is not claimed.
 
 import { formatBytes, formatChange, formatLoss } from "../format.ts";
-import { errorChanges, lossChanges } from "../report/evidence-sections.ts";
-import { meanInterval } from "../report/interval.ts";
+import { changesOf, intervalText, percentText } from "../report/changes.ts";
 import type { RunRecord } from "../run-directory/run-record.ts";
 import type { RunSummary } from "../run-directory/run-summary.ts";
 
@@ -93,19 +92,18 @@ export function modelCard(input: ModelCardInput): string {
 function certainty(run: RunSummary, round: number): string[] {
 	// The intervals are of the last round.
 	if (run.rounds.at(-1)?.round !== round) return [];
-	const loss = meanInterval(lossChanges(run));
-	const errors = meanInterval(errorChanges(run));
-	const percent = (value: number): string => formatChange(1, 1 + value);
+	const { loss, jointError } = changesOf(run);
+	const degrees = (value: number): string => `${value.toFixed(2)}°`;
 	const lines = [
 		...(loss === null
 			? []
 			: [
-					`Mean change of the loss over ${loss.numValues} sites: ${percent(loss.mean)} (95 % interval ${percent(loss.low)} to ${percent(loss.high)}).`,
+					`Mean change of the loss over ${loss.numValues} sites: ${percentText(loss.mean)} (${intervalText(loss, percentText)}).`,
 				]),
-		...(errors === null
+		...(jointError === null
 			? []
 			: [
-					`Mean change of the joint error: ${errors.mean.toFixed(2)}° (95 % interval ${errors.low.toFixed(2)}° to ${errors.high.toFixed(2)}°).`,
+					`Mean change of the joint error: ${degrees(jointError.mean)} (${intervalText(jointError, degrees)}).`,
 				]),
 	];
 	return lines.length === 0 ? [] : [...lines, ""];

@@ -1,48 +1,22 @@
 // The parts of a report that let a reader judge it: how sure the result is, where it was made, who took part and with
 // what keys, and what a verification found.
-import { formatChange, MISSING } from "../format.ts";
+import { MISSING } from "../format.ts";
 import type { RunSummary } from "../run-directory/run-summary.ts";
 import type { Check } from "../verification/verify-run.ts";
-import { type Interval, meanInterval } from "./interval.ts";
-import { jointRows } from "./joint-errors.ts";
+import { changesOf, intervalText, percentText } from "./changes.ts";
+import type { Interval } from "./interval.ts";
 import type { SiteTrust } from "./site-trust.ts";
 import { element, escapeMarkup } from "./svg.ts";
 
-/** Relative change of the held-out loss by site, of sites measured before and after. */
-export function lossChanges(run: RunSummary): number[] {
-	const [first, last] = [run.rounds.find(({ round }) => round === 0), run.rounds.at(-1)];
-	if (first === undefined || last === undefined || last.round === 0) return [];
-	return run.sites.flatMap((site) => {
-		const [before, after] = [first.sites[site]?.heldOutLoss, last.sites[site]?.heldOutLoss];
-		return before == null || after == null || before === 0 ? [] : [after / before - 1];
-	});
-}
-
-/** Change of the mean joint error in degrees by site, gripper apart. */
-export function errorChanges(run: RunSummary): number[] {
-	const joints = jointRows(run).filter(({ joint }) => !/gripper/i.test(joint));
-	return run.sites.flatMap((name) => {
-		const own = joints.flatMap(({ sites }) => sites.filter(({ site }) => site === name));
-		const changes = own.flatMap(({ first, last }) => (first === null || last === null ? [] : [last - first]));
-		return changes.length === 0 ? [] : [changes.reduce((sum, change) => sum + change, 0) / changes.length];
-	});
-}
-
 /** How sure the mean over sites is; empty where there is nothing to say. */
 export function renderCertainty(run: RunSummary): string {
-	const loss = meanInterval(lossChanges(run));
-	const errors = meanInterval(errorChanges(run));
-	const percent = (value: number): string => formatChange(1, 1 + value);
+	const { loss, jointError } = changesOf(run);
 	const degrees = (value: number): string => `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(2)}°`;
-	const sentence = (
-		what: string,
-		{ mean, low, high, numValues }: Interval,
-		show: (value: number) => string,
-	) =>
-		`${what} ${show(mean)} on the mean of ${numValues} sites (95 % interval ${show(low)} to ${show(high)}, Student's t over sites).`;
+	const sentence = (what: string, interval: Interval, show: (value: number) => string) =>
+		`${what} ${show(interval.mean)} on the mean of ${interval.numValues} sites (${intervalText(interval, show)}, Student's t over sites).`;
 	const sentences = [
-		...(loss === null ? [] : [sentence("Held-out loss", loss, percent)]),
-		...(errors === null ? [] : [sentence("Joint error", errors, degrees)]),
+		...(loss === null ? [] : [sentence("Held-out loss", loss, percentText)]),
+		...(jointError === null ? [] : [sentence("Joint error", jointError, degrees)]),
 	];
 	return sentences.length === 0 ? "" : element("p", {}, escapeMarkup(sentences.join(" ")));
 }
