@@ -8,7 +8,8 @@ import { CliError } from "../cli-error.ts";
 import { codeOf } from "../exit-codes.ts";
 
 /** What a process leaves while it runs, and what is of no use elsewhere. */
-const LEFT_OUT = /^(admin\.json|.*\.lock|.*\.log(\.\d+)?|.*\.part|\.?backup-.*|incoming|\..*\.tmp-.*)$/;
+const LEFT_OUT =
+	/^(views\.json|admin\.json|.*\.lock|.*\.log(\.\d+)?|.*\.part|\.?backup-.*|incoming|\..*\.tmp-.*)$/;
 /** Below these nothing changes once it has its name. */
 const IMMUTABLE = /(^|\/)(objects|checkpoints|apps)\//;
 const EVENTS = "events.jsonl";

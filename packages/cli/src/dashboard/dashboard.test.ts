@@ -11,7 +11,7 @@ import { auditPage, invitationsOf } from "./audit.ts";
 import { createLiveProgress, streamLive } from "./live-stream.ts";
 import { createCardMaker, listModels, modelFile } from "./models.ts";
 import { createRunBook } from "./run-book.ts";
-import { openRunFeed } from "./run-feed.ts";
+import { openRunFeed, type RunFeed } from "./run-feed.ts";
 
 const ATTACKERS = ["10.0.0.9"];
 const SITES = ["kitchen", "workshop"];
@@ -57,6 +57,73 @@ test("a log that grows byte by byte is folded like a whole one", async () => {
 	for (const round of [0, 2, 4])
 		expect(viewRound(round, await feed.eventsOfRound(round))).toEqual(viewRound(round, EVENTS));
 	expect(await feed.eventsOfRound(9)).toEqual([]);
+});
+
+test("views of a long log are taken up where the last process left them, and only for that log", async () => {
+	const path = join(dir, "long.jsonl");
+	const snapshot = join(dir, "long-views.json");
+	const many = [...EVENTS.slice(0, -1)];
+	for (let round = 5; many.length < 3000; round++)
+		for (const event of EVENTS) if ("round" in event && event.round === 4) many.push({ ...event, round });
+	await using open = await openEventLog(path);
+	await open.append(many.slice(0, -40));
+	const first = openRunFeed(path, snapshot);
+	await first.refresh();
+	await first.save();
+	await open.append(many.slice(-40));
+	const whole = openRunFeed(path);
+	await whole.refresh();
+	const look = async (feed: RunFeed) => ({
+		numEvents: feed.numEvents,
+		view: feed.view,
+		sites: [...(await feed.sites())],
+		round: await feed.eventsOfRound(7),
+	});
+	const expected = await look(whole);
+	const untouched = await readFile(snapshot, "utf8");
+	const [head = "", view = "", histories = ""] = untouched.split("\n");
+	expect(JSON.parse(head).numEvents).toBe(many.length - 40);
+	const [site] = JSON.parse(histories);
+	const another = (line: string, change: object): string =>
+		JSON.stringify({ ...JSON.parse(line), ...change });
+	// What does not fit is not used: the numbers of these snapshots are wrong, those of the first are not.
+	const marked = [JSON.stringify([{ ...site, numSamples: 12345 }]), ""];
+	for (const text of [
+		untouched,
+		[another(head, { zk0: "0.0.1" }), view, ...marked].join("\n"),
+		[another(head, { head: "ab".repeat(32) }), view, ...marked].join("\n"),
+		[head, view, "[1]", ""].join("\n"),
+		[head, view.slice(0, 50)].join("\n"),
+	]) {
+		await writeFile(snapshot, text);
+		const feed = openRunFeed(path, snapshot);
+		await feed.refresh();
+		expect(await look(feed)).toEqual(expected);
+	}
+	await writeFile(snapshot, [head, view, ...marked].join("\n"));
+	const taken = openRunFeed(path, snapshot);
+	await taken.refresh();
+	expect((await taken.sites()).get(site.site)?.numSamples).toBe(12345);
+});
+
+test("a book keeps the views of the newest runs until it is told to stop", async () => {
+	const clock = manualClock();
+	const faults: unknown[] = [];
+	const stop = new AbortController();
+	const broken = runPaths(dir, "run-0");
+	await mkdir(broken.root);
+	await writeRunRecord(broken.config, sampleRecord("run-0"));
+	await writeFile(broken.events, "nonsense\n");
+	const onFault = (error: unknown) => faults.push(error);
+	const keeping = createRunBook(dir).keep({ clock, signal: stop.signal, onFault });
+	for (let looks = 0; looks < 2; looks++) {
+		while (clock.numSleepers === 0) await new Promise(setImmediate);
+		clock.advance(2000);
+	}
+	stop.abort();
+	await keeping;
+	expect(faults).toMatchObject([{ code: "run-damaged" }]);
+	await rm(broken.root, { recursive: true });
 });
 
 test("a log with a line that is no event is refused", async () => {

@@ -76,7 +76,9 @@ async function modelsOf(
 	book: RunBook,
 	continues: ModelView["continues"],
 ): Promise<ModelView[]> {
-	const { view, histories } = await book.open(paths.id);
+	const feed = await book.open(paths.id);
+	const histories = await feed.sites();
+	const { view } = feed;
 	const { initial } = await book.record(paths.id);
 	const folders = await readdir(join(paths.root, "checkpoints")).catch(noneIfMissing);
 	const rounds = folders.flatMap((folder) => ROUND_FOLDER.exec(folder)?.[1] ?? []).map(Number);

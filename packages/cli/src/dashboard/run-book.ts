@@ -1,6 +1,8 @@
 // The feeds of a server's runs: opened when somebody looks, a few kept. Of the others only a line for the list of runs.
 import { stat } from "node:fs/promises";
+import { join } from "node:path";
 import type { RunLine, RunView } from "@zk0/dashboard/views";
+import type { Clock } from "@zk0/federation";
 import { listRunIds, type RunRecord, readRunRecord, runPaths } from "@zk0/records";
 import { CliError } from "../cli-error.ts";
 import { codeOf } from "../exit-codes.ts";
@@ -14,10 +16,24 @@ export interface RunBook {
 	record(runId: string): Promise<RunRecord>;
 	/** Oldest first. */
 	list(): Promise<readonly RunLine[]>;
+	/**
+	 * Folds what the logs of the newest runs have gained, and saves the views of long ones, until the signal aborts: no
+	 * page waits for a log to be read. `onFault` is told of a run that cannot be read, once.
+	 */
+	keep(options: {
+		readonly clock: Clock;
+		readonly signal: AbortSignal;
+		readonly onFault: (error: unknown) => void;
+	}): Promise<void>;
 }
 
 /** Feeds in memory at once; one of a long run with a hundred sites takes some tens of megabytes. */
 const MAX_FEEDS = 6;
+/** Runs whose views are kept up to date, watched or not. */
+const NUM_KEPT = 3;
+const KEEP_EVERY_MS = 2000;
+/** In a run's folder: the views of a long run. */
+const SNAPSHOT = "views.json";
 
 /** The runs in `dir`. */
 export function createRunBook(dir: string): RunBook {
@@ -27,7 +43,8 @@ export function createRunBook(dir: string): RunBook {
 	const open = async (runId: string): Promise<RunFeed> => {
 		if (!(await listRunIds(dir)).includes(runId))
 			throw new CliError("run-not-found", `there is no run ${runId.slice(0, 80)}`);
-		const feed = feeds.get(runId) ?? openRunFeed(runPaths(dir, runId).events);
+		const { events, root } = runPaths(dir, runId);
+		const feed = feeds.get(runId) ?? openRunFeed(events, join(root, SNAPSHOT));
 		feeds.delete(runId);
 		feeds.set(runId, feed);
 		const [oldest] = feeds.size > MAX_FEEDS ? feeds.keys() : [];
@@ -56,6 +73,23 @@ export function createRunBook(dir: string): RunBook {
 			const found: RunLine[] = [];
 			for (const runId of await listRunIds(dir)) found.push(await lineOf(runId));
 			return found;
+		},
+		async keep({ clock, signal, onFault }) {
+			const given = new Set<string>();
+			while (!signal.aborted) {
+				for (const runId of (await listRunIds(dir)).slice(-NUM_KEPT)) {
+					if (given.has(runId) || signal.aborted) continue;
+					try {
+						await (await open(runId)).save();
+					} catch (error) {
+						given.add(runId);
+						onFault(error);
+					}
+				}
+				await clock.sleep(KEEP_EVERY_MS, { signal }).catch((error: unknown) => {
+					if (!signal.aborted) throw error;
+				});
+			}
 		},
 	};
 }

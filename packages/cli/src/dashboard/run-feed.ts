@@ -1,52 +1,74 @@
 // A run's event log, read as it grows: folded into the views that the dashboard shows, with the newest events at hand for
 // streams and the place of every round in the file, so that details are read only when somebody asks. Reads what is new
-// since the last time and nothing else; works for a run of this process and of any other.
-import { type FileHandle, open } from "node:fs/promises";
-import { emptyRunView, foldRun, foldSites, type RunView, type SiteHistories } from "@zk0/dashboard/views";
+// since the last time and nothing else, begins with the views that an earlier process left beside a long log, and works
+// for a run of this process and of any other.
+import { open } from "node:fs/promises";
+import {
+	emptyRunView,
+	foldRun,
+	foldSites,
+	type RunView,
+	type SiteHistories,
+	type SiteHistory,
+} from "@zk0/dashboard/views";
 import { type RoundEvent, roundEventSchema } from "@zk0/federation";
 import { z } from "zod";
 import { CliError } from "../cli-error.ts";
-import { codeOf } from "../exit-codes.ts";
+import { type FeedSnapshot, openIfThere, readFeedSnapshot, writeFeedSnapshot } from "./feed-snapshot.ts";
 
 /** A run's log as views. */
 export interface RunFeed {
 	readonly view: RunView;
-	readonly histories: SiteHistories;
 	/** Events folded so far. */
 	readonly numEvents: number;
 	/** Reads what the log has gained. @throws CliError "run-damaged" */
 	refresh(): Promise<void>;
+	/** The histories of all sites as of the last refresh. */
+	sites(): Promise<ReadonlyMap<string, SiteHistory>>;
 	/** The events after the first `numSeen`; null when they are too many to repeat: read the view again. */
 	since(numSeen: number): readonly RoundEvent[] | null;
 	/** The log's events from the first to the last of a round; events of others are among them. */
 	eventsOfRound(round: number): Promise<RoundEvent[]>;
+	/** Leaves the views beside the log when there is much that the next process would have to fold. */
+	save(): Promise<void>;
 }
 
-const CHUNK_BYTES = 1 << 20;
+/** Bytes folded without letting others work: some ten milliseconds. */
+const CHUNK_BYTES = 1 << 18;
 const NEWLINE = 0x0a;
 /** Events kept for streams; whoever is further behind reads the view again. */
 const NUM_RECENT = 4000;
+/** A shorter log is folded in no time. */
+const MIN_SAVED_BYTES = 1 << 20;
+/** Views of a growing log are saved again when this share of it is new: all saving costs a few times the last one. */
+const NEW_SHARE = 0.2;
 
 const lineSchema = z.object({ event: roundEventSchema });
 
-/** A feed of the log at `path`, which need not be there yet. */
-export function openRunFeed(path: string): RunFeed {
-	return new LogFeed(path);
+/** A feed of the log at `log`, which need not be there yet; `snapshot` is where its views are kept. */
+export function openRunFeed(log: string, snapshot: string | null = null): RunFeed {
+	return new LogFeed(log, snapshot);
 }
 
 class LogFeed implements RunFeed {
-	readonly view: RunView = emptyRunView();
-	readonly histories: SiteHistories = new Map();
-	readonly #path: string;
+	view: RunView = emptyRunView();
+	readonly #log: string;
+	readonly #snapshot: string | null;
 	readonly #recent: RoundEvent[] = [];
 	readonly #rounds = new Map<number, { readonly start: number; end: number }>();
+	/** Null: as in the snapshot that this feed began with, not parsed yet. */
+	#histories: SiteHistories | null = null;
+	#kept: FeedSnapshot | null = null;
 	#numEvents = 0;
-	/** Bytes of the lines that are folded. */
 	#offset = 0;
+	#lastLine = 0;
+	/** Offset of the last snapshot; null: it was not looked for yet. */
+	#saved: number | null = null;
 	#reading: Promise<void> | null = null;
 
-	constructor(path: string) {
-		this.#path = path;
+	constructor(log: string, snapshot: string | null) {
+		this.#log = log;
+		this.#snapshot = snapshot;
 	}
 
 	get numEvents(): number {
@@ -60,6 +82,15 @@ class LogFeed implements RunFeed {
 		return this.#reading;
 	}
 
+	async sites(): Promise<ReadonlyMap<string, SiteHistory>> {
+		await this.#reading;
+		const histories = this.#sites();
+		if (histories !== null) return histories;
+		this.#forget();
+		await this.refresh();
+		return this.#sites() ?? new Map();
+	}
+
 	since(numSeen: number): readonly RoundEvent[] | null {
 		const numMissing = this.#numEvents - numSeen;
 		if (numMissing < 0 || numMissing > this.#recent.length) return null;
@@ -69,7 +100,7 @@ class LogFeed implements RunFeed {
 	async eventsOfRound(round: number): Promise<RoundEvent[]> {
 		const place = this.#rounds.get(round);
 		if (place === undefined) return [];
-		await using file = await open(this.#path, "r");
+		await using file = await open(this.#log, "r");
 		const bytes = Buffer.alloc(place.end - place.start);
 		await file.read(bytes, 0, bytes.length, place.start);
 		return bytes
@@ -79,12 +110,28 @@ class LogFeed implements RunFeed {
 			.map((line) => this.#parse(line));
 	}
 
+	async save(): Promise<void> {
+		const numNew = this.#offset - (this.#saved ?? 0);
+		const isOver = this.view.phase.kind === "over";
+		const enough = isOver ? MIN_SAVED_BYTES : Math.max(MIN_SAVED_BYTES, NEW_SHARE * this.#offset);
+		const histories = numNew === 0 || this.#reading !== null ? null : this.#histories;
+		if (this.#snapshot === null || histories === null) return;
+		if (numNew < enough && !(isOver && this.#offset >= MIN_SAVED_BYTES)) return;
+		this.#saved = this.#offset;
+		const { view } = this;
+		const [numEvents, offset, lastLine] = [this.#numEvents, this.#offset, this.#lastLine];
+		const place = { numEvents, offset, lastLine, rounds: this.#rounds };
+		await writeFeedSnapshot(this.#snapshot, this.#log, { place, view, histories });
+	}
+
 	async #read(): Promise<void> {
-		const file = await openIfThere(this.#path);
+		const file = await openIfThere(this.#log);
 		if (file === undefined) return;
 		try {
 			const { size } = await file.stat();
+			if (this.#saved === null) await this.#restore(size);
 			if (size <= this.#offset) return;
+			if (this.#sites() === null) this.#forget();
 			const chunk = Buffer.alloc(Math.min(CHUNK_BYTES, size - this.#offset));
 			let rest = Buffer.alloc(0);
 			for (;;) {
@@ -95,6 +142,37 @@ class LogFeed implements RunFeed {
 		} finally {
 			await file.close();
 		}
+	}
+
+	/** Begins with the views of the snapshot, where there is one that fits. */
+	async #restore(sizeBytes: number): Promise<void> {
+		this.#saved = 0;
+		if (this.#snapshot === null || sizeBytes < MIN_SAVED_BYTES) return;
+		const found = await readFeedSnapshot(this.#snapshot, this.#log);
+		if (found === null) return;
+		const { numEvents, offset, lastLine, rounds } = found.place;
+		this.view = found.view;
+		this.#kept = found;
+		for (const [round, place] of rounds) this.#rounds.set(round, { ...place });
+		[this.#numEvents, this.#offset, this.#lastLine, this.#saved] = [numEvents, offset, lastLine, offset];
+	}
+
+	/** The histories; null: those of the snapshot are not readable, and the log has to be folded anew. */
+	#sites(): SiteHistories | null {
+		if (this.#histories === null) {
+			this.#histories = this.#kept === null ? new Map() : this.#kept.histories();
+			this.#kept = null;
+		}
+		return this.#histories;
+	}
+
+	#forget(): void {
+		this.view = emptyRunView();
+		this.#histories = new Map();
+		this.#kept = null;
+		this.#rounds.clear();
+		this.#recent.length = 0;
+		[this.#numEvents, this.#offset, this.#lastLine, this.#saved] = [0, 0, 0, 0];
 	}
 
 	/** Folds whole lines. @returns what follows the last of them */
@@ -113,10 +191,11 @@ class LogFeed implements RunFeed {
 			place.end = this.#offset + sizeBytes;
 			this.#rounds.set(event.round, place);
 		}
+		this.#lastLine = this.#offset;
 		this.#offset += sizeBytes;
 		this.#numEvents++;
 		foldRun(this.view, event);
-		foldSites(this.histories, event);
+		foldSites(this.#histories ?? new Map(), event);
 		this.#recent.push(event);
 		if (this.#recent.length > 2 * NUM_RECENT) this.#recent.splice(0, NUM_RECENT);
 	}
@@ -125,19 +204,10 @@ class LogFeed implements RunFeed {
 		try {
 			return lineSchema.parse(JSON.parse(line)).event;
 		} catch (cause) {
-			throw new CliError("run-damaged", `${this.#path}: event ${this.#numEvents + 1} is not readable`, {
+			throw new CliError("run-damaged", `${this.#log}: event ${this.#numEvents + 1} is not readable`, {
 				cure: "the log was changed after writing, or by a newer zk0",
 				cause,
 			});
 		}
-	}
-}
-
-async function openIfThere(path: string): Promise<FileHandle | undefined> {
-	try {
-		return await open(path, "r");
-	} catch (error) {
-		if (codeOf(error) === "ENOENT") return undefined;
-		throw error;
 	}
 }

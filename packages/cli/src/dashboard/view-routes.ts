@@ -11,12 +11,14 @@ import { siteStatuses } from "../network/server-status.ts";
 import { auditPage, invitationsOf } from "./audit.ts";
 import { type LiveProgress, streamLive } from "./live-stream.ts";
 import { createCardMaker, listModels, modelFile } from "./models.ts";
-import { createRunBook } from "./run-book.ts";
+import type { RunBook } from "./run-book.ts";
 
 /** What the views are made from. */
 export interface ViewSources {
 	/** Folder of the runs. */
 	readonly runs: string;
+	/** Their views. */
+	readonly book: RunBook;
 	readonly members: MemberLog;
 	readonly server: FederationServer;
 	readonly access: Access;
@@ -34,8 +36,7 @@ const pageQuery = z.object({
 
 /** The routes. */
 export function viewRoutes(sources: ViewSources): readonly Route[] {
-	const { runs, members, server, access, clock, progress, status } = sources;
-	const book = createRunBook(runs);
+	const { runs, book, members, server, access, clock, progress, status } = sources;
 	const cardOf = createCardMaker(runs, book);
 	return [
 		route("GET", "/api/runs", "viewer", async () => json({ runs: await book.list() })),
@@ -56,7 +57,7 @@ export function viewRoutes(sources: ViewSources): readonly Route[] {
 		}),
 		route("GET", "/api/runs/:run/sites/:site", "viewer", async ({ params }) => {
 			const feed = await book.open(params["run"] ?? "").catch(notFound);
-			const history = feed.histories.get(params["site"] ?? "");
+			const history = (await feed.sites()).get(params["site"] ?? "");
 			if (history === undefined) throw new HttpError("not-found", "the run knows no such site");
 			return json(history);
 		}),

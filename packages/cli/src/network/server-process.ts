@@ -9,6 +9,7 @@ import { serveGrpc } from "@zk0/flower/node";
 import { logEvent } from "@zk0/monitor";
 import { withRunLock } from "@zk0/records";
 import { createLiveProgress } from "../dashboard/live-stream.ts";
+import { createRunBook } from "../dashboard/run-book.ts";
 import { viewRoutes } from "../dashboard/view-routes.ts";
 import type { Host } from "../host.ts";
 import { isSameSecret } from "../http/guard.ts";
@@ -135,6 +136,7 @@ export async function serveFederation(
 			stop: () => stopping.abort(),
 			alerts: () => monitor.alerts(),
 		};
+		const book = createRunBook(home.runs);
 		const site: HttpSite = {
 			routes: [
 				...accessRoutes(access, sessions),
@@ -142,6 +144,7 @@ export async function serveFederation(
 				...watch.routes(isReady),
 				...viewRoutes({
 					runs: home.runs,
+					book,
 					members,
 					server,
 					access,
@@ -168,6 +171,7 @@ export async function serveFederation(
 		const timer = lookHourly(home, parts, dashboard, onFault);
 		await writePrivateJson(home.admin, { pid: process.pid, port: admin.port, token });
 		log("info", `serving at ${address}:${listener.port} (${settings.security}), state in ${home.dir}`);
+		const keeping = book.keep({ clock, signal, onFault });
 		try {
 			await new Promise<void>((resolve) => {
 				if (signal.aborted) resolve();
@@ -178,6 +182,7 @@ export async function serveFederation(
 			await rm(home.admin, { force: true });
 		}
 		stopping.abort();
+		await keeping;
 		log("info", "stopping");
 	});
 }
