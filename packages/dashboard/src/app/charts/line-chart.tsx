@@ -1,6 +1,6 @@
 // Curves over rounds or bytes (uPlot): any number of series, a band for a spread, a level to compare with. The numbers
 // behind the picture are a table below it, for those who do not see it and those who want to copy them.
-import { useEffect, useRef } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import uPlot from "uplot";
 import { useWidth } from "../parts/width.ts";
 import { colour, useColours } from "../theme.ts";
@@ -40,7 +40,7 @@ export interface LineChartProps {
 
 /** The chart. */
 export function LineChart(props: LineChartProps) {
-	const { label, x, xName, curves, format, formatX = String, height = 260 } = props;
+	const { label, x, curves, height = 260 } = props;
 	const [box, width] = useWidth<HTMLDivElement>();
 	const plot = useRef<uPlot | null>(null);
 	const colours = useColours();
@@ -71,12 +71,26 @@ export function LineChart(props: LineChartProps) {
 		plot.current?.setData(plain);
 		plot.current?.setLegend({ idx: x.length - 1 });
 	}, [JSON.stringify(data)]);
-	const shown = curves.filter(({ isEdge }) => isEdge !== true);
 	return (
 		<figure class="chart" aria-label={label}>
 			<div ref={box} class="plot" aria-hidden="true" />
-			<details class="numbers">
-				<summary>Numbers</summary>
+			<Numbers {...props} />
+		</figure>
+	);
+}
+
+/** Rows of the table of numbers: the newest. */
+const NUM_ROWS = 200;
+
+/** The numbers behind the picture, made when somebody opens them. */
+function Numbers({ label, x, xName, curves, format, formatX = String }: LineChartProps) {
+	const [isOpen, setOpen] = useState(false);
+	const shown = curves.filter(({ isEdge }) => isEdge !== true);
+	const first = Math.max(0, x.length - NUM_ROWS);
+	return (
+		<details class="numbers" onToggle={(event) => setOpen(event.currentTarget.open)}>
+			<summary>Numbers</summary>
+			{isOpen && (
 				<div class="table-box" tabIndex={0} role="region" aria-label={`${label}, numbers`}>
 					<table>
 						<thead>
@@ -92,11 +106,11 @@ export function LineChart(props: LineChartProps) {
 							</tr>
 						</thead>
 						<tbody>
-							{x.slice(-200).map((at, index) => (
+							{x.slice(first).map((at, index) => (
 								<tr key={at}>
 									<td class="number">{formatX(at)}</td>
 									{shown.map(({ name, values }) => {
-										const value = values[index + Math.max(0, x.length - 200)];
+										const value = values[first + index];
 										return (
 											<td key={name} class="number">
 												{value == null ? "–" : format(value)}
@@ -108,8 +122,8 @@ export function LineChart(props: LineChartProps) {
 						</tbody>
 					</table>
 				</div>
-			</details>
-		</figure>
+			)}
+		</details>
 	);
 }
 

@@ -45,15 +45,18 @@ export function Participation({
 		context.textAlign = "right";
 		context.textBaseline = "middle";
 		const gap = cell > 5 ? 1.5 : 0;
+		// Asking the style sheet for each of fifty thousand squares would take longer than drawing them.
+		const ink = colour("ink");
+		const paint = new Map(Object.entries(MEANING).map(([letter, [name]]) => [letter, colour(name)]));
+		const unknown = colour("line");
 		for (const [row, { site, participation }] of sites.entries()) {
 			const y = row * rowHeight;
 			if (rowHeight >= 12) {
-				context.fillStyle = colour("ink");
+				context.fillStyle = ink;
 				context.fillText(site.length > 17 ? `${site.slice(0, 16)}…` : site, LABELS - 10, y + rowHeight / 2);
 			}
 			for (let round = 1; round <= numRounds; round++) {
-				const [name] = MEANING[participation[round] ?? "-"] ?? ["line"];
-				context.fillStyle = colour(name);
+				context.fillStyle = paint.get(participation[round] ?? "-") ?? unknown;
 				context.fillRect(
 					LABELS + (round - 1) * cell,
 					y + gap,

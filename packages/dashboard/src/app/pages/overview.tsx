@@ -1,6 +1,7 @@
 // The federation at a glance: what it does now and waits for, how the loss goes, who takes part, what it costs, what went
 // wrong.
 import type { RunView, ServerStatus, SiteRow } from "@zk0/dashboard/views";
+import { useMemo } from "preact/hooks";
 import { LineChart } from "../charts/line-chart.tsx";
 import { LossChart } from "../charts/loss-chart.tsx";
 import { Participation } from "../charts/participation.tsx";
@@ -80,13 +81,16 @@ interface RunProps {
 }
 
 function RunOverview({ run, status, progress }: RunProps) {
-	const { query } = usePlace();
-	const isSmooth = query.get("smooth") === "1";
 	const runId = run.runId ?? "";
 	const isRunning = run.status === "running";
 	const now = useNow(isRunning);
 	const [timeline] = run.timelines.slice(-1);
 	const nowMs = isRunning ? now : Date.parse(run.lastAt ?? "") || now;
+	// What an event of the run changes, and a site's progress does not, is not drawn again for the latter.
+	const charts = useMemo(
+		() => ({ loss: <LossCard run={run} />, care: <Care run={run} />, part: <Part run={run} /> }),
+		[run],
+	);
 	return (
 		<>
 			<header class="page-head">
@@ -101,30 +105,8 @@ function RunOverview({ run, status, progress }: RunProps) {
 			</header>
 			<Figures run={run} status={status} />
 			<div class="columns">
-				<Card
-					title="Held-out loss"
-					span={2}
-					aside={
-						<label class="check">
-							<input
-								type="checkbox"
-								checked={isSmooth}
-								onChange={(event) => setQuery("smooth", event.currentTarget.checked ? "1" : null)}
-							/>
-							smooth
-						</label>
-					}
-				>
-					<LossChart
-						rounds={run.rounds}
-						sites={run.sites.map(({ site }) => site)}
-						isSmooth={isSmooth}
-						onPick={(round) => go(pathOf("runs", runId, "rounds", round))}
-					/>
-				</Card>
-				<Card title="What needs care" aside={<Badge>{run.numIncidents}</Badge>}>
-					<Incidents incidents={run.incidents} />
-				</Card>
+				{charts.loss}
+				{charts.care}
 				<Card
 					title={timeline === undefined ? "Round" : `Round ${timeline.round}, site by site`}
 					span={3}
@@ -132,24 +114,68 @@ function RunOverview({ run, status, progress }: RunProps) {
 				>
 					{timeline === undefined ? <Empty /> : <TimelineChart timeline={timeline} nowMs={nowMs} />}
 				</Card>
-				<Card title="Who took part" span={2}>
-					{run.phase.round === 0 ? (
-						<Empty>Before the first round, every site measures the base model</Empty>
-					) : (
-						<Participation
-							sites={run.sites}
-							numRounds={run.phase.round}
-							onPick={(_, round) => go(pathOf("runs", runId, "rounds", round))}
-						/>
-					)}
-				</Card>
-				<Card title="Bytes per round">
-					<Traffic run={run} />
-				</Card>
+				{charts.part}
 				<Card title="Sites in this run" span={3}>
 					<SiteTable run={run} status={status} progress={progress} />
 				</Card>
 			</div>
+		</>
+	);
+}
+
+function LossCard({ run }: { readonly run: RunView }) {
+	const { query } = usePlace();
+	const isSmooth = query.get("smooth") === "1";
+	return (
+		<Card
+			title="Held-out loss"
+			span={2}
+			aside={
+				<label class="check">
+					<input
+						type="checkbox"
+						checked={isSmooth}
+						onChange={(event) => setQuery("smooth", event.currentTarget.checked ? "1" : null)}
+					/>
+					smooth
+				</label>
+			}
+		>
+			<LossChart
+				rounds={run.rounds}
+				sites={run.sites.map(({ site }) => site)}
+				isSmooth={isSmooth}
+				onPick={(round) => go(pathOf("runs", run.runId ?? "", "rounds", round))}
+			/>
+		</Card>
+	);
+}
+
+function Care({ run }: { readonly run: RunView }) {
+	return (
+		<Card title="What needs care" aside={<Badge>{run.numIncidents}</Badge>}>
+			<Incidents incidents={run.incidents} />
+		</Card>
+	);
+}
+
+function Part({ run }: { readonly run: RunView }) {
+	return (
+		<>
+			<Card title="Who took part" span={2}>
+				{run.phase.round === 0 ? (
+					<Empty>Before the first round, every site measures the base model</Empty>
+				) : (
+					<Participation
+						sites={run.sites}
+						numRounds={run.phase.round}
+						onPick={(_, round) => go(pathOf("runs", run.runId ?? "", "rounds", round))}
+					/>
+				)}
+			</Card>
+			<Card title="Bytes per round">
+				<Traffic run={run} />
+			</Card>
 		</>
 	);
 }
