@@ -6,6 +6,7 @@ import { runFederateFullBench, runSitesFullBench } from "./federate-full.ts";
 import { benchLearn } from "./learn.ts";
 import { runLoraBench } from "./lora.ts";
 import { runNetworkBench } from "./network.ts";
+import { runNewcomerBench } from "./newcomer.ts";
 import { runReaderBench } from "./reader.ts";
 import { benchSim } from "./sim.ts";
 import { runStepBench } from "./step.ts";
@@ -27,6 +28,7 @@ export const benchmarks: Readonly<Record<string, (options: BenchmarkOptions) => 
 	cache: ({ checkpoint }) => runCacheBench(checkpoint === undefined ? {} : { checkpoint }),
 	reader: () => runReaderBench(),
 	dashboard: ({ parts }) => runDashboardBench(parts),
+	newcomer: ({ parts }) => runNewcomerBench(parts),
 	network: ({ parts }) => runNetworkBench(parts),
 	sim: () => benchSim(),
 	learn: () => benchLearn(),
