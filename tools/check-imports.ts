@@ -17,6 +17,11 @@ const RULES: readonly { readonly from: readonly string[]; readonly never: RegExp
 		why: "commands that only ask a running process load no package but zod; import what works with await import()",
 	},
 	{
+		from: ["network/server-process.ts"],
+		never: /^@zk0\/(policy|autodiff|dataset|finetune|sim|doctor)(\/|$)/,
+		why: "a server without a run loads nothing that trains: import it in network/run-work.ts",
+	},
+	{
 		from: ["index.ts", "network/server-process.ts", "network/client-process.ts"],
 		never: new RegExp(`^(${NATIVE.join("|")})(/|$)`),
 		why: "optional native packages are loaded in workers, in children, or with await import()",

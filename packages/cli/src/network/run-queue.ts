@@ -5,7 +5,6 @@ import { copyFile, mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { sha256Hex, writeFileAtomic } from "@zk0/arrays/node";
 import { type RoundEvent, runNumber } from "@zk0/federation";
-import { openCheckpoint } from "@zk0/policy";
 import {
 	lastEvent,
 	listRunIds,
@@ -20,10 +19,8 @@ import { CliError } from "../cli-error.ts";
 import { parseConfig } from "../config/config-file.ts";
 import type { RunConfig } from "../config/presets.ts";
 import { resolveConfig } from "../config/resolve.ts";
-import { newRunId, recordedConfig, recordOf } from "../simulation/recorded-run.ts";
-import { writeStartCheckpoint } from "../simulation/start-model.ts";
 import { readIfThere } from "./private-file.ts";
-import { type RunStatus, type ServeRunOptions, serveRun } from "./serve-run.ts";
+import type { RunStatus, ServeRunOptions } from "./serve-run.ts";
 
 /** The runs of a server. */
 export interface RunQueue extends AsyncDisposable {
@@ -104,6 +101,7 @@ export async function openRunQueue(options: RunQueueOptions): Promise<RunQueue> 
 			onEvent: (_runId, event) => options.onEvent(runId, event, oldest() === runId),
 		};
 		try {
+			const { serveRun } = await loadWork();
 			await serveRun(runPaths(dir, runId), served, (change) => update(runId, change));
 		} catch (error) {
 			const isStopped = signal.aborted || stopping.signal.aborted;
@@ -152,6 +150,7 @@ export async function openRunQueue(options: RunQueueOptions): Promise<RunQueue> 
 		const { app, ...settings } = submissionSchema.parse(submission);
 		const config = resolveConfig(parseConfig(settings, "the run's settings"), {});
 		if (app !== undefined) requireFloat32(config.config);
+		const { newRunId, writeStartCheckpoint, openCheckpoint, recordOf } = await loadWork();
 		const paths = runPaths(dir, newRunId(host));
 		await mkdir(paths.root, { recursive: true });
 		if (app !== undefined) await copyFile(join(options.apps, `${app}.fab`), paths.app);
@@ -208,6 +207,9 @@ export async function openRunQueue(options: RunQueueOptions): Promise<RunQueue> 
 	};
 }
 
+/** Loaded with the first run that has something to do. */
+const loadWork = () => import("./run-work.ts");
+
 const NOTHING_YET: Omit<RunStatus, "runId"> = {
 	state: "queued",
 	round: 0,
@@ -237,6 +239,7 @@ async function statusOnDisk(paths: RunPaths): Promise<RunStatus> {
 		return { ...NOTHING_YET, runId: paths.id, round: numRounds, rounds: numRounds, state: "completed" };
 	}
 	const { record, summary } = await readRun(paths);
+	const { recordedConfig } = await loadWork();
 	const rounds = recordedConfig(record, paths).rounds;
 	const round = summary.rounds.at(-1)?.round ?? 0;
 	const base = { ...NOTHING_YET, runId: paths.id, round, rounds };
