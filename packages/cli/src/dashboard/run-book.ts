@@ -80,7 +80,10 @@ export function createRunBook(dir: string): RunBook {
 				for (const runId of (await listRunIds(dir)).slice(-NUM_KEPT)) {
 					if (given.has(runId) || signal.aborted) continue;
 					try {
-						await (await open(runId)).save();
+						const feed = await open(runId);
+						// The histories of a run that goes on are needed with its next event: not then, in front of a page.
+						if (feed.view.phase.kind !== "over") await feed.sites();
+						await feed.save();
 					} catch (error) {
 						given.add(runId);
 						onFault(error);

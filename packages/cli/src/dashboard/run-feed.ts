@@ -42,6 +42,8 @@ const NUM_RECENT = 4000;
 const MIN_SAVED_BYTES = 1 << 20;
 /** Views of a growing log are saved again when this share of it is new: all saving costs a few times the last one. */
 const NEW_SHARE = 0.2;
+/** So much of a log that is at its end is folded again rather than saved. */
+const MIN_LAST_BYTES = 1 << 17;
 
 const lineSchema = z.object({ event: roundEventSchema });
 
@@ -113,10 +115,10 @@ class LogFeed implements RunFeed {
 	async save(): Promise<void> {
 		const numNew = this.#offset - (this.#saved ?? 0);
 		const isOver = this.view.phase.kind === "over";
-		const enough = isOver ? MIN_SAVED_BYTES : Math.max(MIN_SAVED_BYTES, NEW_SHARE * this.#offset);
-		const histories = numNew === 0 || this.#reading !== null ? null : this.#histories;
-		if (this.#snapshot === null || histories === null) return;
-		if (numNew < enough && !(isOver && this.#offset >= MIN_SAVED_BYTES)) return;
+		const enough = isOver ? MIN_LAST_BYTES : NEW_SHARE * this.#offset;
+		const isWorthIt = this.#offset >= MIN_SAVED_BYTES && numNew >= enough;
+		const histories = this.#reading === null ? this.#histories : null;
+		if (this.#snapshot === null || !isWorthIt || histories === null) return;
 		this.#saved = this.#offset;
 		const { view } = this;
 		const [numEvents, offset, lastLine] = [this.#numEvents, this.#offset, this.#lastLine];
