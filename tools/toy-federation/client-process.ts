@@ -4,7 +4,7 @@ import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type ClientEvent, runClient, systemClock } from "@zk0/federation";
 import { createNodeIdentity, loadNodeIdentity, type NodeIdentity } from "@zk0/flower";
-import { grpcTransport } from "@zk0/flower/node";
+import { grpcTransport, makeHeapRoom } from "@zk0/flower/node";
 import { misbehavingIdentity, misbehavingTransport } from "./misbehaving-node.ts";
 import { printLine } from "./print.ts";
 import { type ClientLine, clientSettingsSchema } from "./settings.ts";
@@ -13,6 +13,7 @@ import { toySite } from "./toy-site.ts";
 const settings = clientSettingsSchema.parse(JSON.parse(await readFile(process.argv[2] ?? "", "utf8")));
 const { port, authority, secret, misdeed } = settings;
 const clock = systemClock();
+makeHeapRoom();
 const stopping = new AbortController();
 process.on("SIGTERM", () => stopping.abort());
 

@@ -12,7 +12,7 @@ import {
 	rounds,
 	systemClock,
 } from "@zk0/federation";
-import { serveGrpc } from "@zk0/flower/node";
+import { makeHeapRoom, serveGrpc } from "@zk0/flower/node";
 import { deadlyFiles } from "./deadly-files.ts";
 import { printLine, usageNow } from "./print.ts";
 import { serverSettingsSchema } from "./settings.ts";
@@ -21,6 +21,7 @@ const DAY_MS = 24 * 3600 * 1000;
 
 const settings = serverSettingsSchema.parse(JSON.parse(await readFile(process.argv[2] ?? "", "utf8")));
 const clock = systemClock();
+makeHeapRoom();
 const files = deadlyFiles(settings.death);
 const onFault = (cause: unknown): void => console.error("fault:", cause);
 const stopping = new AbortController();

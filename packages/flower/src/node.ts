@@ -12,5 +12,6 @@ export { type FileBytes, openFileBytes } from "./node/file-bytes.ts";
 export type { Listener, ListenOptions, ServerCertificate } from "./node/grpc-listener.ts";
 export { type GrpcServer, type GrpcServerOptions, serveGrpc } from "./node/grpc-server.ts";
 export { type ClientTls, type GrpcTransportOptions, grpcTransport } from "./node/grpc-transport.ts";
+export { makeHeapRoom } from "./node/heap-room.ts";
 export { openObjectDirectory } from "./node/object-directory.ts";
 export { certificateFingerprint, fetchAuthority } from "./node/pinned-authority.ts";

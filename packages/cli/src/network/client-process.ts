@@ -1,5 +1,6 @@
 // The client as a process: serves the tasks of the federation that the site joined until stopped.
 import { type ClientApp, type ClientEvent, runClient, systemClock } from "@zk0/federation";
+import { makeHeapRoom } from "@zk0/flower/node";
 import type { LogFields } from "@zk0/monitor/log";
 import { withRunLock } from "@zk0/records";
 import { CliError } from "../cli-error.ts";
@@ -42,6 +43,7 @@ export async function serveTasks(
 		});
 	// Whatever this process writes is for its owner only.
 	process.umask(0o077);
+	makeHeapRoom();
 	if (Object.keys(changes).length > 0) await writePrivateJson(home.settings, settings);
 	await withRunLock(home.lock, async () => {
 		const { site, threads, device, camera } = settings;

@@ -5,7 +5,7 @@ import { rm } from "node:fs/promises";
 import { appDirectory } from "@zk0/dashboard/node";
 import { createServer, openMemberLog, systemClock } from "@zk0/federation";
 import { healthRoutes } from "@zk0/flower";
-import { serveGrpc } from "@zk0/flower/node";
+import { makeHeapRoom, serveGrpc } from "@zk0/flower/node";
 import { logEvent } from "@zk0/monitor";
 import { withRunLock } from "@zk0/records";
 import { createLiveProgress } from "../dashboard/live-stream.ts";
@@ -50,6 +50,7 @@ export async function serveFederation(
 ): Promise<void> {
 	// Whatever this process writes is for its owner only.
 	process.umask(0o077);
+	makeHeapRoom();
 	await makePrivateFolder(home.dir);
 	const settings = await resolveSettings(home, changes);
 	await withRunLock(home.lock, async () => {

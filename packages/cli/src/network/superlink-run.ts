@@ -11,7 +11,7 @@ import {
 	systemClock,
 	takeSuperLinkRun,
 } from "@zk0/federation";
-import { grpcTransport, isLoopback } from "@zk0/flower/node";
+import { grpcTransport, isLoopback, makeHeapRoom } from "@zk0/flower/node";
 import { openCheckpoint } from "@zk0/policy";
 import { type RunPaths, readRunRecord, runPaths, withRunLock, writeRunRecord } from "@zk0/records";
 import { CliError } from "../cli-error.ts";
@@ -65,6 +65,7 @@ export async function runAtSuperLink(
 	const config = recordedConfig(record, paths);
 	const clock = systemClock();
 	const { signal } = host;
+	makeHeapRoom();
 	return await withRunLock(paths.lock, async () => {
 		using base = await openCheckpoint(paths.globalCheckpoint(0), { hub: host });
 		const store = await openObjectStore(join(paths.federation, "server"));
