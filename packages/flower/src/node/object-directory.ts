@@ -5,7 +5,7 @@ import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promise
 import { join } from "node:path";
 import type { ReadOptions } from "../chunk-source.ts";
 import { FlowerError, throwIfCancelled } from "../errors.ts";
-import { isObjectId, type ObjectId, objectIdOf } from "../ids.ts";
+import { hashObject, isObjectId, type ObjectId } from "../ids.ts";
 import { checkObjectId, missingObject, type ObjectStore } from "../object-store.ts";
 
 /** The store in `directory`, which is made when it is written to. One process may use it at a time. */
@@ -21,7 +21,7 @@ export async function openObjectDirectory(directory: string): Promise<ObjectStor
 		const bytes = await readIfThere(pathOf(id));
 		if (bytes === undefined || verified.has(id)) return bytes;
 		found.delete(id);
-		if (objectIdOf(bytes) !== id) {
+		if ((await hashObject(bytes)) !== id) {
 			await rm(pathOf(id), { force: true });
 			return undefined;
 		}
@@ -38,7 +38,7 @@ export async function openObjectDirectory(directory: string): Promise<ObjectStor
 		write: async (id, bytes, options) => {
 			throwIfCancelled(options?.signal);
 			if (verified.has(id)) return;
-			checkObjectId(id, bytes);
+			await checkObjectId(id, bytes);
 			const path = pathOf(id);
 			const temporary = join(directory, `${randomUUID()}.part`);
 			try {
