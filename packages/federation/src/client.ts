@@ -8,7 +8,7 @@ import type { ClientApp, SiteInfo } from "./client-app.ts";
 import type { Clock } from "./clock.ts";
 import type { TaskEnd } from "./deliver-result.ts";
 import { callError, isCancelled } from "./errors.ts";
-import { startHeartbeat } from "./heartbeat.ts";
+import { startHeartbeat, type TrustStore } from "./heartbeat.ts";
 import { createNodeSession, type NodeSession } from "./node-session.ts";
 import { openObjectStore } from "./object-store.ts";
 import { isSiteName, type TaskPhase } from "./protocol.ts";
@@ -50,6 +50,8 @@ export interface ClientOptions {
 	readonly limits?: SiteLimits;
 	/** Largest norm of what an update may change, whatever the server asks; default null: only the server's limit. */
 	readonly clipNorm?: number | null;
+	/** Follows the server's change of its certificate authority; default: what is trusted stays. */
+	readonly trust?: TrustStore | undefined;
 	/** Longest silence towards the server; default 3000. */
 	readonly heartbeatMs?: number;
 	/** Shortest time between progress reports; default 200. */
@@ -110,7 +112,7 @@ export async function runClient(options: ClientOptions): Promise<void> {
 		maxWaitMs: OBJECT_WAIT_MS,
 	};
 	const runTransfers = { store: objects, retry: policy, signal, timeoutMs, concurrency: PULL_CONCURRENCY };
-	await using heartbeat = startHeartbeat({ session, clock, heartbeatMs, progressMs });
+	await using heartbeat = startHeartbeat({ session, clock, heartbeatMs, progressMs, trust: options.trust });
 	const scratchDir = join(dir, "scratch");
 	const refusedDir = join(dir, "refused");
 	const own = { clipNorm: options.clipNorm ?? null, accepts: limits.accepts, scratchDir, refusedDir };

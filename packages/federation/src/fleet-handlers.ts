@@ -18,6 +18,8 @@ export interface FleetParts {
 	readonly standing: Standing;
 	/** Whether Flower's nodes, which cannot sign, are let in. */
 	readonly allowsFlowerNodes: boolean;
+	/** See `ServerOptions.announceTrust`. */
+	readonly announceTrust: (site: string, trusted: string) => readonly string[];
 	/** Is told of members' replies that were refused for who sent what when. */
 	readonly onOffence: (offence: Offence) => void;
 	/** Takes a site online and tells the runs. */

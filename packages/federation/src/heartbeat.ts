@@ -16,6 +16,14 @@ export interface WatchedTask extends Disposable {
 	readonly onProgress: (progress: TaskProgress) => void;
 }
 
+/** The authorities that a node trusts, where the server that it trusts can name others. */
+export interface TrustStore {
+	/** Names what is trusted now: `trustName` of @zk0/flower/node. */
+	name(): string;
+	/** Trusts these authorities (PEM) from now on. Does not reject: what is not taken over is named again. */
+	replace(authorities: readonly string[]): Promise<void>;
+}
+
 /** Options of `startHeartbeat`. */
 export interface HeartbeatOptions {
 	readonly session: NodeSession;
@@ -23,6 +31,7 @@ export interface HeartbeatOptions {
 	readonly heartbeatMs: number;
 	/** Shortest time between two progress reports. */
 	readonly progressMs: number;
+	readonly trust?: TrustStore | undefined;
 }
 
 /** A running heartbeat; disposing it stops it. */
@@ -97,14 +106,17 @@ class BeatingHeart implements Heartbeat {
 		const standing = this.#options.session.once(signal);
 		if (standing === undefined) return;
 		const { calls, nodeId } = standing;
+		const { trust } = this.#options;
 		try {
-			const { unwanted } = await calls.unary(Fleet.method.sendNodeHeartbeat, {
+			const { unwanted, authorities } = await calls.unary(Fleet.method.sendNodeHeartbeat, {
 				node: { nodeId },
 				heartbeatInterval: MIN_INTERVAL_SECONDS,
 				session: this.#options.session.session,
 				running: task === null ? [] : [task.messageId],
+				trusted: trust?.name() ?? "",
 				...(progress === null ? {} : { progress }),
 			});
+			if (authorities.length > 0) await trust?.replace(authorities);
 			if (task !== null && unwanted.includes(task.messageId)) task.ending.abort();
 		} catch (error) {
 			if (!(error instanceof FlowerError)) throw error;

@@ -27,6 +27,7 @@ export type { FileSystem } from "./file-system.ts";
 export type { RunApp } from "./flower-nodes.ts";
 export type { Grid, OnlineSite, Outcome, PendingOutcome, SiteTask, TaskRef, Traffic } from "./grid.ts";
 export { type HashLog, type LogContent, type LogKind, openHashLog } from "./hash-log.ts";
+export type { TrustStore } from "./heartbeat.ts";
 export { canonicalJson, type JsonValue } from "./json.ts";
 export type { MemberEvent } from "./member-events.ts";
 export { type MemberLog, openMemberLog, readMembers } from "./member-log.ts";

@@ -25,6 +25,7 @@ export function nodeCalls({
 	arrive,
 	drop,
 	allowsFlowerNodes,
+	announceTrust,
 }: FleetParts): NodeCalls {
 	const flowerNode = (): FlowerError => (allowsFlowerNodes ? flowerNodeUnknown() : flowerNodesRefused());
 	return {
@@ -56,10 +57,11 @@ export function nodeCalls({
 		unregisterNode: async () => {
 			throw new FlowerError("permission-denied", "Names are bound for good; the operator can revoke them.");
 		},
-		sendNodeHeartbeat: async ({ session, running, progress }, { caller }) => {
+		sendNodeHeartbeat: async ({ session, running, progress, trusted }, { caller }) => {
 			const { site } = standing.online(caller, session);
 			if (progress !== undefined) tellProgress(grids, site, progress);
-			return { success: true, unwanted: grids.unwanted(running.slice(0, MAX_RUNNING)) };
+			const authorities = trusted === "" ? [] : [...announceTrust(site, trusted)];
+			return { success: true, unwanted: grids.unwanted(running.slice(0, MAX_RUNNING)), authorities };
 		},
 	};
 }

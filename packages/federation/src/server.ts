@@ -31,6 +31,8 @@ export interface ServerOptions {
 	 * process. A result for one that may not is refused for good; default: any may.
 	 */
 	readonly mayBegin?: (run: bigint) => boolean;
+	/** What a site that trusts the set of authorities with this name should trust instead (PEM); empty: nothing else. */
+	readonly announceTrust?: (site: string, trusted: string) => readonly string[];
 	/** How often callers may call; absent: as often as they like (simulations). */
 	readonly limits?: CallLimits;
 	/** Is told of everybody who is turned away, and why. */
@@ -61,6 +63,7 @@ export function createServer(options: ServerOptions): FederationServer {
 		offlineAfterMs = 15_000,
 		allowFlowerNodes: allowsFlowerNodes = false,
 		mayBegin = () => true,
+		announceTrust = () => [],
 		limits,
 		onOffence = ignore,
 		onFault,
@@ -103,6 +106,7 @@ export function createServer(options: ServerOptions): FederationServer {
 		pulls,
 		standing,
 		allowsFlowerNodes,
+		announceTrust,
 		onOffence,
 		arrive,
 		drop,

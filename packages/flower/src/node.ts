@@ -14,4 +14,4 @@ export { type GrpcServer, type GrpcServerOptions, serveGrpc } from "./node/grpc-
 export { type ClientTls, type GrpcTransportOptions, grpcTransport } from "./node/grpc-transport.ts";
 export { makeHeapRoom } from "./node/heap-room.ts";
 export { openObjectDirectory } from "./node/object-directory.ts";
-export { certificateFingerprint, fetchAuthority } from "./node/pinned-authority.ts";
+export { authoritiesIn, certificateFingerprint, fetchAuthority, trustName } from "./node/pinned-authority.ts";

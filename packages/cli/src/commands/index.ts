@@ -61,6 +61,12 @@ export const COMMANDS: readonly CommandEntry[] = [
 			"Check the server's security: TLS, keys, permissions, expiry, ports, pending approvals, audit log.",
 		],
 	}),
+	...commandsOf(() => import("./server-authority.ts"), {
+		serverRotateCa: [
+			"server rotate-ca",
+			"Change the server's certificate authority, announced to the sites beforehand.",
+		],
+	}),
 	...commandsOf(() => import("./server-access.ts"), {
 		serverDashboard: [
 			"server dashboard",

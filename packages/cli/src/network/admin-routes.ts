@@ -10,11 +10,12 @@ import type { ActiveAlert } from "@zk0/monitor";
 import { z } from "zod";
 import { CliError } from "../cli-error.ts";
 import { json, type Route, route } from "../http/route.ts";
-import type { ServerTrust } from "./authority.ts";
+import { changesAtMs, rotationStatus, sitesToTell } from "./authority-rotation.ts";
 import { formatInvitation, PLAINTEXT } from "./invitation.ts";
 import type { RunQueue } from "./run-queue.ts";
 import type { ServerSettings } from "./server-settings.ts";
 import { statusOf } from "./server-status.ts";
+import type { TrustKeeper } from "./trust-keeper.ts";
 
 const INVITATION_DAYS = 7;
 const DAY_MS = 24 * 3600 * 1000;
@@ -26,7 +27,7 @@ export interface ServerParts {
 	readonly server: FederationServer;
 	readonly listener: GrpcServer;
 	readonly queue: RunQueue;
-	readonly trust: ServerTrust | null;
+	readonly keeper: TrustKeeper;
 	readonly now: () => number;
 	/** Alerts that fire, oldest first. */
 	readonly alerts: () => readonly ActiveAlert[];
@@ -37,6 +38,7 @@ export interface ServerParts {
 const siteBody = z.object({ site: z.string() });
 const addBody = z.object({ site: z.string(), publicKey: z.string() });
 const runBody = z.object({ runId: z.string() });
+const rotateBody = z.object({ overlapMs: z.int().nonnegative().nullable() });
 const inviteBody = z.object({ site: z.string().nullable() });
 
 /** The federation's status at this moment. */
@@ -58,19 +60,27 @@ export function statusNow(parts: ServerParts): ServerStatus {
 
 /** The routes. */
 export function adminRoutes(parts: ServerParts): readonly Route[] {
-	const { settings, members, server, listener, queue, trust, now, stop } = parts;
+	const { settings, members, server, listener, queue, keeper, now, stop } = parts;
 	const { address } = settings;
 	return [
 		route("GET", "/api/status", "viewer", async () => json(statusNow(parts))),
 		route("POST", "/api/invitations", "operator", async ({ body }) => {
 			const { site } = inviteBody.parse(body);
 			const secret = randomBytes(24).toString("base64url");
-			const expiresAtMs = now() + INVITATION_DAYS * DAY_MS;
+			const { trust } = keeper;
+			const rotation = trust?.rotation ?? null;
+			// An invitation names the authority that signs now.
+			const changesMs = rotation === null ? Number.POSITIVE_INFINITY : changesAtMs(rotation);
+			const expiresAtMs = Math.min(now() + INVITATION_DAYS * DAY_MS, changesMs);
 			await members.invite(secret, { ...(site === null ? {} : { site }), expiresAtMs });
 			const { port } = listener;
 			return json({
 				invitation: formatInvitation({ host: address, port, site, secret, trust: trust?.pin ?? PLAINTEXT }),
 			});
+		}),
+		route("POST", "/api/authority/rotate", "operator", async ({ body }) => {
+			const { overlapMs } = rotateBody.parse(body);
+			return json(rotationStatus(await keeper.rotate(overlapMs), sitesToTell(members.list())));
 		}),
 		route("POST", "/api/members/add", "operator", async ({ body }) => {
 			const { site, publicKey } = addBody.parse(body);

@@ -9,6 +9,7 @@ import {
 	issueServerCertificate,
 	type ServerCertificate,
 } from "@zk0/flower/node";
+import { changeWhenDue, type Rotation, readRotation } from "./authority-rotation.ts";
 import type { ServerHome } from "./home.ts";
 import { operatorTrust } from "./operator-certificate.ts";
 import { readIfThere, writePrivateFile } from "./private-file.ts";
@@ -28,6 +29,10 @@ export interface ServerTrust {
 	/** What invitations say to trust: SHA-256 of the authority's certificate, or the system's authorities. */
 	readonly pin: string;
 	readonly expiresAtMs: number;
+	/** PEM of what sites should trust: the authority and, before a change, its successor; empty: nothing to announce. */
+	readonly authorities: readonly string[];
+	/** The successor; null: there is none. */
+	readonly rotation: Rotation | null;
 }
 
 /** What a server with these settings shows; null: it has no TLS. @throws CliError "bad-certificate" */
@@ -47,7 +52,9 @@ export async function serverTrust(
 	hosts: readonly [string, ...string[]],
 	nowMs: number,
 ): Promise<ServerTrust> {
+	await changeWhenDue(home, nowMs);
 	const authority = (await loadAuthority(home)) ?? (await makeAuthority(home, nowMs));
+	const rotation = (await readRotation(home)) ?? null;
 	const certificate =
 		(await loadCertificate(home, authority, hosts, nowMs)) ??
 		(await renewCertificate(home, authority, hosts, nowMs));
@@ -56,6 +63,8 @@ export async function serverTrust(
 		certificate,
 		pin: certificateFingerprint(authority.certificate),
 		expiresAtMs: Date.parse(validTo),
+		authorities: [authority.certificate, ...(rotation === null ? [] : [rotation.certificate])],
+		rotation,
 	};
 }
 
@@ -65,11 +74,13 @@ async function loadAuthority(home: ServerHome): Promise<CertificateAuthority | u
 	return certificate === undefined || privateKey === undefined ? undefined : { certificate, privateKey };
 }
 
+/** A new authority, in memory. */
+export function newAuthority(nowMs: number): Promise<CertificateAuthority> {
+	return createCertificateAuthority({ commonName: "zk0 federation", ...validFrom(nowMs, AUTHORITY_DAYS) });
+}
+
 async function makeAuthority(home: ServerHome, nowMs: number): Promise<CertificateAuthority> {
-	const authority = await createCertificateAuthority({
-		commonName: "zk0 federation",
-		...validFrom(nowMs, AUTHORITY_DAYS),
-	});
+	const authority = await newAuthority(nowMs);
 	await writePrivateFile(home.authorityKey, authority.privateKey);
 	await writePrivateFile(home.authority, authority.certificate);
 	return authority;
@@ -100,7 +111,10 @@ async function renewCertificate(
 	hosts: readonly [string, ...string[]],
 	nowMs: number,
 ): Promise<ServerCertificate> {
-	const issued = await issueServerCertificate(authority, { hosts, ...validFrom(nowMs, CERTIFICATE_DAYS) });
+	const { notBefore, notAfter } = validFrom(nowMs, CERTIFICATE_DAYS);
+	// Longer than its authority it would be good for nothing.
+	const endsMs = Math.min(notAfter.getTime(), Date.parse(new X509Certificate(authority.certificate).validTo));
+	const issued = await issueServerCertificate(authority, { hosts, notBefore, notAfter: new Date(endsMs) });
 	// The authority's certificate goes along, so that a client that knows its fingerprint finds it there.
 	const chain = `${issued.certificateChain.trim()}\n${authority.certificate.trim()}\n`;
 	await writePrivateFile(home.certificateKey, issued.privateKey);

@@ -1,9 +1,11 @@
 // Whether what a server shows to sites is what they trust, and for how long.
 import { X509Certificate } from "node:crypto";
+import { readMembers } from "@zk0/federation";
 import { FlowerError } from "@zk0/flower";
 import { certificateFingerprint, checkServer, fetchAuthority, isLoopback } from "@zk0/flower/node";
 import { CliError } from "../cli-error.ts";
 import { RENEW_DAYS } from "./authority.ts";
+import { changesAtMs, readRotation, rotationStatus, sitesToTell } from "./authority-rotation.ts";
 import type { ServerHome } from "./home.ts";
 import { SYSTEM } from "./invitation.ts";
 import { operatorTrust } from "./operator-certificate.ts";
@@ -15,9 +17,8 @@ const DAY_MS = 24 * 3600 * 1000;
 const PROBE_TIMEOUT_MS = 5000;
 /** An authority with less left is to be replaced: every site has to learn of it. */
 const AUTHORITY_DAYS = 365;
-
-const RENEW_AUTHORITY =
-	"stop the server, remove authority.pem and authority.key, start it, and invite every site again: they keep name and key";
+/** Sites that have not heard of a change by then are named. */
+const NOTICE_DAYS = 7;
 
 /** Encryption, certificates, and what the port shows. */
 export async function checkTrust(
@@ -44,9 +45,25 @@ export async function checkTrust(
 			RENEW_DAYS / 2,
 			"restart the server to renew it",
 		),
-		await checkExpiry("authority", home.authority, nowMs, AUTHORITY_DAYS, RENEW_AUTHORITY),
+		await checkAuthority(home, nowMs),
 		await checkServed(place, certificateFingerprint((await readIfThere(home.authority)) ?? ""), address),
 	];
+}
+
+/** The authority's end, or how far its successor is announced. */
+async function checkAuthority(home: ServerHome, nowMs: number): Promise<Check> {
+	const rotation = await readRotation(home);
+	if (rotation === undefined)
+		return await checkExpiry("authority", home.authority, nowMs, AUTHORITY_DAYS, "zk0 server rotate-ca");
+	const { members } = await readMembers(home.members);
+	const { authority, changesAt, known, missing } = rotationStatus(rotation, sitesToTell(members));
+	const found = `changes to ${authority.slice(0, 16)} on ${changesAt}, known by ${known.length} sites`;
+	return {
+		name: "authority",
+		isGood: missing.length === 0 || changesAtMs(rotation) - nowMs > NOTICE_DAYS * DAY_MS,
+		found: missing.length === 0 ? found : `${found}, not yet by ${missing.join(", ")}`,
+		cure: "start these sites' clients before then, or give them time: zk0 server rotate-ca --overlap <time>",
+	};
 }
 
 async function checkOperators(

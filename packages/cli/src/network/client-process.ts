@@ -10,7 +10,7 @@ import { openDaemonLog } from "./daemon-log.ts";
 import type { ClientHome } from "./home.ts";
 import { hoursAt } from "./hours.ts";
 import { readJsonFile, writePrivateJson } from "./private-file.ts";
-import { connect, requireTrust } from "./server-connection.ts";
+import { requireTrust } from "./server-connection.ts";
 import { createSiteApp } from "./site-app.ts";
 import {
 	type ClientContext,
@@ -19,6 +19,7 @@ import {
 	openData,
 	ownIdentity,
 } from "./site-identity.ts";
+import { openSiteTrust } from "./site-trust.ts";
 import { serveSuperLink } from "./superlink-client.ts";
 
 /** Limits of the site's own, as they are kept. */
@@ -77,7 +78,7 @@ export async function serveTasks(
 			activity.event(event);
 			note(textOf(event), aboutOf(event));
 		};
-		const watch = { host, activity, onEvent };
+		const watch = { host, activity, onEvent, log };
 		const watched = activity.observed(app);
 		await (settings.superlink === null
 			? serveServer(home, settings, watched, watch)
@@ -96,14 +97,24 @@ async function serveServer(
 		host,
 		activity,
 		onEvent,
+		log,
 	}: {
 		readonly host: Host;
+		readonly log: ReturnType<typeof openDaemonLog>["log"];
 		readonly activity: ActivityLog;
 		readonly onEvent: (event: ClientEvent) => void;
 	},
 ): Promise<void> {
 	await requireTrust(settings);
-	await using transport = connect(settings, (traffic) => activity.traffic(traffic));
+	const way = openSiteTrust(settings, {
+		onTraffic: (traffic) => activity.traffic(traffic),
+		keep: async (authority) => {
+			const kept = (await readJsonFile(home.settings, clientSettingsSchema)) ?? settings;
+			await writePrivateJson(home.settings, { ...kept, authority });
+		},
+		onChange: (message, isFailure) => log(isFailure ? "warn" : "info", message, { event: "authority" }),
+	});
+	await using transport = way.transport;
 	await runClient({
 		transport,
 		identity: await ownIdentity(home),
@@ -113,6 +124,7 @@ async function serveServer(
 		clock: systemClock(),
 		signal: host.signal,
 		onEvent,
+		trust: way.store,
 		limits: {
 			accepts: settings.accepts,
 			hoursAt: settings.hours === null ? null : hoursAt(settings.hours),

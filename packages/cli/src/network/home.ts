@@ -14,6 +14,8 @@ export interface ServerHome {
 	/** The authority's certificate and key. */
 	readonly authority: string;
 	readonly authorityKey: string;
+	/** The authority that is announced; there until the server changes to it. */
+	readonly nextAuthority: string;
 	readonly certificate: string;
 	readonly certificateKey: string;
 	/** Where the admin API listens and its token; there while the server runs. */
@@ -73,6 +75,7 @@ export function serverHome(host: Host, state: string | undefined): ServerHome {
 		settings: at("server.json"),
 		authority: at("authority.pem"),
 		authorityKey: at("authority.key"),
+		nextAuthority: at("next-authority.json"),
 		certificate: at("server.pem"),
 		certificateKey: at("server.key"),
 		admin: at("admin.json"),

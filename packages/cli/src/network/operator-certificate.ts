@@ -46,6 +46,8 @@ export async function operatorTrust(
 		},
 		pin: authority === undefined ? SYSTEM : certificateFingerprint(authority.toString()),
 		expiresAtMs: Date.parse(leaf.validTo),
+		authorities: [],
+		rotation: null,
 	};
 }
 

@@ -27,6 +27,7 @@ export async function checkServer(home: ServerHome, host: Host): Promise<Check[]
 	const checks: Check[] = [
 		await checkFiles(home.dir, [
 			home.authorityKey,
+			home.nextAuthority,
 			home.certificateKey,
 			home.admin,
 			home.members,

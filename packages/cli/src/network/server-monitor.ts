@@ -20,6 +20,7 @@ import { z } from "zod";
 import type { Host } from "../host.ts";
 import { json, publicRoute, type Route, route } from "../http/route.ts";
 import { VERSION } from "../version.ts";
+import { changesAtMs, readRotation, rotationStatus, sitesToTell } from "./authority-rotation.ts";
 import type { ServerHome } from "./home.ts";
 import { readIfThere, readJsonFile, writePrivateJson } from "./private-file.ts";
 import type { RunQueue } from "./run-queue.ts";
@@ -82,7 +83,7 @@ export function openServerMonitor(options: ServerMonitorOptions): ServerMonitor 
 				numSamples: online.get(site)?.numSamples ?? null,
 			}));
 		},
-		machine: () => machineOf(home, late),
+		machine: () => machineOf(home, late, members),
 		runs: () => {
 			const counts: Record<string, number> = {};
 			for (const { state } of late.queue?.list() ?? []) counts[state] = (counts[state] ?? 0) + 1;
@@ -140,13 +141,31 @@ export async function setWebhook(home: ServerHome, url: string | null): Promise<
 	await writePrivateJson(home.alerts, { webhook: url });
 }
 
-async function machineOf(home: ServerHome, { numConnections }: LateParts): Promise<MachineView> {
+async function machineOf(
+	home: ServerHome,
+	{ numConnections }: LateParts,
+	members: MemberLog,
+): Promise<MachineView> {
 	const [disk, certificate] = await Promise.all([statfs(home.dir), readIfThere(home.certificate)]);
+	const authority = await authorityOf(home, members);
 	return {
 		disk: { freeBytes: disk.bavail * disk.bsize, totalBytes: disk.blocks * disk.bsize },
 		certificateEndsMs:
 			certificate === undefined ? null : Date.parse(new X509Certificate(certificate).validTo),
+		...(authority === undefined ? {} : { authority }),
 		numConnections: numConnections?.() ?? 0,
+	};
+}
+
+/** The server's own authority, and its successor where one is announced. */
+async function authorityOf(home: ServerHome, members: MemberLog): Promise<MachineView["authority"]> {
+	const certificate = await readIfThere(home.authority);
+	if (certificate === undefined) return undefined;
+	const rotation = await readRotation(home);
+	return {
+		endsMs: Date.parse(new X509Certificate(certificate).validTo),
+		changesMs: rotation === undefined ? null : changesAtMs(rotation),
+		missing: rotation === undefined ? [] : rotationStatus(rotation, sitesToTell(members.list())).missing,
 	};
 }
 

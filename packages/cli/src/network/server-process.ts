@@ -22,17 +22,17 @@ import { COMMAND_LINE, openAccess } from "./access.ts";
 import { accessRoutes } from "./access-routes.ts";
 import { adminRoutes, type ServerParts, statusNow } from "./admin-routes.ts";
 import { callLimits, listenerLimits } from "./apply-limits.ts";
-import { type ServerTrust, trustOf } from "./authority.ts";
+import type { ServerTrust } from "./authority.ts";
 import { type LogForm, openDaemonLog } from "./daemon-log.ts";
 import { makePrivateFolder, type ServerHome } from "./home.ts";
 import { writePrivateJson } from "./private-file.ts";
 import { openRunQueue } from "./run-queue.ts";
 import { type LateParts, openServerMonitor } from "./server-monitor.ts";
 import { resolveSettings, type ServerSettings } from "./server-settings.ts";
+import { openTrustKeeper } from "./trust-keeper.ts";
 
 /** Silence after which a site is offline; clients say something every 3 s. */
 const OFFLINE_AFTER_MS = 10_000;
-const HOUR_MS = 3600 * 1000;
 
 /** The surroundings of a server. */
 export interface ServerContext {
@@ -59,7 +59,8 @@ export async function serveFederation(
 		const signal = AbortSignal.any([host.signal, stopping.signal]);
 		const { form, log, fault: onFault } = openDaemonLog("server", logForm, { host, output });
 		const { listen, address, allowFlowerNodes } = settings;
-		const trust = await trustOf(home, settings, clock.now());
+		using keeper = await openTrustKeeper({ home, settings, now: () => clock.now(), onFault });
+		const { trust } = keeper;
 		await using members = await openMemberLog(home.members, clock);
 		const late: LateParts = {};
 		await using server = createServer({
@@ -72,6 +73,7 @@ export async function serveFederation(
 				members.audit(offence).catch(onFault);
 			},
 			mayBegin: (run) => late.queue?.mayServe(run) !== false,
+			announceTrust: (site, trusted) => keeper.announce(site, trusted),
 			onFault,
 		});
 		await using watch = openServerMonitor({
@@ -132,7 +134,7 @@ export async function serveFederation(
 			server,
 			listener,
 			queue,
-			trust,
+			keeper,
 			now: () => clock.now(),
 			stop: () => stopping.abort(),
 			alerts: () => monitor.alerts(),
@@ -169,7 +171,14 @@ export async function serveFederation(
 			adminPort: admin.port,
 			...(dashboard === null ? {} : { dashboard: { host: settings.dashboard?.host, port: dashboard.port } }),
 		});
-		const timer = lookHourly(home, parts, dashboard, onFault);
+		// Every hour the audit is summed up, and the certificate replaced long before it ends or, the operator's own, when its
+		// files changed; a new authority's is shown when its time has come.
+		keeper.watch(async (found) => {
+			await members.summarise();
+			if (found === null) return;
+			listener.replaceCertificate(found.certificate);
+			dashboard?.replaceCertificate(found.certificate);
+		});
 		await writePrivateJson(home.admin, { pid: process.pid, port: admin.port, token });
 		log("info", `serving at ${address}:${listener.port} (${settings.security}), state in ${home.dir}`);
 		const keeping = book.keep({ clock, signal, onFault });
@@ -179,7 +188,6 @@ export async function serveFederation(
 				else signal.addEventListener("abort", () => resolve(), { once: true });
 			});
 		} finally {
-			clearInterval(timer);
 			await rm(home.admin, { force: true });
 		}
 		stopping.abort();
@@ -196,26 +204,4 @@ async function openDashboard(
 ): Promise<HttpListener | null> {
 	if (dashboard === null) return null;
 	return await listenHttp(site, { ...dashboard, names: [address], certificate: trust?.certificate ?? null });
-}
-
-/**
- * Every hour the audit is summed up and the certificate looked at: replaced long before it ends, or, the operator's own,
- * when its files changed.
- */
-function lookHourly(
-	home: ServerHome,
-	{ settings, listener, members, now }: ServerParts,
-	dashboard: HttpListener | null,
-	onFault: (error: unknown) => void,
-): NodeJS.Timeout {
-	const look = async (): Promise<void> => {
-		await members.summarise();
-		const trust = await trustOf(home, settings, now());
-		if (trust === null) return;
-		listener.replaceCertificate(trust.certificate);
-		dashboard?.replaceCertificate(trust.certificate);
-	};
-	return setInterval(() => {
-		look().catch(onFault);
-	}, HOUR_MS).unref();
 }

@@ -1,6 +1,6 @@
 // Trust by fingerprint: a client that was told the fingerprint of a server's authority fetches the certificate itself and
 // trusts nothing else from then on.
-import { X509Certificate } from "node:crypto";
+import { createHash, X509Certificate } from "node:crypto";
 import { isIP } from "node:net";
 import { connect, type DetailedPeerCertificate } from "node:tls";
 import { FlowerError } from "../errors.ts";
@@ -10,10 +10,44 @@ import { connectionError } from "./connection-problem.ts";
 
 /** Certificates of a chain that are looked at. */
 const MAX_CHAIN = 5;
+/** An authority and its successor are two. */
+const MAX_AUTHORITIES = 4;
+/** A certificate is under 10,000 characters. */
+const MAX_PEM_CHARACTERS = 40_000;
+const PEM_CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
 
 /** SHA-256 of a certificate (PEM), in lower-case hex. */
 export function certificateFingerprint(pem: string): string {
 	return new X509Certificate(pem).fingerprint256.replaceAll(":", "").toLowerCase();
+}
+
+/** Names a set of authorities (PEM), in whatever order: hex SHA-256 over their fingerprints. */
+export function trustName(authorities: readonly string[]): string {
+	const fingerprints = authorities.map(certificateFingerprint).sort();
+	return createHash("sha256").update(fingerprints.join()).digest("hex");
+}
+
+/**
+ * The authorities' certificates in a PEM text, one PEM each.
+ * @throws FlowerError invalid-argument for none, more than 4, or what is no authority's certificate
+ */
+export function authoritiesIn(pem: string): string[] {
+	const found = pem.slice(0, MAX_PEM_CHARACTERS).match(PEM_CERTIFICATE) ?? [];
+	if (found.length === 0 || found.length > MAX_AUTHORITIES)
+		throw new FlowerError("invalid-argument", `${found.length} certificates where authorities were expected`);
+	return found.map((one) => {
+		const certificate = readCertificate(one);
+		if (!certificate.ca) throw new FlowerError("invalid-argument", "a certificate that is no authority's");
+		return certificate.toString();
+	});
+}
+
+function readCertificate(pem: string): X509Certificate {
+	try {
+		return new X509Certificate(pem);
+	} catch (cause) {
+		throw new FlowerError("invalid-argument", "a certificate that cannot be read", { cause });
+	}
 }
 
 /**

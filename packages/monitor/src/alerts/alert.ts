@@ -10,7 +10,8 @@ export type AlertRule =
 	| "update-refused"
 	| "update-unusual"
 	| "disk-low"
-	| "certificate-expiring";
+	| "certificate-expiring"
+	| "authority-ending";
 
 /** How soon somebody has to look. */
 export type Severity = "warning" | "critical";

@@ -1,7 +1,7 @@
 // Each rule fires for its reason, says what to do, and stops when the reason is gone.
 import { describe, expect, test } from "vitest";
 import { compared, node, observation, type Script, script, update } from "../testing/sample-run.ts";
-import type { Observation } from "../view/observation.ts";
+import type { AuthorityView, Observation } from "../view/observation.ts";
 import type { AlertRule } from "./alert.ts";
 import { alertsOf, DEFAULT_LIMITS } from "./rules.ts";
 
@@ -147,7 +147,33 @@ const CASES: readonly Case[] = [
 		says: /ends in 13 days/,
 		cure: /restart the server/,
 	},
+	{
+		rule: "authority-ending",
+		fires: withAuthority({ endsMs: 179, changesMs: null, missing: [] }),
+		stops: withAuthority({ endsMs: 181, changesMs: null, missing: [] }),
+		says: /ends in 179 days, and no successor/,
+		cure: /rotate-ca/,
+	},
+	{
+		rule: "authority-ending",
+		fires: withAuthority({ endsMs: 9, changesMs: 6, missing: ["bob"] }),
+		stops: withAuthority({ endsMs: 9, changesMs: 6, missing: [] }),
+		says: /in 6 days, and bob did not hear of it/,
+		cure: /new invitation/,
+	},
 ];
+
+/** With an authority whose times are in days from now. */
+function withAuthority({ endsMs, changesMs, missing }: AuthorityView): Observation {
+	const dayMs = 24 * 60 * MINUTE_MS;
+	const { heardMs } = running();
+	const authority = {
+		endsMs: heardMs + endsMs * dayMs,
+		changesMs: changesMs === null ? null : heardMs + changesMs * dayMs,
+		missing,
+	};
+	return later(0, { machine: { disk: null, certificateEndsMs: null, numConnections: 0, authority } });
+}
 
 test.each(CASES)("$rule fires and stops", ({ rule, fires, stops, says, cure }) => {
 	const found = alertsOf(fires).filter((alert) => alert.rule === rule);

@@ -24,6 +24,10 @@ export interface AlertLimits {
 	readonly diskFreeBytes: number;
 	/** A certificate ends soon. Servers renew 30 days before, so this means that they could not. */
 	readonly certificateMs: number;
+	/** An authority ends soon: its successor has to be announced long before. */
+	readonly authorityMs: number;
+	/** Sites that have not heard of a successor this long before the server changes to it. */
+	readonly authorityNoticeMs: number;
 }
 
 const MINUTE_MS = 60_000;
@@ -40,6 +44,8 @@ export const DEFAULT_LIMITS: AlertLimits = {
 	diskFreeFraction: 0.05,
 	diskFreeBytes: 2e9,
 	certificateMs: 14 * DAY_MS,
+	authorityMs: 180 * DAY_MS,
+	authorityNoticeMs: 7 * DAY_MS,
 };
 
 type Rule = (observation: Observation, limits: AlertLimits) => Alert[];
@@ -53,6 +59,7 @@ const RULES: readonly Rule[] = [
 	updatesUnusual,
 	diskLow,
 	certificateExpiring,
+	authorityEnding,
 ];
 
 /** Every alert that holds now, in the order of the rules. */
@@ -250,6 +257,25 @@ function certificateExpiring({ machine, nowMs }: Observation, { certificateMs }:
 			"restart the server to renew it; see `zk0 server check` and `zk0 server logs`",
 		),
 	];
+}
+
+function authorityEnding(
+	{ machine: { authority }, nowMs }: Observation,
+	{ authorityMs, authorityNoticeMs }: AlertLimits,
+): Alert[] {
+	if (authority === undefined) return [];
+	const { endsMs, changesMs, missing } = authority;
+	const rule = "authority-ending";
+	if (changesMs === null) {
+		if (endsMs - nowMs >= authorityMs) return [];
+		const message = `the server's authority ends in ${duration(Math.max(0, endsMs - nowMs))}, and no successor is announced`;
+		return [alert(rule, "authority", "warning", message, "zk0 server rotate-ca")];
+	}
+	if (missing.length === 0 || changesMs - nowMs >= authorityNoticeMs) return [];
+	const message = `the server changes its authority in ${duration(Math.max(0, changesMs - nowMs))}, and ${missing.join(", ")} did not hear of it`;
+	const cure =
+		"start these sites' clients before then, or give them time: `zk0 server rotate-ca --overlap 30d`; later they need a new invitation";
+	return [alert(rule, "authority", "critical", message, cure)];
 }
 
 function alert(rule: AlertRule, subject: string, severity: Severity, message: string, cure: string): Alert {

@@ -14,11 +14,22 @@ export interface NodeView {
 	readonly numSamples: number | null;
 }
 
+/** A server's own certificate authority. */
+export interface AuthorityView {
+	readonly endsMs: number;
+	/** When the server changes to an announced successor; null: none is announced. */
+	readonly changesMs: number | null;
+	/** Sites that have not heard of the successor. */
+	readonly missing: readonly string[];
+}
+
 /** The machine that the server runs on; null: not known. */
 export interface MachineView {
 	readonly disk: { readonly freeBytes: number; readonly totalBytes: number } | null;
 	/** When the served certificate ends; null without TLS. */
 	readonly certificateEndsMs: number | null;
+	/** The server's own authority; absent: it has none. */
+	readonly authority?: AuthorityView;
 	/** Connections of sites that are open now. */
 	readonly numConnections: number;
 }

@@ -16,7 +16,7 @@ import { file_flwr_proto_node } from "./node_pb.ts";
 export const file_flwr_proto_heartbeat: GenFile =
 	/*@__PURE__*/
 	fileDesc(
-		"ChpmbHdyL3Byb3RvL2hlYXJ0YmVhdC5wcm90bxIKZmx3ci5wcm90byKnAQoYU2VuZE5vZGVIZWFydGJlYXRSZXF1ZXN0Eh4KBG5vZGUYASABKAsyEC5mbHdyLnByb3RvLk5vZGUSGgoSaGVhcnRiZWF0X2ludGVydmFsGAIgASgBEhAKB3Nlc3Npb24Y6AcgASgJEhAKB3J1bm5pbmcY6QcgAygJEisKCHByb2dyZXNzGOoHIAEoCzIYLmZsd3IucHJvdG8uVGFza1Byb2dyZXNzIpcBCgxUYXNrUHJvZ3Jlc3MSEgoKbWVzc2FnZV9pZBgBIAEoCRIMCgRzdGVwGAIgASgNEhEKCW51bV9zdGVwcxgDIAEoDRIRCgRsb3NzGAQgASgBSACIAQESHwoSc2FtcGxlc19wZXJfc2Vjb25kGAUgASgBSAGIAQFCBwoFX2xvc3NCFQoTX3NhbXBsZXNfcGVyX3NlY29uZCI/ChlTZW5kTm9kZUhlYXJ0YmVhdFJlc3BvbnNlEg8KB3N1Y2Nlc3MYASABKAgSEQoIdW53YW50ZWQY6AcgAygJIigKF1NlbmRBcHBIZWFydGJlYXRSZXF1ZXN0Eg0KBXRva2VuGAEgASgJIisKGFNlbmRBcHBIZWFydGJlYXRSZXNwb25zZRIPCgdzdWNjZXNzGAEgASgIYgZwcm90bzM",
+		"ChpmbHdyL3Byb3RvL2hlYXJ0YmVhdC5wcm90bxIKZmx3ci5wcm90byK5AQoYU2VuZE5vZGVIZWFydGJlYXRSZXF1ZXN0Eh4KBG5vZGUYASABKAsyEC5mbHdyLnByb3RvLk5vZGUSGgoSaGVhcnRiZWF0X2ludGVydmFsGAIgASgBEhAKB3Nlc3Npb24Y6AcgASgJEhAKB3J1bm5pbmcY6QcgAygJEisKCHByb2dyZXNzGOoHIAEoCzIYLmZsd3IucHJvdG8uVGFza1Byb2dyZXNzEhAKB3RydXN0ZWQY6wcgASgJIpcBCgxUYXNrUHJvZ3Jlc3MSEgoKbWVzc2FnZV9pZBgBIAEoCRIMCgRzdGVwGAIgASgNEhEKCW51bV9zdGVwcxgDIAEoDRIRCgRsb3NzGAQgASgBSACIAQESHwoSc2FtcGxlc19wZXJfc2Vjb25kGAUgASgBSAGIAQFCBwoFX2xvc3NCFQoTX3NhbXBsZXNfcGVyX3NlY29uZCJVChlTZW5kTm9kZUhlYXJ0YmVhdFJlc3BvbnNlEg8KB3N1Y2Nlc3MYASABKAgSEQoIdW53YW50ZWQY6AcgAygJEhQKC2F1dGhvcml0aWVzGOkHIAMoCSIoChdTZW5kQXBwSGVhcnRiZWF0UmVxdWVzdBINCgV0b2tlbhgBIAEoCSIrChhTZW5kQXBwSGVhcnRiZWF0UmVzcG9uc2USDwoHc3VjY2VzcxgBIAEoCGIGcHJvdG8z",
 		[file_flwr_proto_node],
 	);
 
@@ -54,6 +54,13 @@ export type SendNodeHeartbeatRequest = Message<"flwr.proto.SendNodeHeartbeatRequ
 	 * @generated from field: flwr.proto.TaskProgress progress = 1002;
 	 */
 	progress?: TaskProgress | undefined;
+
+	/**
+	 * Names the authorities that the node trusts; empty when it cannot be told others.
+	 *
+	 * @generated from field: string trusted = 1003;
+	 */
+	trusted: string;
 };
 
 /**
@@ -117,6 +124,13 @@ export type SendNodeHeartbeatResponse = Message<"flwr.proto.SendNodeHeartbeatRes
 	 * @generated from field: repeated string unwanted = 1000;
 	 */
 	unwanted: string[];
+
+	/**
+	 * PEM of the authorities to trust from now on, when they are not those that the node named.
+	 *
+	 * @generated from field: repeated string authorities = 1001;
+	 */
+	authorities: string[];
 };
 
 /**
