@@ -140,7 +140,7 @@ export async function fleetTarget(folder: string): Promise<FuzzTarget> {
 		try {
 			const { signal } = new AbortController();
 			const admitted = await server.routes.get(path)?.open({ method: path, headers, peer: "198.51.100.1:1" });
-			await admitted?.handle(body, signal);
+			await admitted?.handle(body, signal, () => Promise.resolve());
 		} catch (error) {
 			if (!(error instanceof FlowerError) || error.code === "unknown" || error.code === "internal")
 				throw error;

@@ -138,7 +138,7 @@ export function offenceOf(error: FlowerError, info: CallInfo, members: Members):
 	// Sites that wait for approval ask from time to time whether they have it.
 	if (reason === "unknown-key" && member?.state === "pending") return undefined;
 	return {
-		why: reason,
+		why: reason === "not-registered" ? "unknown-key" : reason,
 		site: member?.site ?? null,
 		key: keyPem === undefined ? null : keyFingerprint(keyPem),
 		address: addressOf(info.peer),

@@ -122,6 +122,19 @@ test("who keeps failing to authenticate is turned away before its signature is l
 	]);
 });
 
+test("activating with a key that is bound to nobody is in the audit, and locks no newcomer out", async () => {
+	await using guard = guarded();
+	const stranger = guard.node(eve, "198.51.100.1:1");
+	for (let index = 0; index < 3; index++) {
+		expect(await codeOf(stranger.activate())).toBe("failed-precondition");
+		guard.clock.advance(1000);
+	}
+	await register(guard, ann, "ann");
+	expect(guard.offences.map(({ why, site, address }) => [why, site, address])).toEqual(
+		[1, 2, 3].map(() => ["unknown-key", null, "198.51.100.1"]),
+	);
+});
+
 test("the audit hears of replies for other rounds, of other sites and of answered tasks", async () => {
 	await using harness = await startServer();
 	const { offences } = harness;

@@ -24,11 +24,12 @@ export function flowerArrival(heartbeatSeconds: number): Arrival {
 }
 
 /** Says that this server takes zk0 nodes only. */
-export function flowerNodesRefused(): FlowerError {
+export function flowerNodesRefused(reason?: "not-registered"): FlowerError {
 	return new FlowerError(
 		"failed-precondition",
 		"This server takes zk0 nodes only: start `zk0 client` instead of a Flower SuperNode, " +
 			"or have the operator start the server with --allow-flower-nodes.",
+		{ reason },
 	);
 }
 
@@ -38,6 +39,7 @@ export function flowerNodeUnknown(): FlowerError {
 		"failed-precondition",
 		"This Flower SuperNode's key is not bound to a site: start it with --auth-supernode-private-key <key>, " +
 			"and have the operator run `zk0 server add <site> <key>.pub` before.",
+		{ reason: "not-registered" },
 	);
 }
 

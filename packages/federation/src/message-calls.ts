@@ -25,7 +25,7 @@ export function messageCalls({ grids, pulls, standing, onOffence }: FleetParts):
 		if (offence !== undefined) onOffence(offence);
 	};
 	return {
-		pullMessages: async ({ session, waitMs }, { caller, signal }) => {
+		pullMessages: async ({ session, waitMs }, { caller, signal, reserve }) => {
 			const { site } = standing.online(caller, session);
 			const early = await grids.nextTask(site);
 			if (early === undefined && waitMs > 0) await pulls.hold(site, Math.min(waitMs, MAX_WAIT_MS), signal);
@@ -33,7 +33,7 @@ export function messageCalls({ grids, pulls, standing, onOffence }: FleetParts):
 			const next = early ?? (await grids.nextTask(site));
 			if (next === undefined) return {};
 			const { wire, tree, objects } = next.message;
-			const inline = session === "" ? [] : await inlineObjects(objects, { signal });
+			const inline = session === "" ? [] : await inlineObjects(objects, { signal, reserve });
 			return { messagesList: [wire], messageObjectTrees: [tree], objects: inline };
 		},
 		confirmMessageReceived: async () => ({}),

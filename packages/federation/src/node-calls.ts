@@ -27,7 +27,8 @@ export function nodeCalls({
 	allowsFlowerNodes,
 	announceTrust,
 }: FleetParts): NodeCalls {
-	const flowerNode = (): FlowerError => (allowsFlowerNodes ? flowerNodeUnknown() : flowerNodesRefused());
+	const flowerNode = (): FlowerError =>
+		allowsFlowerNodes ? flowerNodeUnknown() : flowerNodesRefused("not-registered");
 	return {
 		registerNode: async ({ publicKey, site, invite }, { peer, caller }) => {
 			standing.requireOpen();

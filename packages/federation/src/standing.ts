@@ -41,7 +41,8 @@ export function createStanding(options: StandingOptions): Standing {
 	const approved = ({ publicKeyPem }: FleetCaller): Member => {
 		requireOpen();
 		const member = members.find(publicKeyPem);
-		if (member === undefined) throw new FlowerError("failed-precondition", "the key is not registered");
+		if (member === undefined)
+			throw new FlowerError("failed-precondition", "the key is not registered", { reason: "not-registered" });
 		if (!member.signs && !allowsFlowerNodes) throw flowerNodesRefused();
 		if (member.state === "approved") return member;
 		if (member.state === "revoked") throw revokedError(member.site);

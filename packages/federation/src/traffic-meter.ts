@@ -17,8 +17,8 @@ export function createTrafficMeter(): TrafficMeter {
 		counted: (route) => ({
 			open: async (info) => {
 				const admitted = await route.open(info);
-				const handle: BodyHandler = async (request, signal) => {
-					const answer = await admitted.handle(request, signal);
+				const handle: BodyHandler = async (request, signal, reserve) => {
+					const answer = await admitted.handle(request, signal, reserve);
 					const { bytesUp, bytesDown } = total;
 					total = { bytesUp: bytesUp + request.length, bytesDown: bytesDown + answer.length };
 					return answer;

@@ -26,6 +26,8 @@ export type RefusalReason =
 	| "bad-signature"
 	| "expired"
 	| "unknown-key"
+	/** An activation with a key that is bound to nobody: a newcomer's first call, or somebody who tries keys. */
+	| "not-registered"
 	| "other-node"
 	| "revoked"
 	| "bad-invitation"

@@ -8,7 +8,7 @@ const info = { method: path ?? "", headers: new Map(), peer: "" };
 
 async function check(request: Uint8Array): Promise<Uint8Array | undefined> {
 	const call = await route?.open(info);
-	return await call?.handle(request, new AbortController().signal);
+	return await call?.handle(request, new AbortController().signal, () => Promise.resolve());
 }
 
 const named = (name: string): Uint8Array => {

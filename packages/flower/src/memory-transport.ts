@@ -30,7 +30,7 @@ export function memoryTransport(routes: Routes, options: MemoryTransportOptions 
 			const admitted = await findRoute(routes, path).open({ method: path, headers, peer });
 			deadline.signal.throwIfAborted();
 			checkBodySize(body.length, maxMessageBytes, path);
-			const answer = await admitted.handle(body, deadline.signal);
+			const answer = await admitted.handle(body, deadline.signal, () => Promise.resolve());
 			checkBodySize(answer.length, maxMessageBytes, path);
 			return answer;
 		};

@@ -28,6 +28,7 @@ export interface CallContext<C> extends CallInfo {
 	readonly caller: C;
 	/** Aborts when the caller gave up or went away. */
 	readonly signal: AbortSignal;
+	readonly reserve: Reserve;
 }
 
 /** A handler per method of a service. Throw FlowerError to choose the status; anything else becomes `unknown`. */
@@ -40,8 +41,11 @@ type MethodHandler<M extends DescMethod, C> =
 		? (request: MessageShape<I>, context: CallContext<C>) => Promise<MessageInitShape<O>>
 		: never;
 
-/** Handles the body of an admitted call. */
-export type BodyHandler = (request: Uint8Array, signal: AbortSignal) => Promise<Uint8Array>;
+/** Waits until there is room for so many bytes of an answer's content, which is held until the answer has gone. */
+export type Reserve = (numBytes: number) => Promise<void>;
+
+/** Handles the body of an admitted call; `reserve` is for answers of which only the handler knows that they are large. */
+export type BodyHandler = (request: Uint8Array, signal: AbortSignal, reserve: Reserve) => Promise<Uint8Array>;
 
 /** A call whose headers were accepted. */
 export interface AdmittedCall {
@@ -137,12 +141,12 @@ function unaryRoute<C>(method: DescMethod, handler: AnyHandler<C>, options: Serv
 			guard(info, async () => {
 				const caller = await options.admit(info);
 				const bounds = options.bounds?.(caller, info) ?? defaultBounds(info);
-				const handle: BodyHandler = (bytes, signal) =>
+				const handle: BodyHandler = (bytes, signal, reserve) =>
 					guard(info, async () => {
 						checkBodySize(bytes.length, bounds.maxRequestBytes, info.method);
 						const request = decodeProtobuf(method.input, bytes);
 						options.check?.(request, caller);
-						const response = await handler(request, { ...info, caller, signal });
+						const response = await handler(request, { ...info, caller, signal, reserve });
 						return encodeProtobuf(method.output, response);
 					});
 				return { ...bounds, handle };

@@ -84,21 +84,22 @@ async function answer(
 ): Promise<void> {
 	const { budget, maxMessageBytes, bodyTimeoutMs, stallTimeoutMs, strangerTimeoutMs } = settings;
 	const totalMs = isTrusted ? bodyTimeoutMs : strangerTimeoutMs;
-	let room: Disposable | undefined;
+	const rooms: Disposable[] = [];
+	const reserve = async (numBytes: number): Promise<void> => {
+		rooms.push(await budget.take(account, numBytes, signal));
+	};
 	try {
 		const body = await readBody(stream, {
 			maxBytes: Math.min(maxRequestBytes, maxMessageBytes),
-			reserve: async (numBytes) => {
-				room = await budget.take(account, numBytes + answerBytes, signal);
-			},
+			reserve: (numBytes) => reserve(numBytes + answerBytes),
 			stallMs: Math.min(stallTimeoutMs, totalMs),
 			totalMs,
 			signal,
 		});
-		const message = await handle(body, signal);
+		const message = await handle(body, signal, reserve);
 		await send(stream, message, { method, maxMessageBytes, totalMs, signal });
 	} finally {
-		room?.[Symbol.dispose]();
+		for (const room of rooms) room[Symbol.dispose]();
 	}
 }
 

@@ -1,7 +1,7 @@
 // What the gRPC server allows those who do not behave.
 import { type ClientHttp2Session, connect as connectHttp2 } from "node:http2";
 import { connect as connectTcp } from "node:net";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { FlowerError } from "../errors.ts";
 import { Fleet } from "../gen/flwr/proto/fleet_pb.ts";
 import { createRoutes, type Routes } from "../service.ts";
@@ -173,4 +173,46 @@ test("bytes in flight are bounded for one account and for all; what waits can gi
 	expect(budget.numBytes).toBe(100);
 	alone[Symbol.dispose]();
 	expect(budget.numBytes).toBe(0);
+});
+
+test("content of which only the handler knows counts as long as its answer is under way", async () => {
+	const entered: string[] = [];
+	let open = (): void => undefined;
+	const isOpen = new Promise<void>((resolve) => {
+		open = resolve;
+	});
+	const reserving = createRoutes(
+		Fleet,
+		partialFleet<null>({
+			pullMessages: async ({ session }, { reserve }) => {
+				await reserve(ANSWER_BYTES);
+				entered.push(session);
+				await isOpen;
+				return {};
+			},
+			sendNodeHeartbeat: async () => ({ success: true }),
+		}),
+		{
+			admit: () => null,
+			bounds: () => ({ account: "a", isTrusted: true, maxRequestBytes: 1000, answerBytes: 0 }),
+			onFault: () => undefined,
+		},
+	);
+	const maxBytesInFlightPerNode = 1.5 * ANSWER_BYTES;
+	await using server = await serveGrpc(reserving, {
+		host,
+		port: 0,
+		security: "plaintext",
+		maxBytesInFlightPerNode,
+	});
+	await using transport = grpcTransport({ host, port: server.port, security: "plaintext" });
+	const pull = (session: string) => transport.unary(Fleet.method.pullMessages, { session });
+	const pulls = [pull("first"), pull("second")];
+	await vi.waitFor(() => expect(entered).toHaveLength(1));
+	// A call that is answered after both had begun.
+	expect((await transport.unary(Fleet.method.sendNodeHeartbeat, {})).success).toBe(true);
+	expect(entered).toHaveLength(1);
+	open();
+	await Promise.all(pulls);
+	expect(entered).toHaveLength(2);
 });

@@ -106,7 +106,9 @@ test("calls are counted by method and status, with their bytes and time", async 
 	const info = { method: "", headers: new Map(), peer: "" };
 	const { signal } = new AbortController();
 	const call = async (name: string) =>
-		(await routes.get(`/flwr.proto.Fleet/${name}`)?.open(info))?.handle(new Uint8Array(5), signal);
+		(await routes.get(`/flwr.proto.Fleet/${name}`)?.open(info))?.handle(new Uint8Array(5), signal, () =>
+			Promise.resolve(),
+		);
 	expect(await call("PullObject")).toHaveLength(7);
 	await expect(call("PushObject")).rejects.toThrow("no");
 	await expect(call("GetRun")).rejects.toThrow("a fault");

@@ -45,11 +45,11 @@ export function rpcMetrics(registry: Registry, nowMs: () => number): (routes: Ro
 		open: (info: CallInfo) =>
 			observed(method, async () => {
 				const admitted = await route.open(info);
-				const handle: BodyHandler = async (request, signal) => {
+				const handle: BodyHandler = async (request, signal, reserve) => {
 					const startMs = nowMs();
 					underWay.inc();
 					try {
-						const answer = await observed(method, () => admitted.handle(request, signal));
+						const answer = await observed(method, () => admitted.handle(request, signal, reserve));
 						handled.inc({ method, code: "ok" });
 						bytes.inc({ method, direction: "received" }, request.length);
 						bytes.inc({ method, direction: "sent" }, answer.length);
