@@ -5,7 +5,7 @@ import { badgeWords } from "@zk0/dashboard/status";
 import { z } from "zod";
 import type { OptionTable } from "../arguments/option.ts";
 import { defineCommand } from "../command.ts";
-import { RUN_OPTIONS } from "../config/run-options.ts";
+import { byteSize, RUN_OPTIONS } from "../config/run-options.ts";
 import { clientDaemon, startClient, stopClient } from "../network/client-daemon.ts";
 import { clientStatusSchema } from "../network/client-status.ts";
 import { runningPid } from "../network/daemon.ts";
@@ -183,15 +183,24 @@ export const clientStart = defineCommand({
 			...RUN_OPTIONS.clipNorm,
 			summary: "largest L2 norm of what an update of this site changes, whatever the run's limit is (kept)",
 		},
+		threads: {
+			...RUN_OPTIONS.threads,
+			summary: "cores that the training may use (kept; default: as when joining)",
+		},
+		maxMemory: {
+			kind: "text",
+			schema: z.union([z.literal("off"), byteSize]),
+			value: "<bytes>|off",
+			summary:
+				"most memory that this client's process takes, for example 6GB: batches are divided to fit, and a task that cannot fit is declined (kept)",
+		},
 		foreground: { kind: "switch", schema: z.boolean(), summary: "stay in this terminal instead" },
 	},
-	notes: [
-		"Cores are limited when joining, with --threads. A task that this site does not take is declined by name.",
-	],
+	notes: ["A task that this site does not take is declined by name."],
 	async run({ values, named, host, output }) {
 		const home = clientHome(host, values.state);
 		const { dataset } = named;
-		const { hours, accept, clipNorm } = values;
+		const { hours, accept, clipNorm, threads, maxMemory } = values;
 		if (values.foreground === true) {
 			const { serveTasks } = await import("../network/client-process.ts");
 			return await serveTasks(
@@ -202,10 +211,12 @@ export const clientStart = defineCommand({
 					...(hours === undefined ? {} : { hours: hours === "always" ? null : hours }),
 					...(accept === undefined ? {} : { accepts: accept === "all" ? null : [accept] }),
 					...(clipNorm === undefined ? {} : { clipNorm }),
+					...(threads === undefined ? {} : { threads }),
+					...(maxMemory === undefined ? {} : { maxMemory: maxMemory === "off" ? null : maxMemory }),
 				},
 			);
 		}
-		const words = { log: values.log, hours, accept, clipNorm, dataset };
+		const words = { log: values.log, hours, accept, clipNorm, threads, maxMemory, dataset };
 		const pid = await startClient(home, words, host.signal);
 		output.result({ pid }, () => `started, process ${pid}, log ${home.log}`);
 	},

@@ -56,10 +56,11 @@ export function chooseMicroBatch({
 export function watchedMicroBatching(
 	microBatch: number | null,
 	onShrink: (event: MicroBatchShrunk) => void,
+	availableBytes: () => number = availableMemory,
 ): MicroBatching {
 	return createMicroBatching({
 		microBatch,
-		availableBytes: availableMemory,
+		availableBytes,
 		marginBytes: MARGIN_BYTES,
 		onShrink,
 	});

@@ -8,6 +8,9 @@ export interface ClientStartWords {
 	readonly hours?: string | undefined;
 	readonly accept?: string | undefined;
 	readonly clipNorm?: number | undefined;
+	readonly threads?: number | undefined;
+	/** Bytes. */
+	readonly maxMemory?: number | "off" | undefined;
 	/** Other recordings than at joining. */
 	readonly dataset?: string | undefined;
 }
@@ -19,7 +22,7 @@ export function clientDaemon(home: ClientHome): Daemon {
 
 /** Starts the client of `home` in the background. @returns its process id @throws CliError "start-failed" */
 export function startClient(home: ClientHome, words: ClientStartWords, signal: AbortSignal): Promise<number> {
-	const { log, hours, accept, clipNorm, dataset } = words;
+	const { log, hours, accept, clipNorm, threads, maxMemory, dataset } = words;
 	return startDaemon(
 		clientDaemon(home),
 		[
@@ -32,6 +35,8 @@ export function startClient(home: ClientHome, words: ClientStartWords, signal: A
 			...(hours === undefined ? [] : ["--hours", hours]),
 			...(accept === undefined ? [] : ["--accept", accept]),
 			...(clipNorm === undefined ? [] : ["--clip-norm", String(clipNorm)]),
+			...(threads === undefined ? [] : ["--threads", String(threads)]),
+			...(maxMemory === undefined ? [] : ["--max-memory", String(maxMemory)]),
 			...(dataset === undefined ? [] : [dataset]),
 		],
 		signal,

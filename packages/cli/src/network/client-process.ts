@@ -23,7 +23,9 @@ import { openSiteTrust } from "./site-trust.ts";
 import { serveSuperLink } from "./superlink-client.ts";
 
 /** Limits of the site's own, as they are kept. */
-export type OwnLimits = Partial<Pick<ClientSettings, "hours" | "accepts" | "clipNorm">>;
+export type OwnLimits = Partial<
+	Pick<ClientSettings, "hours" | "accepts" | "clipNorm" | "maxMemory" | "threads">
+>;
 
 /** How often a client says that it is there; the server counts 10 s of silence as offline. */
 const HEARTBEAT_MS = 3000;
@@ -50,8 +52,10 @@ export async function serveTasks(
 		const { site, threads, device, camera } = settings;
 		const { plan, dataset } = await openData(site, dataUri ?? settings.data, context);
 		const badge = plan.uri === settings.data ? settings.doctor : null;
-		await using app = createSiteApp({ home, plan, dataset, badge, camera, threads, device, host });
 		const { log } = openDaemonLog("client", context.logForm, context);
+		const onNote = (text: string): void => log("info", text, { site });
+		const machine = { threads, device, maxMemory: settings.maxMemory };
+		await using app = createSiteApp({ home, plan, dataset, badge, camera, ...machine, host, onNote });
 		const server = `${settings.host}:${settings.port}`;
 		await using activity = await openActivityLog({
 			path: home.activity,

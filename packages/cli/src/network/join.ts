@@ -80,6 +80,7 @@ export async function joinFederation(
 		hours: null,
 		accepts: null,
 		clipNorm: null,
+		maxMemory: null,
 	};
 	const identity = await ownIdentity(home);
 	await using transport = connect(settings);

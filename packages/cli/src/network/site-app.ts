@@ -5,7 +5,7 @@ import { createOrtRuntime } from "@zk0/autodiff/node";
 import type { DoctorBadge } from "@zk0/dashboard/status";
 import type { LeRobotDataset } from "@zk0/dataset";
 import type { ClientApp, JsonValue, TaskContext } from "@zk0/federation";
-import { createFinetuneApp, createPolicyEngine, createPool } from "@zk0/finetune";
+import { createFinetuneApp, createPolicyEngine, createPool, parseLearning } from "@zk0/finetune";
 import { openCheckpoint } from "@zk0/policy";
 import type { Host } from "../host.ts";
 import { createReporter } from "../progress/reporter.ts";
@@ -15,6 +15,7 @@ import { openSites } from "../simulation/open-sites.ts";
 import type { LocatedPlan } from "../simulation/site-plans.ts";
 import type { ClientHome } from "./home.ts";
 import { parseSetup, type RunSetup } from "./run-setup.ts";
+import { limitMemory } from "./site-memory.ts";
 import { startModel } from "./start-files.ts";
 
 /** What the app is made of. */
@@ -29,12 +30,16 @@ export interface SiteAppOptions {
 	readonly camera: Readonly<Record<string, string>> | null;
 	readonly threads: number;
 	readonly device: "auto" | "cpu" | "webgpu" | "cuda";
+	/** Most bytes that this process may take; null: what the machine has. */
+	readonly maxMemory: number | null;
 	readonly host: Host;
+	/** Is told, in words, what a run needs of the machine. */
+	readonly onNote: (text: string) => void;
 }
 
 /** The site's app; disposing it closes the model and the recordings of the run at hand. */
 export function createSiteApp(options: SiteAppOptions): ClientApp & AsyncDisposable {
-	const { dataset, badge } = options;
+	const { dataset, badge, maxMemory } = options;
 	let current: { readonly key: string; readonly opened: Promise<OpenedRun> } | null = null;
 	const close = async (): Promise<void> => {
 		const closing = current;
@@ -68,14 +73,17 @@ export function createSiteApp(options: SiteAppOptions): ClientApp & AsyncDisposa
 				cameras: dataset.cameraKeys,
 				numEpisodes: dataset.numEpisodes,
 				...(badge === null ? {} : { doctor: badge }),
+				...(maxMemory === null ? {} : { maxMemoryBytes: maxMemory }),
 			},
 		}),
 		async train(task, context) {
-			const { app, setup } = await open(task, context);
+			const { app, setup, admit } = await open(task, context);
+			admit(task.proximalMu > 0);
 			return await app.train({ ...task, learning: setup.learning }, context);
 		},
 		async evaluate(task, context) {
-			const { app, setup } = await open(task, context);
+			const { app, setup, admit } = await open(task, context);
+			admit(false);
 			return await app.evaluate({ ...task, learning: setup.learning }, context);
 		},
 		[Symbol.asyncDispose]: close,
@@ -85,6 +93,8 @@ export function createSiteApp(options: SiteAppOptions): ClientApp & AsyncDisposa
 interface OpenedRun extends AsyncDisposable {
 	readonly app: ClientApp;
 	readonly setup: RunSetup;
+	/** Looks whether a task fits the site's memory. @throws FinetuneError "memory-pressure" */
+	readonly admit: (isProximal: boolean) => void;
 }
 
 async function openRun(
@@ -128,8 +138,25 @@ async function openRun(
 		const pool = own(
 			createPool([createPolicyEngine(await createOrtRuntime({ threads, device }), base.model)]),
 		);
-		const app = createFinetuneApp({ site: site.site, pool, stateDir: home.siteState });
-		return { app, setup, [Symbol.asyncDispose]: close };
+		const memory =
+			options.maxMemory === null
+				? null
+				: limitMemory({
+						model: base.model,
+						cameras: [...site.site.data.cameraMap.values()],
+						site: plan.name,
+						limitBytes: options.maxMemory,
+						onNote: options.onNote,
+					});
+		const { batchSize } = parseLearning(setup.learning, plan.name);
+		const app = createFinetuneApp({
+			site: site.site,
+			pool,
+			stateDir: home.siteState,
+			...(memory === null ? {} : { microBatching: memory.microBatching }),
+		});
+		const admit = (isProximal: boolean): void => memory?.admit({ batchSize, isProximal });
+		return { app, setup, admit, [Symbol.asyncDispose]: close };
 	} catch (error) {
 		await close();
 		throw error;

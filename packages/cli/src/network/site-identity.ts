@@ -42,6 +42,8 @@ export const clientSettingsSchema = z.object({
 		.default(null),
 	/** Largest norm of what its updates change; null: the server's limit only. */
 	clipNorm: z.number().positive().nullable().default(null),
+	/** Most memory that the client's process may take, in bytes; null: what the machine has. */
+	maxMemory: z.int().positive().nullable().default(null),
 	/** What a site at a real Flower SuperLink decides itself; null: it joined a zk0 server. */
 	superlink: superLinkSettingsSchema.nullable().default(null),
 });

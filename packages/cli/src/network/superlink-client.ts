@@ -98,6 +98,7 @@ export async function joinSuperLink(
 		hours: null,
 		accepts: null,
 		clipNorm: null,
+		maxMemory: null,
 	};
 	await using transport = connectSuperLink(settings);
 	const signed = authenticated(transport, identity, () => Date.now());
