@@ -1,6 +1,6 @@
 // Public names of @zk0/policy.
 export { SMALL_BASE_DIR, SMALL_TOKENIZER_DIR } from "./bundled.ts";
-export { bindCheckpoint, type SiteBinding } from "./checkpoint/bind.ts";
+export { bindCheckpoint, boundTo, type SiteBinding } from "./checkpoint/bind.ts";
 export { type HubCheckpoint, type HubOptions, resolveHubCheckpoint } from "./checkpoint/hub-checkpoint.ts";
 export {
 	type CheckpointProblem,

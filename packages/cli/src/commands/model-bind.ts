@@ -1,18 +1,17 @@
 // `zk0 model bind <checkpoint> <dataset> --out <dir>`: joins a global checkpoint with a site's statistics and cameras.
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
-import { computeStats, splitEpisodes } from "@zk0/dataset";
-import { foldUnits, normalizerStats, resolveCameraMap } from "@zk0/finetune";
-import { bindCheckpoint, cameraKeys } from "@zk0/policy";
+import { splitEpisodes } from "@zk0/dataset";
+import { bindCheckpoint } from "@zk0/policy";
 import { z } from "zod";
 import type { OptionTable } from "../arguments/option.ts";
 import { CliError } from "../cli-error.ts";
 import { defineCommand } from "../command.ts";
 import { RUN_OPTIONS } from "../config/run-options.ts";
 import { openModel } from "../evaluation/open-policy.ts";
+import { bindingTo } from "../evaluation/site-binding.ts";
 import { DATA_FORMS } from "../sources/data-forms.ts";
 import { openProfiledData } from "../sources/locate-data.ts";
-import { profileOptions } from "../sources/profile-options.ts";
 
 const OPTIONS = {
 	out: {
@@ -66,25 +65,19 @@ export const modelBind = defineCommand({
 				cure: "leave --held-out out",
 			});
 		}
-		const site = profile === null ? {} : profileOptions(profile);
-		const wanted = values.camera ?? site.cameraMap;
-		const cameras = resolveCameraMap({
-			datasetCameras: dataset.cameraKeys,
-			policyCameras: cameraKeys(checkpoint.config),
-			...(wanted === undefined ? {} : { wanted }),
-		});
 		const train =
 			heldOut === undefined
 				? undefined
 				: splitEpisodes(dataset.episodes, { heldOut, seed: values.seed ?? 42 }).train;
-		const stats = site.stats ?? (await computeStats(dataset, train, { signal: host.signal }));
-		await bindCheckpoint(checkpoint.directory, out, {
-			vlmDir: checkpoint.tokenizerDir,
-			stats: foldUnits(normalizerStats(stats), site.units ?? {}),
-			renameMap: Object.fromEntries([...cameras].filter(([from, to]) => from !== to)),
-			stateLength: dataset.stateDim,
-			actionLength: dataset.actionDim,
+		const { signal } = host;
+		const { cameras, ...binding } = await bindingTo(checkpoint, {
+			dataset,
+			profile,
+			camera: values.camera,
+			train,
+			signal,
 		});
+		await bindCheckpoint(checkpoint.directory, out, { vlmDir: checkpoint.tokenizerDir, ...binding });
 		output.result(
 			{ checkpoint: out, dataset: dataset.root, cameras: Object.fromEntries(cameras) },
 			() => `bound to ${dataset.root}: ${out}`,

@@ -38,13 +38,16 @@ export function toFrame(sample: Sample, cameras: ReadonlyMap<string, string>): F
 	return { images: new Map(images), state, task, actions, actionIsPad };
 }
 
-/** Names of the action's numbers, as recorded or by position. */
-export function jointNames({ features, actionDim }: LeRobotDataset): string[] {
-	const named = features["action"]?.names;
+/** Names of the action's numbers, or the state's, as recorded or by position. */
+export function jointNames(
+	{ features, actionDim, stateDim }: LeRobotDataset,
+	vector: "action" | "state" = "action",
+): string[] {
+	const named = features[vector === "action" ? "action" : "observation.state"]?.names;
 	const list: readonly unknown[] = Array.isArray(named) ? named : [];
-	return Array.from({ length: actionDim }, (_, joint) => {
+	return Array.from({ length: vector === "action" ? actionDim : stateDim }, (_, joint) => {
 		const name = list[joint];
-		return typeof name === "string" ? name : `action_${joint}`;
+		return typeof name === "string" ? name : `${vector}_${joint}`;
 	});
 }
 

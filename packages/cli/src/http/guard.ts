@@ -9,6 +9,7 @@ const CONTENT_POLICY = [
 	"script-src 'self'",
 	"style-src 'self'",
 	"img-src 'self' data:",
+	"media-src 'self'",
 	"font-src 'self'",
 	"connect-src 'self'",
 	"base-uri 'none'",

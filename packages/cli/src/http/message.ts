@@ -6,6 +6,7 @@ import { pipeline } from "node:stream/promises";
 import { promisify } from "node:util";
 import { gzip } from "node:zlib";
 import { HttpError } from "./http-error.ts";
+import { sendMedia } from "./media.ts";
 import type { Reply, StreamMessage } from "./route.ts";
 import type { StaticFiles } from "./static-files.ts";
 
@@ -86,6 +87,12 @@ export async function sendReply(
 			return await sendText(response, reply.status, reply.text, reply.type, acceptsGzip(request));
 		case "file":
 			return await sendFile(reply, request, response);
+		case "media":
+			return await sendMedia(reply, request, response);
+		case "bytes":
+			response.writeHead(200, { "content-type": reply.type, "content-length": reply.bytes.length });
+			response.end(reply.bytes);
+			return;
 		case "stream":
 			return await sendStream(reply.messages, response, options);
 	}

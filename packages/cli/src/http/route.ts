@@ -28,6 +28,9 @@ export type Reply =
 	  }
 	| { readonly kind: "text"; readonly status: number; readonly text: string; readonly type: string }
 	| { readonly kind: "file"; readonly path: string; readonly name: string }
+	/** A file that is played, in the parts that the player asks for. */
+	| { readonly kind: "media"; readonly path: string; readonly type: string }
+	| { readonly kind: "bytes"; readonly bytes: Uint8Array; readonly type: string }
 	| { readonly kind: "stream"; readonly messages: AsyncIterable<StreamMessage> };
 
 /** A request as its route sees it. */

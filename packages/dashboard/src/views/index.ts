@@ -1,4 +1,16 @@
 // What server and browser agree on: views of a run, and how events change them.
+export {
+	type EpisodeView,
+	episodeViewSchema,
+	type PredictionProgress,
+	type PredictionState,
+	type PredictionView,
+	predictionProgressSchema,
+	predictionStateSchema,
+	predictionViewSchema,
+	type RecordingsView,
+	recordingsViewSchema,
+} from "./episode-view.ts";
 export { type Incident, incidentOf } from "./incident.ts";
 export { type RoundPart, type RoundView, roundViewSchema, type Similarity, viewRound } from "./round-view.ts";
 export {

@@ -4,7 +4,7 @@ import { cameraKeys, parsePolicyConfig, type SmolVLAConfig } from "../config/pol
 import { PolicyError } from "../errors.ts";
 import { createNormalizer, normalizedFeatures, type Stats } from "../inputs/normalizer.ts";
 import { weightsPath } from "./layout.ts";
-import { openCheckpoint } from "./open.ts";
+import { type Checkpoint, openCheckpoint } from "./open.ts";
 import type { OpenOptions } from "./parts.ts";
 import type { RenameMap } from "./processors.ts";
 import { contentOf, writeCheckpoint } from "./write.ts";
@@ -62,15 +62,26 @@ function checkRenames(config: SmolVLAConfig, renameMap: RenameMap): void {
  */
 export async function bindCheckpoint(globalDir: string, outDir: string, binding: SiteBinding): Promise<void> {
 	using checkpoint = await openCheckpoint(globalDir, binding);
+	const { config, stats, renameMap } = boundTo(checkpoint, binding);
+	await writeCheckpoint(outDir, {
+		...contentOf(checkpoint),
+		config,
+		site: { stats, renameMap },
+		sharedWeights: binding.sharesWeights === true ? weightsPath(globalDir) : undefined,
+	});
+}
+
+/**
+ * An open checkpoint as `bindCheckpoint` would write it, in memory: for who only wants to look at what it does.
+ * It shares the other's files, which stay the caller's to close.
+ * @throws PolicyError missing-stats | bad-stats | bad-config
+ */
+export function boundTo(checkpoint: Checkpoint, binding: SiteBinding): Checkpoint {
 	const config = siteConfig(checkpoint.config, binding);
 	const { state, action } = normalizedFeatures(config);
 	for (const feature of [state, action]) createNormalizer(feature, binding.stats);
 	const renameMap = binding.renameMap ?? {};
 	checkRenames(config, renameMap);
-	await writeCheckpoint(outDir, {
-		...contentOf(checkpoint),
-		config,
-		site: { stats: binding.stats, renameMap },
-		sharedWeights: binding.sharesWeights === true ? weightsPath(globalDir) : undefined,
-	});
+	const model = { ...checkpoint.model, config };
+	return { ...checkpoint, config, model, stats: binding.stats, renameMap, kind: "bound", isBound: true };
 }

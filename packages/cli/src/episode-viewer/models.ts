@@ -1,0 +1,56 @@
+// The models whose predictions can be looked at: one that was named, or the checkpoints that a run has kept.
+import { existsSync } from "node:fs";
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
+import { codeOf } from "../exit-codes.ts";
+import type { RunPaths } from "../run-directory/paths.ts";
+
+/** A model to choose. */
+export interface ViewedModel {
+	/** Names it in addresses. */
+	readonly id: string;
+	readonly label: string;
+	/** Null: it is no round's. */
+	readonly round: number | null;
+	/** Directory of the checkpoint, or hf:<user>/<name>. */
+	readonly checkpoint: string;
+	/** Full model of an adapter, when not where the adapter says. */
+	readonly baseDir?: string;
+}
+
+/** A model that was named on the command line. */
+export function namedModel(checkpoint: string): ViewedModel {
+	const label = checkpoint.replace(/\/+$/, "").split("/").slice(-2).join("/");
+	return { id: "model", label, round: null, checkpoint };
+}
+
+/**
+ * What a run has kept, from the base model on: the checkpoints of rounds, bound to the site where the run bound them, or
+ * the model of a training.
+ */
+export async function modelsOfRun(paths: RunPaths, site: string | null): Promise<ViewedModel[]> {
+	const names = await readdir(join(paths.root, "checkpoints"), { withFileTypes: true }).catch(
+		(error: unknown) => {
+			if (codeOf(error) === "ENOENT") return [];
+			throw error;
+		},
+	);
+	const rounds = names
+		.flatMap((entry) => {
+			const [, number] = /^round_(\d+)$/.exec(entry.name) ?? [];
+			return entry.isDirectory() && number !== undefined ? [Number(number)] : [];
+		})
+		.sort((a, b) => a - b);
+	const ofRounds = rounds.flatMap((round): ViewedModel[] => {
+		const own = site === null ? null : paths.siteCheckpoint(round, site);
+		const checkpoint = [own, paths.globalCheckpoint(round)].find((path) => path !== null && existsSync(path));
+		if (checkpoint == null) return [];
+		const label = round === 0 ? "Base model" : `Round ${round}`;
+		return [{ id: `round-${round}`, label, round, checkpoint }];
+	});
+	if (!existsSync(paths.trainedModel)) return ofRounds;
+	return [
+		...ofRounds,
+		{ id: "trained", label: "Trained model", round: null, checkpoint: paths.trainedModel },
+	];
+}
