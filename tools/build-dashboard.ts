@@ -8,6 +8,7 @@ const ROOT = "packages/dashboard";
 const APPS = [
 	{ from: join(ROOT, "src", "app"), to: join(ROOT, "dist", "app") },
 	{ from: join(ROOT, "src", "app", "site"), to: join(ROOT, "dist", "site") },
+	{ from: join(ROOT, "src", "app", "viewer"), to: join(ROOT, "dist", "viewer") },
 ] as const;
 /** What the bundles are made of: the apps, the views they share with servers, the events, versions of packages. */
 const SOURCES = [

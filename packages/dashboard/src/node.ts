@@ -11,6 +11,11 @@ export function siteAppDirectory(): string {
 	return built("site");
 }
 
+/** Folder of the episode viewer, likewise. */
+export function viewerAppDirectory(): string {
+	return built("viewer");
+}
+
 function built(name: string): string {
 	const path = import.meta.url.endsWith(".ts") ? `../dist/${name}` : `./${name}`;
 	return fileURLToPath(new URL(path, import.meta.url));

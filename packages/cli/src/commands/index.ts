@@ -151,6 +151,12 @@ export const COMMANDS: readonly CommandEntry[] = [
 	...commandsOf(() => import("./data-profile.ts"), {
 		dataProfile: ["data profile", "Show a site's profile, as the doctor wrote it and training reads it."],
 	}),
+	...commandsOf(() => import("./data-view.ts"), {
+		dataView: [
+			"data view",
+			"Look at episodes in a browser: cameras, joints, and what models would have done.",
+		],
+	}),
 	...commandsOf(() => import("./data-synth.ts"), {
 		dataSynth: ["data synth", "Record demonstrations in the simulated world as a LeRobot dataset (v3.0)."],
 	}),

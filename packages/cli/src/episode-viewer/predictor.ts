@@ -44,7 +44,7 @@ export interface PredictorOptions {
 export interface Predictor extends AsyncDisposable {
 	/** Counts changes. */
 	readonly version: number;
-	/** What is under way. */
+	/** What is under way, and how many came to an end. */
 	progress(): PredictionProgress;
 	/** @throws HttpError not-found; what `openCheckpoint` throws */
 	state(model: string, episode: number): Promise<PredictionState>;
@@ -90,6 +90,7 @@ class ChildPredictor implements Predictor {
 	/** The last of the predictions that wait for each other. */
 	#queue: Promise<void> = Promise.resolve();
 	#version = 0;
+	#numEnded = 0;
 
 	constructor(options: PredictorOptions) {
 		this.#options = options;
@@ -100,9 +101,10 @@ class ChildPredictor implements Predictor {
 	}
 
 	progress(): PredictionProgress {
-		return [...this.#jobs.values()]
+		const underWay = [...this.#jobs.values()]
 			.filter(({ failure }) => failure === null)
 			.map(({ model, episode, done, frames }) => ({ model, episode, done, frames }));
+		return { underWay, numEnded: this.#numEnded };
 	}
 
 	async state(model: string, episode: number): Promise<PredictionState> {
@@ -157,6 +159,7 @@ class ChildPredictor implements Predictor {
 			const cure = error instanceof CliError ? (error.cure ?? null) : null;
 			job.failure = { message: error instanceof Error ? error.message : String(error), cure };
 		} finally {
+			this.#numEnded++;
 			this.#version++;
 		}
 	}

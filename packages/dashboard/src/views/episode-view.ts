@@ -86,10 +86,14 @@ export const predictionStateSchema = z.discriminatedUnion("kind", [
 /** Where a prediction stands. */
 export type PredictionState = z.infer<typeof predictionStateSchema>;
 
-/** Schema of {@link PredictionProgress}: the predictions that are under way. */
-export const predictionProgressSchema = z.array(
-	z.object({ model: z.string(), episode: z.number(), done: z.number(), frames: z.number() }),
-);
+/** Schema of {@link PredictionProgress}. */
+export const predictionProgressSchema = z.object({
+	underWay: z.array(
+		z.object({ model: z.string(), episode: z.number(), done: z.number(), frames: z.number() }),
+	),
+	/** Predictions that came to an end so far, whichever. */
+	numEnded: z.number(),
+});
 
 /** How far predictions are. */
 export type PredictionProgress = z.infer<typeof predictionProgressSchema>;

@@ -1,0 +1,103 @@
+// Which model's actions stand beside the recorded ones, and how its prediction of this episode stands.
+import type { RecordingsView } from "@zk0/dashboard/views";
+import { Failure } from "../parts/card.tsx";
+import { formatJoint } from "./joint-plot.tsx";
+import type { Prediction } from "./prediction.ts";
+
+/** The choice of a model, and its prediction. */
+export function PredictionBar({
+	models,
+	model,
+	onChoose,
+	prediction,
+}: {
+	readonly models: RecordingsView["models"];
+	/** Null: none is shown. */
+	readonly model: string | null;
+	readonly onChoose: (model: string | null) => void;
+	readonly prediction: Prediction;
+}) {
+	if (models.length === 0)
+		return (
+			<p class="prediction quiet">
+				No model to compare with. <code>zk0 data view … --model &lt;checkpoint&gt;</code> or{" "}
+				<code>--run &lt;run&gt;</code> shows what one would have done.
+			</p>
+		);
+	return (
+		<div class="prediction" role="group" aria-label="Prediction">
+			<label>
+				Predicted by{" "}
+				<select
+					value={model ?? ""}
+					onChange={(event) => {
+						const { value } = event.currentTarget;
+						onChoose(value === "" ? null : value);
+					}}
+				>
+					<option value="">nobody</option>
+					{models.map(({ id, label }) => (
+						<option key={id} value={id}>
+							{label}
+						</option>
+					))}
+				</select>
+			</label>
+			{model !== null && <Standing prediction={prediction} />}
+		</div>
+	);
+}
+
+function Standing({ prediction: { state, error, compute, cancel } }: { readonly prediction: Prediction }) {
+	if (error !== null) return <Failure text={error} />;
+	if (state === null) return <span class="quiet">Looking for it…</span>;
+	switch (state.kind) {
+		case "none":
+			return (
+				<>
+					<span>This episode is not predicted yet.</span>
+					<button type="button" class="primary" onClick={compute}>
+						Compute
+					</button>
+				</>
+			);
+		case "running": {
+			const { done, frames } = state;
+			const hasBegun = frames > 0;
+			return (
+				<>
+					<progress aria-label="Frames predicted" {...(hasBegun ? { value: done, max: frames } : {})} />
+					<span>{hasBegun ? `${done} of ${frames} frames` : "Getting ready…"}</span>
+					<button type="button" onClick={cancel}>
+						Cancel
+					</button>
+				</>
+			);
+		}
+		case "failed":
+			return (
+				<>
+					<Failure text={state.cure === null ? state.message : `${state.message}: ${state.cure}`} />
+					<button type="button" onClick={compute}>
+						Try again
+					</button>
+				</>
+			);
+		case "ready": {
+			const { every, chunks, jointErrorDeg, holdPoseErrorDeg } = state.prediction;
+			const isBetter =
+				jointErrorDeg !== null && holdPoseErrorDeg !== null && jointErrorDeg < holdPoseErrorDeg;
+			return (
+				<>
+					<span>
+						mean error <b class={isBetter ? "good" : "bad"}>{formatJoint(jointErrorDeg, "deg")}</b>, of not
+						moving {formatJoint(holdPoseErrorDeg, "deg")}
+					</span>
+					<span class="quiet">
+						{chunks.length} chunks, one every {every} frames, open loop
+					</span>
+				</>
+			);
+		}
+	}
+}
