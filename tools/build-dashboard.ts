@@ -1,5 +1,5 @@
 // Builds the browser apps into packages/dashboard/dist, unless they are newer than everything they are made of: the
-// server's dashboard (dist/app) and the site's page (dist/site).
+// server's dashboard (dist/app), the site's page (dist/site) and the episode viewer (dist/viewer).
 import { readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 

@@ -1,8 +1,10 @@
 // `zk0 data view [dataset]`: recordings in a browser, episode by episode, beside what models would have done.
 import { existsSync } from "node:fs";
 import { basename, resolve } from "node:path";
+import { type RunRecord, readRunRecord } from "@zk0/records";
 import { isSimUri } from "@zk0/sim";
 import { z } from "zod";
+import { findRun } from "../arguments/find-run.ts";
 import type { OptionTable } from "../arguments/option.ts";
 import { CliError } from "../cli-error.ts";
 import { defineCommand } from "../command.ts";
@@ -10,8 +12,6 @@ import { RUN_OPTIONS } from "../config/run-options.ts";
 import { modelsOfRun, namedModel, type ViewedModel } from "../episode-viewer/models.ts";
 import { serveViewer } from "../episode-viewer/serve-viewer.ts";
 import { openViewer, type ViewerOptions } from "../episode-viewer/viewer.ts";
-import { findRun } from "../run-directory/find-run.ts";
-import { type RunRecord, readRunRecord } from "../run-directory/run-record.ts";
 import { DATA_FORMS } from "../sources/data-forms.ts";
 import { openProfiledData } from "../sources/locate-data.ts";
 

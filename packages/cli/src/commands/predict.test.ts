@@ -8,6 +8,8 @@ import { recordDataset } from "@zk0/sim";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { z } from "zod";
 import { resolveConfig } from "../config/resolve.ts";
+import { createPredictor, type Predictor, type PredictorOptions } from "../episode-viewer/predictor.ts";
+import { viewRecordings } from "../episode-viewer/recordings.ts";
 import { EXIT_CODES } from "../exit-codes.ts";
 import { runCli } from "../run-cli.ts";
 import { writeStartCheckpoint } from "../simulation/start-model.ts";
@@ -111,5 +113,77 @@ describe("zk0 predict", () => {
 		const { code, err } = await run(line);
 		expect(err).toContain(text);
 		expect(code).toBe(EXIT_CODES[exit].code);
+	});
+});
+
+describe("the episode viewer", () => {
+	const ids = ["bound", "global", "elsewhere"] as const;
+	async function open(change: Partial<PredictorOptions> = {}): Promise<Predictor & { reopen(): Predictor }> {
+		const dataset = await openDataset(join(cwd, "data"));
+		const options: PredictorOptions = {
+			recordings: viewRecordings({ name: "data", dataset, split: null }),
+			profile: null,
+			camera: undefined,
+			models: ids.map((id) => ({ id, label: id, round: null, checkpoint: join(cwd, id) })),
+			every: null,
+			seed: 42,
+			threads: 1,
+			device: "cpu",
+			cacheDir: join(cwd, "predictions"),
+			host: captureHost({ cwd }),
+			...change,
+		};
+		return Object.assign(createPredictor(options), { reopen: () => createPredictor(options) });
+	}
+	const ended = async (predictor: Predictor, numEnded: number): Promise<void> => {
+		await expect.poll(() => predictor.progress().numEnded, { timeout: 30_000 }).toBe(numEnded);
+	};
+
+	test("shows the numbers of zk0 predict, for a bound model and for one that it binds itself, and keeps them", async () => {
+		const { code } = await run("bound data --episode 1 --out alike");
+		expect(code).toBe(0);
+		const alike = predicted.parse(JSON.parse(readFileSync(join(cwd, "alike", "episode_1.json"), "utf8")));
+		await using predictor = await open();
+		expect(await predictor.state("bound", 1)).toEqual({ kind: "none" });
+		await predictor.start("bound", 1);
+		await predictor.start("global", 1);
+		expect(predictor.progress().underWay).toHaveLength(2);
+		expect(await predictor.state("bound", 1)).toMatchObject({ kind: "running" });
+		await ended(predictor, 2);
+		await using later = predictor.reopen();
+		for (const id of ["bound", "global"]) {
+			const state = await later.state(id, 1);
+			if (state.kind !== "ready") throw new RangeError(`${id} is ${state.kind}`);
+			const { joints, chunks, every } = state.prediction;
+			expect(joints).toEqual(
+				alike.joints.map(({ error, holdPose, predicted: values }) => ({
+					error,
+					holdPose,
+					predicted: values,
+				})),
+			);
+			expect([every, chunks]).toEqual([alike.every, alike.chunks.map(({ frame }) => frame)]);
+		}
+		expect(await later.state("bound", 0)).toEqual({ kind: "none" });
+		await using other = await open({ seed: 43 });
+		expect(await other.state("bound", 1)).toEqual({ kind: "none" });
+	});
+
+	test("a prediction that cannot be made says why, and one that is cancelled is gone", async () => {
+		await using predictor = await open();
+		await predictor.start("elsewhere", 0);
+		await predictor.start("bound", 0);
+		predictor.cancel("bound", 0);
+		await ended(predictor, 2);
+		expect(await predictor.state("elsewhere", 0)).toMatchObject({
+			kind: "failed",
+			message: expect.stringContaining("camera"),
+		});
+		expect(await predictor.state("bound", 0)).toEqual({ kind: "none" });
+		await predictor.start("bound", 0);
+		await expect.poll(() => predictor.progress().underWay[0]?.frames, { timeout: 30_000 }).toBeGreaterThan(0);
+		predictor.cancel("bound", 0);
+		await ended(predictor, 3);
+		expect(await predictor.state("bound", 0)).toEqual({ kind: "none" });
 	});
 });

@@ -2,8 +2,8 @@
 import { existsSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
+import type { RunPaths } from "@zk0/records";
 import { codeOf } from "../exit-codes.ts";
-import type { RunPaths } from "../run-directory/paths.ts";
 
 /** A model to choose. */
 export interface ViewedModel {

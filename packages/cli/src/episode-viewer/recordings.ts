@@ -10,9 +10,9 @@ import {
 	type Rows,
 } from "@zk0/dataset";
 import { jointUnit } from "@zk0/finetune";
+import { pngFile } from "@zk0/records/report";
 import { jointNames } from "../evaluation/recorded-frames.ts";
 import { HttpError } from "../http/http-error.ts";
-import { pngFile } from "../report/preview.ts";
 
 /** Codecs that current browsers play; others are shown as single pictures, decoded here. */
 const PLAYED = new Set(["av1", "h264", "vp8", "vp9"]);

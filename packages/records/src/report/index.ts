@@ -8,7 +8,7 @@ export {
 	renderPredictionPage,
 	renderPredictionSvg,
 } from "./prediction-chart.ts";
-export { type Preview, pngBase64 } from "./preview.ts";
+export { type Preview, pngBase64, pngFile } from "./preview.ts";
 export { REPORT_CSS } from "./report-css.ts";
 export { writeRunFiles } from "./run-files.ts";
 export { element, escapeMarkup, label, picture, rule } from "./svg.ts";

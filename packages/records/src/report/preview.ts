@@ -1,6 +1,5 @@
 // What the policy would do on a few held-out frames: the camera pictures, and for each joint the recorded and the
 // predicted actions. Written once at the end of a run (previews.json), embedded in the report.
-import type { RgbImage } from "@zk0/dataset";
 import { scaleLinear } from "d3-scale";
 import { line } from "d3-shape";
 import { encode } from "fast-png";
@@ -24,13 +23,20 @@ export const previewSchema = z.strictObject({
 /** One held-out frame with recorded and predicted actions. */
 export type Preview = z.infer<typeof previewSchema>;
 
+/** A picture; `rgb` is [height, width, 3]. */
+interface Picture {
+	readonly height: number;
+	readonly width: number;
+	readonly rgb: Uint8Array;
+}
+
 /** A picture as a PNG file. */
-export function pngFile({ width, height, rgb }: RgbImage): Uint8Array {
+export function pngFile({ width, height, rgb }: Picture): Uint8Array {
 	return encode({ width, height, data: rgb, channels: 3, depth: 8 });
 }
 
 /** A picture as a base64 PNG. */
-export function pngBase64(image: RgbImage): string {
+export function pngBase64(image: Picture): string {
 	return Buffer.from(pngFile(image)).toString("base64");
 }
 
