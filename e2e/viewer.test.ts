@@ -12,7 +12,7 @@ import { requireTool } from "../packages/dataset/src/testing/require-tool.ts";
 import { CHROMIUM, openPage, startBrowser, type WatchedPage } from "./browser.ts";
 import { type Running, startZk0, workplace, zk0 } from "./zk0.ts";
 
-const PATIENCE_MS = 240_000;
+const PATIENCE_MS = 120_000;
 const IMAGES = fileURLToPath(new URL("../docs/images", import.meta.url));
 /** Videos that browsers do not play, and pictures in the rows. */
 const GOLDEN = fileURLToPath(new URL("../packages/dataset/golden/pyarrow-v21", import.meta.url));
@@ -126,7 +126,7 @@ test("pictures, scrubber and plots show one frame, whoever moves it", {
 	await page.getByLabel("Predicted by").selectOption("model");
 	await page.getByText("not predicted yet").waitFor();
 	await page.getByRole("button", { name: "Compute" }).click();
-	await page.getByText("open loop").waitFor({ timeout: PATIENCE_MS });
+	await page.getByText("open loop").waitFor({ timeout: 60_000 });
 	const state = predictionStateSchema.parse(
 		await page.evaluate(() => fetch("/api/predictions/model/1").then((answer) => answer.json())),
 	);
@@ -160,7 +160,7 @@ test("pictures for the documentation", { timeout: PATIENCE_MS }, async (context)
 		const { page } = await view(["--run", "latest"], scheme);
 		await page.goto(`${new URL(page.url()).origin}/?episode=1&frame=12&model=round-3`);
 		if (scheme === "light") await page.getByRole("button", { name: "Compute" }).click();
-		await page.getByText("open loop").waitFor({ timeout: PATIENCE_MS });
+		await page.getByText("open loop").waitFor({ timeout: 60_000 });
 		await page.waitForTimeout(600);
 		await page.setViewportSize({ width: 1320, height: 1010 });
 		await page.waitForTimeout(400);

@@ -25,7 +25,7 @@ const predicted = z.looseObject({
 			name: z.string(),
 			unit: z.enum(["deg", "percent"]),
 			error: z.number(),
-			holdPose: z.number(),
+			holdPose: z.number().nullable(),
 			recorded: z.array(z.number()),
 			predicted: z.array(z.number()),
 		}),

@@ -140,7 +140,11 @@ function render(
 	const { joints, jointErrorDeg, holdPoseErrorDeg, episode, frames, chunks } = prediction;
 	const rows = joints.map(({ name, unit, error, holdPose }) => {
 		const shown = formatJoint(error, unit);
-		return [name, error < holdPose ? paint.good(shown) : shown, formatJoint(holdPose, unit)];
+		return [
+			name,
+			holdPose !== null && error < holdPose ? paint.good(shown) : shown,
+			formatJoint(holdPose, unit),
+		];
 	});
 	if (jointErrorDeg !== null && holdPoseErrorDeg !== null) {
 		rows.push(["mean of degrees", formatJoint(jointErrorDeg, "deg"), formatJoint(holdPoseErrorDeg, "deg")]);

@@ -58,7 +58,9 @@ export interface Predictor extends AsyncDisposable {
 const documentSchema = z.object({
 	format: z.literal("zk0-prediction-1"),
 	every: z.number(),
-	joints: z.array(z.object({ error: z.number(), holdPose: z.number(), predicted: z.array(z.number()) })),
+	joints: z.array(
+		z.object({ error: z.number(), holdPose: z.number().nullable(), predicted: z.array(z.number()) }),
+	),
 	jointErrorDeg: z.number().nullable(),
 	holdPoseErrorDeg: z.number().nullable(),
 	chunks: z.array(z.object({ frame: z.number() })),

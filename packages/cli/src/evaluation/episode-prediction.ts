@@ -125,7 +125,7 @@ export async function predictOnDataset(
 			name,
 			unit,
 			error: gap(predicted, recorded),
-			holdPose: gap(held, recorded),
+			holdPose: joint < dataset.stateDim ? gap(held, recorded) : null,
 			recorded,
 			predicted,
 		};
@@ -158,10 +158,13 @@ function gap(a: readonly number[], b: readonly number[]): number {
 
 function meanDegrees(
 	joints: readonly JointPrediction[],
-	read: (joint: JointPrediction) => number,
+	read: (joint: JointPrediction) => number | null,
 ): number | null {
-	const values = joints.filter(({ unit }) => unit === "deg").map(read);
-	return values.length === 0 ? null : values.reduce((sum, value) => sum + value, 0) / values.length;
+	const inDegrees = joints.filter(({ unit }) => unit === "deg").map(read);
+	const values = inDegrees.filter((value) => value !== null);
+	return values.length === 0 || values.length < inDegrees.length
+		? null
+		: values.reduce((sum, value) => sum + value, 0) / values.length;
 }
 
 function median(values: readonly number[]): number | null {

@@ -65,7 +65,9 @@ export const predictionViewSchema = z.object({
 	/** First frames of the chunks. */
 	chunks: z.array(z.number()),
 	/** In the order of the action's numbers; errors are means over the episode, in the number's unit. */
-	joints: z.array(z.object({ error: z.number(), holdPose: z.number(), predicted: z.array(z.number()) })),
+	joints: z.array(
+		z.object({ error: z.number(), holdPose: z.number().nullable(), predicted: z.array(z.number()) }),
+	),
 	/** Means over the joints in degrees; null when there is none. */
 	jointErrorDeg: z.number().nullable(),
 	holdPoseErrorDeg: z.number().nullable(),

@@ -12,8 +12,8 @@ export interface JointPrediction {
 	readonly unit: "deg" | "percent";
 	/** Mean absolute error, in the unit, over all frames. */
 	readonly error: number;
-	/** The same of not moving: repeating the state that was seen when the policy planned. */
-	readonly holdPose: number;
+	/** The same of not moving: repeating the state that was seen when the policy planned; null without such a state. */
+	readonly holdPose: number | null;
 	/** One value per frame. */
 	readonly recorded: readonly number[];
 	readonly predicted: readonly number[];
@@ -55,8 +55,9 @@ const STYLE =
 	".recorded{stroke:var(--muted);stroke-dasharray:4 3}.predicted{stroke:var(--accent)}" +
 	".plan{stroke:var(--line);stroke-width:1;stroke-dasharray:2 3}";
 
-/** A value with the joint's unit, to a tenth. */
-export function formatJoint(value: number, unit: JointPrediction["unit"]): string {
+/** A value with the joint's unit, to a tenth; a dash for one that there is not. */
+export function formatJoint(value: number | null, unit: JointPrediction["unit"]): string {
+	if (value === null) return "–";
 	return `${value.toFixed(1)}${unit === "deg" ? "°" : " %"}`;
 }
 

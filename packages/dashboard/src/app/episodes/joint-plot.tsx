@@ -78,7 +78,8 @@ function summary({ action, state, unit, error, holdPose }: PlottedJoint): string
 	const most = values.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
 	const range = `recorded from ${formatJoint(least, unit)} to ${formatJoint(most, unit)}`;
 	if (error === null) return range;
-	return `${range}; the prediction's mean error is ${formatJoint(error, unit)}, of not moving ${formatJoint(holdPose, unit)}`;
+	const hold = holdPose === null ? "" : `, of not moving ${formatJoint(holdPose, unit)}`;
+	return `${range}; the prediction's mean error is ${formatJoint(error, unit)}${hold}`;
 }
 
 /** The numbers at the playhead, and the error over the episode. */
@@ -92,7 +93,7 @@ function Values({ joint, player }: { readonly joint: PlottedJoint; readonly play
 			{predicted !== null && <span class="predicted">{formatJoint(predicted[frame], unit)}</span>}
 			{error !== null && (
 				<span
-					class={holdPose !== null && error < holdPose ? "good" : "bad"}
+					class={holdPose === null ? undefined : error < holdPose ? "good" : "bad"}
 					title={`Mean absolute error over the episode; of not moving: ${formatJoint(holdPose, unit)}`}
 				>
 					⌀ {formatJoint(error, unit)}

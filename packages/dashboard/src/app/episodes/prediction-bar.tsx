@@ -85,14 +85,16 @@ function Standing({ prediction: { state, error, compute, cancel } }: { readonly 
 			);
 		case "ready": {
 			const { every, chunks, jointErrorDeg, holdPoseErrorDeg } = state.prediction;
-			const isBetter =
-				jointErrorDeg !== null && holdPoseErrorDeg !== null && jointErrorDeg < holdPoseErrorDeg;
+			const tone =
+				holdPoseErrorDeg === null ? undefined : (jointErrorDeg ?? 0) < holdPoseErrorDeg ? "good" : "bad";
 			return (
 				<>
-					<span>
-						mean error <b class={isBetter ? "good" : "bad"}>{formatJoint(jointErrorDeg, "deg")}</b>, of not
-						moving {formatJoint(holdPoseErrorDeg, "deg")}
-					</span>
+					{jointErrorDeg !== null && (
+						<span>
+							mean error <b class={tone}>{formatJoint(jointErrorDeg, "deg")}</b>
+							{holdPoseErrorDeg !== null && `, of not moving ${formatJoint(holdPoseErrorDeg, "deg")}`}
+						</span>
+					)}
 					<span class="quiet">
 						{chunks.length} chunks, one every {every} frames, open loop
 					</span>
