@@ -81,7 +81,8 @@ test("pictures, scrubber and plots show one frame, whoever moves it", {
 	timeout: PATIENCE_MS,
 }, async (context) => {
 	requireTool(context, CHROMIUM, ["--version"]);
-	const { page, complaints, findings } = await view(["data", "--model", SMALL_BASE_DIR]);
+	const watched = await view(["data", "--model", SMALL_BASE_DIR]);
+	const { page } = watched;
 	const scrubber = page.getByRole("slider", { name: "Frame" });
 	const heads = page.locator(".playhead");
 	/** Everything at once: pictures, scrubber, playheads and the number beside a plot. */
@@ -121,7 +122,7 @@ test("pictures, scrubber and plots show one frame, whoever moves it", {
 	await page.reload();
 	await page.getByRole("heading", { name: "Episode 1" }).waitFor();
 	await shows(1, 8);
-	expect([complaints(), await findings()]).toEqual([[], []]);
+	expect([watched.complaints(), await watched.findings()]).toEqual([[], []]);
 
 	await page.getByLabel("Predicted by").selectOption("model");
 	await page.getByText("not predicted yet").waitFor();
@@ -136,18 +137,19 @@ test("pictures, scrubber and plots show one frame, whoever moves it", {
 	expect(words).toContain(`${joint?.predicted[8]?.toFixed(1)}°`);
 	expect(words).toContain(`⌀ ${joint?.error.toFixed(1)}°`);
 	expect(new URL(page.url()).searchParams.get("model")).toBe("model");
-	expect([complaints(), await findings()]).toEqual([[], []]);
+	expect([watched.complaints(), await watched.findings()]).toEqual([[], []]);
 });
 
 test("what the browser cannot play is shown picture by picture", {
 	timeout: PATIENCE_MS,
 }, async (context) => {
 	requireTool(context, CHROMIUM, ["--version"]);
-	const { page, findings, complaints } = await view([GOLDEN]);
+	const watched = await view([GOLDEN]);
+	const { page } = watched;
 	await page.getByText("No model to compare with").waitFor();
 	await page.keyboard.press("ArrowRight");
 	await expect.poll(() => page.locator('.camera img[data-shown="1"]').count(), { timeout: 10_000 }).toBe(3);
-	expect([complaints(), await findings()]).toEqual([[], []]);
+	expect([watched.complaints(), await watched.findings()]).toEqual([[], []]);
 });
 
 test("pictures for the documentation", { timeout: PATIENCE_MS }, async (context) => {

@@ -11,9 +11,6 @@ export const bindingSchema = z.strictObject({
 	actionLength: z.int(),
 });
 
-/** A binding as plain data. */
-export type Binding = z.infer<typeof bindingSchema>;
-
 /** The first message to the child. */
 export const predictionTaskSchema = z.strictObject({
 	/** A checkpoint's directory. */

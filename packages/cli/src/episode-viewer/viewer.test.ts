@@ -86,7 +86,6 @@ afterAll(async () => {
 	await videos[Symbol.asyncDispose]();
 	await pictures[Symbol.asyncDispose]();
 	folder[Symbol.dispose]();
-	expect(faults).toEqual([]);
 });
 
 test.each([
@@ -130,8 +129,8 @@ test.each([
 	[() => videos, 2],
 	[() => pictures, 1],
 ] as const)("joint tracks are the rows, number by number (%#)", async (opened, index) => {
-	const { ask, dataset, rows } = opened();
-	const found = episodeViewSchema.parse(await (await ask(`/api/episodes/${index}`)).json());
+	const { dataset, rows, ...viewer } = opened();
+	const found = episodeViewSchema.parse(await (await viewer.ask(`/api/episodes/${index}`)).json());
 	const episode = dataset.episodes[index];
 	if (episode === undefined) throw new RangeError("no episode");
 	const { fromIndex, toIndex } = episode;
@@ -168,11 +167,14 @@ test("a video comes whole or in the range that is asked for", async () => {
 	for (const [range, status, from, to] of cases) {
 		const answer = await videos.ask(`/api/episodes/1/videos/${TOP}`, range === null ? {} : { range });
 		const bytes = Buffer.from(await answer.arrayBuffer());
-		expect([range, answer.status]).toEqual([range, status]);
+		const span = `bytes ${status === 416 ? "*" : `${from}-${to - 1}`}/${size}`;
+		expect([range, answer.status, answer.headers.get("content-range")]).toEqual([
+			range,
+			status,
+			status === 200 ? null : span,
+		]);
 		expect(bytes.equals(file.subarray(from, to))).toBe(true);
-		if (status === 206) expect(answer.headers.get("content-range")).toBe(`bytes ${from}-${to - 1}/${size}`);
-		if (status === 416) expect(answer.headers.get("content-range")).toBe(`bytes */${size}`);
-		else expect(answer.headers.get("content-type")).toBe("video/mp4");
+		expect(answer.headers.get("content-type")).toBe(status === 416 ? null : "video/mp4");
 	}
 });
 
@@ -208,4 +210,8 @@ test("a model that is not there is said to be so, with the cure", async () => {
 		code: "model-not-found",
 		cure: expect.stringContaining("config.json"),
 	});
+});
+
+test("nothing of all this was a fault of the viewer's", () => {
+	expect(faults).toEqual([]);
 });

@@ -1,5 +1,6 @@
 // Which model's actions stand beside the recorded ones, and how its prediction of this episode stands.
 import type { RecordingsView } from "@zk0/dashboard/views";
+import type { ComponentChild } from "preact";
 import { Failure } from "../parts/card.tsx";
 import { formatJoint } from "./joint-plot.tsx";
 import type { Prediction } from "./prediction.ts";
@@ -48,7 +49,8 @@ export function PredictionBar({
 	);
 }
 
-function Standing({ prediction: { state, error, compute, cancel } }: { readonly prediction: Prediction }) {
+function Standing({ prediction }: { readonly prediction: Prediction }): ComponentChild {
+	const { state, error } = prediction;
 	if (error !== null) return <Failure text={error} />;
 	if (state === null) return <span class="quiet">Looking for it…</span>;
 	switch (state.kind) {
@@ -56,7 +58,7 @@ function Standing({ prediction: { state, error, compute, cancel } }: { readonly 
 			return (
 				<>
 					<span>This episode is not predicted yet.</span>
-					<button type="button" class="primary" onClick={compute}>
+					<button type="button" class="primary" onClick={prediction.compute}>
 						Compute
 					</button>
 				</>
@@ -68,7 +70,7 @@ function Standing({ prediction: { state, error, compute, cancel } }: { readonly 
 				<>
 					<progress aria-label="Frames predicted" {...(hasBegun ? { value: done, max: frames } : {})} />
 					<span>{hasBegun ? `${done} of ${frames} frames` : "Getting ready…"}</span>
-					<button type="button" onClick={cancel}>
+					<button type="button" onClick={prediction.cancel}>
 						Cancel
 					</button>
 				</>
@@ -78,7 +80,7 @@ function Standing({ prediction: { state, error, compute, cancel } }: { readonly 
 			return (
 				<>
 					<Failure text={state.cure === null ? state.message : `${state.message}: ${state.cure}`} />
-					<button type="button" onClick={compute}>
+					<button type="button" onClick={prediction.compute}>
 						Try again
 					</button>
 				</>

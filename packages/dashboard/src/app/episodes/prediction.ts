@@ -18,8 +18,8 @@ export interface Prediction {
 	readonly state: PredictionState | null;
 	/** Why it is not known, or was not begun. */
 	readonly error: string | null;
-	compute(): void;
-	cancel(): void;
+	readonly compute: () => void;
+	readonly cancel: () => void;
 }
 
 /** What is under way at the server; null: not known yet. */
