@@ -1,6 +1,6 @@
 // Which model's actions stand beside the recorded ones, and how its prediction of this episode stands.
 import type { RecordingsView } from "@zk0/dashboard/views";
-import type { ComponentChild } from "preact";
+import type { VNode } from "preact";
 import { Failure } from "../parts/card.tsx";
 import { formatJoint } from "./joint-plot.tsx";
 import type { Prediction } from "./prediction.ts";
@@ -49,7 +49,7 @@ export function PredictionBar({
 	);
 }
 
-function Standing({ prediction }: { readonly prediction: Prediction }): ComponentChild {
+function Standing({ prediction }: { readonly prediction: Prediction }): VNode {
 	const { state, error } = prediction;
 	if (error !== null) return <Failure text={error} />;
 	if (state === null) return <span class="quiet">Looking for it…</span>;
