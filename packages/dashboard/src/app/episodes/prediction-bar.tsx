@@ -1,5 +1,5 @@
 // Which model's actions stand beside the recorded ones, and how its prediction of this episode stands.
-import type { RecordingsView } from "@zk0/dashboard/views";
+import type { PredictionView, RecordingsView } from "@zk0/dashboard/views";
 import type { VNode } from "preact";
 import { Failure } from "../parts/card.tsx";
 import { formatJoint } from "./joint-plot.tsx";
@@ -53,55 +53,53 @@ function Standing({ prediction }: { readonly prediction: Prediction }): VNode {
 	const { state, error } = prediction;
 	if (error !== null) return <Failure text={error} />;
 	if (state === null) return <span class="quiet">Looking for it…</span>;
-	switch (state.kind) {
-		case "none":
-			return (
-				<>
-					<span>This episode is not predicted yet.</span>
-					<button type="button" class="primary" onClick={prediction.compute}>
-						Compute
-					</button>
-				</>
-			);
-		case "running": {
-			const { done, frames } = state;
-			const hasBegun = frames > 0;
-			return (
-				<>
-					<progress aria-label="Frames predicted" {...(hasBegun ? { value: done, max: frames } : {})} />
-					<span>{hasBegun ? `${done} of ${frames} frames` : "Getting ready…"}</span>
-					<button type="button" onClick={prediction.cancel}>
-						Cancel
-					</button>
-				</>
-			);
-		}
-		case "failed":
-			return (
-				<>
-					<Failure text={state.cure === null ? state.message : `${state.message}: ${state.cure}`} />
-					<button type="button" onClick={prediction.compute}>
-						Try again
-					</button>
-				</>
-			);
-		case "ready": {
-			const { every, chunks, jointErrorDeg, holdPoseErrorDeg } = state.prediction;
-			const tone =
-				holdPoseErrorDeg === null ? undefined : (jointErrorDeg ?? 0) < holdPoseErrorDeg ? "good" : "bad";
-			return (
-				<>
-					{jointErrorDeg !== null && (
-						<span>
-							mean error <b class={tone}>{formatJoint(jointErrorDeg, "deg")}</b>
-							{holdPoseErrorDeg !== null && `, of not moving ${formatJoint(holdPoseErrorDeg, "deg")}`}
-						</span>
-					)}
-					<span class="quiet">
-						{chunks.length} chunks, one every {every} frames, open loop
-					</span>
-				</>
-			);
-		}
-	}
+	if (state.kind === "ready") return <Ready prediction={state.prediction} />;
+	if (state.kind === "none")
+		return (
+			<>
+				<span>This episode is not predicted yet.</span>
+				<button type="button" class="primary" onClick={prediction.compute}>
+					Compute
+				</button>
+			</>
+		);
+	if (state.kind === "failed")
+		return (
+			<>
+				<Failure text={state.cure === null ? state.message : `${state.message}: ${state.cure}`} />
+				<button type="button" onClick={prediction.compute}>
+					Try again
+				</button>
+			</>
+		);
+	const { done, frames } = state;
+	const hasBegun = frames > 0;
+	return (
+		<>
+			<progress aria-label="Frames predicted" {...(hasBegun ? { value: done, max: frames } : {})} />
+			<span>{hasBegun ? `${done} of ${frames} frames` : "Getting ready…"}</span>
+			<button type="button" onClick={prediction.cancel}>
+				Cancel
+			</button>
+		</>
+	);
+}
+
+function Ready({ prediction }: { readonly prediction: PredictionView }) {
+	const { every, chunks, jointErrorDeg, holdPoseErrorDeg } = prediction;
+	const tone =
+		holdPoseErrorDeg === null ? undefined : (jointErrorDeg ?? 0) < holdPoseErrorDeg ? "good" : "bad";
+	return (
+		<>
+			{jointErrorDeg !== null && (
+				<span>
+					mean error <b class={tone}>{formatJoint(jointErrorDeg, "deg")}</b>
+					{holdPoseErrorDeg !== null && `, of not moving ${formatJoint(holdPoseErrorDeg, "deg")}`}
+				</span>
+			)}
+			<span class="quiet">
+				{chunks.length} chunks, one every {every} frames, open loop
+			</span>
+		</>
+	);
 }
