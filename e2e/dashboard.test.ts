@@ -243,7 +243,7 @@ test("comparison, models to download, members and the audit log", {
 	await show("/audit", "audit");
 	const lines = (await rowsOf("Audit log")).map(([, who, what]) => `${who} ${what}`);
 	expect(lines[0]).toMatch(/^operator invited garage/);
-	expect(lines).toContain("operator POST /api/invitations");
+	expect(lines).toContain("operator asked for an invitation");
 	for (const site of SITES) expect(lines.join("\n")).toContain(`${site} joined with an invitation`);
 });
 

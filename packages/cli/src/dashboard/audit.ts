@@ -70,6 +70,25 @@ function ofMember(event: MemberEvent): AuditEntry {
 	return entry;
 }
 
+/** Changes that were asked for, in words; what they did is in the lines of members and people. */
+const ACTIONS: Readonly<Record<string, string>> = {
+	"POST /api/codes": "made a link that signs in once",
+	"POST /api/invitations": "asked for an invitation",
+	"POST /api/members/add": "asked to add a Flower node",
+	"POST /api/members/approve": "asked to approve a site",
+	"POST /api/members/revoke": "asked to revoke a site's key",
+	"POST /api/runs": "started a run",
+	"POST /api/runs/stop": "stopped a run",
+	"POST /api/runs/continue": "went on with a run",
+	"POST /api/users": "asked to let somebody in",
+	"POST /api/stop": "stopped the server",
+};
+
+/** An action without words here still shows, as it was called. */
+function actionWords(action: string): string {
+	return ACTIONS[action] ?? action;
+}
+
 function ofAccess(event: AccessEvent): AuditEntry {
 	const entry = { at: event.at, who: "operator", isWarning: false, about: null };
 	if (event.kind === "user.added") return { ...entry, what: `gave ${event.name} access as ${event.role}` };
@@ -78,5 +97,5 @@ function ofAccess(event: AccessEvent): AuditEntry {
 		return { ...entry, who: event.name, what: `signed in from ${event.peer} as ${event.role}` };
 	if (event.kind === "sign-in.refused")
 		return { ...entry, who: event.peer, what: "tried to sign in with a wrong code", isWarning: true };
-	return { ...entry, who: event.name, what: event.action, about: event.subject };
+	return { ...entry, who: event.name, what: actionWords(event.action), about: event.subject };
 }

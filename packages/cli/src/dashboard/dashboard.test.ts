@@ -278,6 +278,7 @@ test("the audit log is both logs, newest first, a page at a time", () => {
 			.toSorted()
 			.toReversed(),
 	);
+	expect(all.entries.find(({ who }) => who === "olga")?.what).toBe("started a run");
 	expect(all.entries.filter(({ isWarning }) => isWarning).map(({ who }) => who)).toEqual([
 		"10.0.0.9",
 		"10.0.0.9",

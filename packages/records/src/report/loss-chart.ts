@@ -46,7 +46,7 @@ export function renderLossChart(run: RunSummary): string | null {
 	const y = scaleLinear([Math.max(0, low - slack), high + slack], [HEIGHT - MARGIN.bottom, MARGIN.top]).nice(
 		5,
 	);
-	const labels = endLabels(series, y);
+	const labels = endLabels(series, run.initialLoss, y);
 	return picture(
 		{ width: WIDTH, height: HEIGHT, title: "Held-out loss per round" },
 		...axes(x, y, lastRound),
@@ -83,10 +83,7 @@ function axes(x: Scale, y: ReturnType<typeof scaleLinear<number>>, lastRound: nu
 function referenceLine(initialLoss: number | null, y: Scale): string[] {
 	if (initialLoss === null) return [];
 	const at = y(initialLoss);
-	return [
-		rule(MARGIN.left, at, WIDTH - MARGIN.right, at, { class: "reference" }),
-		label(WIDTH - MARGIN.right - 4, at - 6, `round 0: ${formatLoss(initialLoss)}`, { "text-anchor": "end" }),
-	];
+	return [rule(MARGIN.left, at, WIDTH - MARGIN.right, at, { class: "reference" })];
 }
 
 function renderSeries(series: Series, x: Scale, y: Scale): string {
@@ -108,13 +105,18 @@ function renderSeries(series: Series, x: Scale, y: Scale): string {
 	);
 }
 
-function endLabels(series: readonly Series[], y: Scale): EndLabel[] {
+/** Names at the ends of the lines, the start's among them: all keep clear of each other. */
+function endLabels(series: readonly Series[], initialLoss: number | null, y: Scale): EndLabel[] {
 	const named = series.length - 1 > NUM_SERIES ? series.filter(({ isGlobal }) => isGlobal) : series;
 	const wishes = named.flatMap(({ name, colour, isGlobal, points }) => {
 		const loss = points.findLast((point) => point.loss !== null)?.loss ?? null;
 		const text = name.length > 18 ? `${name.slice(0, 17)}…` : name;
 		return loss === null ? [] : [{ text, y: y(loss), colour, strong: isGlobal }];
 	});
+	if (initialLoss !== null) {
+		const text = `round 0: ${formatLoss(initialLoss)}`;
+		wishes.push({ text, y: y(initialLoss), colour: "var(--muted)", strong: false });
+	}
 	return spreadLabels(wishes, {
 		top: MARGIN.top,
 		bottom: HEIGHT - MARGIN.bottom,

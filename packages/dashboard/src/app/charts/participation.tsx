@@ -5,7 +5,9 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { useWidth } from "../parts/width.ts";
 import { colour, useColours } from "../theme.ts";
 
+/** Room for names, where rows are high enough for them. */
 const LABELS = 128;
+const MIN_LABELLED = 12;
 const MEANING: Readonly<Record<string, readonly [colour: string, words: string]>> = {
 	t: ["good", "counted"],
 	w: ["accent", "at work"],
@@ -31,7 +33,9 @@ export function Participation({
 	const colours = useColours();
 	const [hover, setHover] = useState<string | null>(null);
 	const rowHeight = sites.length <= 30 ? 18 : Math.max(4, Math.floor(600 / sites.length));
-	const cell = Math.min(28, (width - LABELS) / Math.max(1, numRounds));
+	const hasLabels = rowHeight >= MIN_LABELLED;
+	const left = hasLabels ? LABELS : 0;
+	const cell = Math.min(28, (width - left) / Math.max(1, numRounds));
 	const height = sites.length * rowHeight;
 	const key = JSON.stringify(sites.map(({ participation }) => participation));
 	useEffect(() => {
@@ -51,23 +55,22 @@ export function Participation({
 		const unknown = colour("line");
 		for (const [row, { site, participation }] of sites.entries()) {
 			const y = row * rowHeight;
-			if (rowHeight >= 12) {
+			if (hasLabels) {
 				context.fillStyle = ink;
 				context.fillText(site.length > 17 ? `${site.slice(0, 16)}…` : site, LABELS - 10, y + rowHeight / 2);
 			}
 			for (let round = 1; round <= numRounds; round++) {
 				context.fillStyle = paint.get(participation[round] ?? "-") ?? unknown;
-				context.fillRect(
-					LABELS + (round - 1) * cell,
-					y + gap,
-					Math.max(0.5, cell - gap),
-					Math.max(1, rowHeight - 2 * gap),
-				);
+				// On whole pixels of the screen: edges between them would shimmer.
+				const from = Math.round((left + (round - 1) * cell) * scale) / scale;
+				const to = Math.round((left + round * cell) * scale) / scale;
+				const wide = Math.max(1 / scale, to - from - gap);
+				context.fillRect(from, y + gap, wide, Math.max(1, rowHeight - 2 * gap));
 			}
 		}
 	}, [key, numRounds, width, colours]);
 	const at = (event: MouseEvent): { site: string; round: number } | null => {
-		const round = Math.floor((event.offsetX - LABELS) / cell) + 1;
+		const round = Math.floor((event.offsetX - left) / cell) + 1;
 		const site = sites[Math.floor(event.offsetY / rowHeight)]?.site;
 		return site === undefined || round < 1 || round > numRounds ? null : { site, round };
 	};

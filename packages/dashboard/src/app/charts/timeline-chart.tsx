@@ -95,11 +95,16 @@ export function TimelineChart({ timeline, nowMs }: { readonly timeline: Timeline
 	);
 }
 
-/** What the colours mean. */
-export function TimelineLegend() {
+const USUAL = ["pull", "train", "upload", "aggregate", "evaluate"] as const;
+const UNUSUAL = ["refused", "failed", "late"] as const;
+
+/** What the colours mean; those of failures when there are any. */
+export function TimelineLegend({ timeline }: { readonly timeline: Timeline | null }) {
+	const outcomes = new Set(timeline?.tasks.map(({ outcome }) => outcome));
+	const kinds = [...USUAL, ...UNUSUAL.filter((kind) => outcomes.has(kind))];
 	return (
 		<ul class="legend">
-			{(["pull", "train", "upload", "aggregate", "evaluate"] as const).map((kind) => (
+			{kinds.map((kind) => (
 				<li key={kind}>
 					<i class={`swatch ${kind}`} />
 					{kind}

@@ -7,6 +7,7 @@ import {
 	memberViewSchema,
 	userViewSchema,
 } from "@zk0/dashboard/views";
+import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
 import { z } from "zod";
 import { change } from "../api.ts";
@@ -155,11 +156,14 @@ function OneField({
 	label,
 	button,
 	hint,
+	more,
 	onSend,
 }: {
 	readonly label: string;
 	readonly button: string;
 	readonly hint?: string;
+	/** Between the field and the button. */
+	readonly more?: ComponentChildren;
 	readonly onSend: (text: string) => void;
 }) {
 	const [text, setText] = useState("");
@@ -176,6 +180,7 @@ function OneField({
 				{label}{" "}
 				<input value={text} placeholder={hint} onInput={(event) => setText(event.currentTarget.value)} />
 			</label>
+			{more}
 			<button type="submit" class="primary">
 				{button}
 			</button>
@@ -208,19 +213,23 @@ function People({
 	if (error !== null) return <Failure text={error} />;
 	return (
 		<>
-			<div class="form-row">
-				<OneField label="Name" button="Add" onSend={add} />
-				<label class="pick">
-					as{" "}
-					<select
-						value={role}
-						onChange={(event) => setRole(event.currentTarget.value === "operator" ? "operator" : "viewer")}
-					>
-						<option value="viewer">viewer</option>
-						<option value="operator">operator</option>
-					</select>
-				</label>
-			</div>
+			<OneField
+				label="Name"
+				button="Add"
+				onSend={add}
+				more={
+					<label class="pick">
+						as{" "}
+						<select
+							value={role}
+							onChange={(event) => setRole(event.currentTarget.value === "operator" ? "operator" : "viewer")}
+						>
+							<option value="viewer">viewer</option>
+							<option value="operator">operator</option>
+						</select>
+					</label>
+				}
+			/>
 			{data === null || data.users.length === 0 ? (
 				<Empty>Nobody but you</Empty>
 			) : (

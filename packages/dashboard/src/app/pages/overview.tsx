@@ -110,7 +110,7 @@ function RunOverview({ run, status, progress }: RunProps) {
 				<Card
 					title={timeline === undefined ? "Round" : `Round ${timeline.round}, site by site`}
 					span={3}
-					aside={<TimelineLegend />}
+					aside={<TimelineLegend timeline={timeline ?? null} />}
 				>
 					{timeline === undefined ? <Empty /> : <TimelineChart timeline={timeline} nowMs={nowMs} />}
 				</Card>

@@ -70,7 +70,7 @@ export function RoundPage({ runId, round }: { readonly runId: string; readonly r
 						/>
 					</dl>
 					<div class="columns">
-						<Card title="Who did what when" span={3} aside={<TimelineLegend />}>
+						<Card title="Who did what when" span={3} aside={<TimelineLegend timeline={data.timeline} />}>
 							<TimelineChart
 								timeline={data.timeline}
 								nowMs={isOpen ? now : Date.parse(data.endAt ?? "") || now}
