@@ -165,6 +165,12 @@ test("the overview says what the log says, live and loaded anew", {
 
 test("rounds and sites, with hashes, shares and signatures", { timeout: PATIENCE_MS }, async (context) => {
 	needRun(context);
+	// With the keyboard alone: from the overview to a round, and to the round before it.
+	await page.getByRole("link", { name: "open round" }).press("Enter");
+	await page.getByRole("heading", { name: `Round ${ROUNDS}`, level: 1 }).waitFor();
+	await page.getByLabel("Go to round").press("ArrowDown");
+	await page.getByRole("heading", { name: "Round 1", level: 1 }).waitFor();
+	expect(page.url()).toBe(`${origin}/runs/${runId}/rounds/1`);
 	await show(`/runs/${runId}/rounds/1`, "round");
 	const updates = new Map(
 		kinds("update.received").flatMap((event) => (event.round === 1 ? [[event.site, event]] : [])),

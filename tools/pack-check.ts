@@ -1,6 +1,7 @@
 // Packs every package as npm would publish it and installs the tarballs into empty folders: the whole of zk0 simulates a
 // federation there, and without the optional parts the server starts and everything else names what is missing. Also runs
 // publint and attw on each tarball (not on ./testing, which is for this repository only). Needs the npm registry. `--keep` keeps the folders, `--fast` skips the full install.
+// Part of .ci/run.
 import { execFileSync, spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -55,7 +56,8 @@ function install(name: string, flags: readonly string[]): string {
 	const dir = join(root, name);
 	mkdirSync(dir);
 	writeFileSync(join(dir, "package.json"), '{"name":"empty","private":true}\n');
-	const { code, text } = call(["npm", "install", "--no-audit", "--no-fund", ...flags, ...tarballs()], {
+	const words = ["npm", "install", "--prefer-offline", "--no-audit", "--no-fund", ...flags] as const;
+	const { code, text } = call([...words, ...tarballs()], {
 		cwd: dir,
 		env: { ONNXRUNTIME_NODE_INSTALL: "skip" },
 	});
@@ -67,6 +69,13 @@ function tarballs(): string[] {
 	return readdirSync(root)
 		.filter((name) => name.endsWith(".tgz"))
 		.map((name) => join(root, name));
+}
+
+/** Runs a checker of npm's on every tarball, two at a time; one npx for all of them. */
+function onEach(tool: string, command: string): string | undefined {
+	const all = `ls *.tgz | xargs -P 2 -I {} ${command}`;
+	const { code, text } = call(["npx", "--yes", `--package=${tool}`, "-c", all], { cwd: root });
+	return code === 0 ? undefined : text;
 }
 
 /** Size of a folder, in MB. */
@@ -86,31 +95,9 @@ step("pack", () => {
 	return undefined;
 });
 
-step("publint", () => {
-	const bad = tarballs().flatMap((path) => {
-		const { code, text } = call(["npx", "--yes", PUBLINT, "run", path, "--strict"], { cwd: root });
-		return code === 0 ? [] : [text];
-	});
-	return bad.length === 0 ? undefined : bad.join("\n");
-});
+step("publint", () => onEach(PUBLINT, "publint run {} --strict"));
 
-step("attw", () => {
-	const bad = tarballs().flatMap((path) => {
-		const words = [
-			"npx",
-			"--yes",
-			ATTW,
-			path,
-			"--profile",
-			"esm-only",
-			"--exclude-entrypoints",
-			"./testing",
-		] as const;
-		const { code, text } = call(words, { cwd: root });
-		return code === 0 ? [] : [text];
-	});
-	return bad.length === 0 ? undefined : bad.join("\n");
-});
+step("attw", () => onEach(ATTW, "attw {} --profile esm-only --exclude-entrypoints ./testing"));
 
 step("a server without the optional parts", () => {
 	const dir = install("server", ["--omit=optional"]);
@@ -146,7 +133,8 @@ if (!options.fast) {
 	step("everything: npx zk0 simulate in an empty folder", () => {
 		const dir = install("whole", []);
 		console.log(`     ${folderMegabytes(dir)} MB installed`);
-		const { code, text } = call(["npx", "zk0", "simulate", "--preset", "tiny", "--json"], {
+		const tiny = "--preset tiny --rounds 1 --local-steps 1 --episodes 3 --eval-frames 2 --sampled-frames 1";
+		const { code, text } = call(["npx", "zk0", "simulate", ...tiny.split(" "), "--json"], {
 			cwd: dir,
 			env: { ZK0_CACHE_DIR: join(dir, "cache") },
 		});

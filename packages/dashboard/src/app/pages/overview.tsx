@@ -110,7 +110,14 @@ function RunOverview({ run, status, progress }: RunProps) {
 				<Card
 					title={timeline === undefined ? "Round" : `Round ${timeline.round}, site by site`}
 					span={3}
-					aside={<TimelineLegend timeline={timeline ?? null} />}
+					aside={
+						<>
+							<TimelineLegend timeline={timeline ?? null} />
+							{timeline !== undefined && (
+								<Link to={pathOf("runs", runId, "rounds", timeline.round)}>open round</Link>
+							)}
+						</>
+					}
 				>
 					{timeline === undefined ? <Empty /> : <TimelineChart timeline={timeline} nowMs={nowMs} />}
 				</Card>

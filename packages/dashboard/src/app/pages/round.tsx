@@ -12,7 +12,7 @@ import {
 	shortHash,
 } from "../format.ts";
 import { useLive, useRead } from "../live.ts";
-import { pathOf } from "../location.ts";
+import { go, pathOf } from "../location.ts";
 import { Badge, Card, Empty, Failure, Figure } from "../parts/card.tsx";
 import { Incidents } from "../parts/incidents.tsx";
 import { Link } from "../parts/link.tsx";
@@ -41,6 +41,21 @@ export function RoundPage({ runId, round }: { readonly runId: string; readonly r
 					<h1>{round === 0 ? "Round 0: the base model" : `Round ${round}`}</h1>
 				</div>
 				<nav class="steps" aria-label="Rounds">
+					<label class="pick">
+						Go to round{" "}
+						<input
+							key={round}
+							type="number"
+							min={0}
+							max={lastRound}
+							value={round}
+							onChange={(event) => {
+								const wanted = event.currentTarget.valueAsNumber;
+								if (Number.isInteger(wanted) && wanted >= 0 && wanted <= lastRound)
+									go(pathOf("runs", runId, "rounds", wanted));
+							}}
+						/>
+					</label>
 					{round > 0 && <Link to={pathOf("runs", runId, "rounds", round - 1)}>← round {round - 1}</Link>}
 					{round < lastRound && (
 						<Link to={pathOf("runs", runId, "rounds", round + 1)}>round {round + 1} →</Link>
