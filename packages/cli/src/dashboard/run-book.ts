@@ -3,7 +3,7 @@ import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { RunLine, RunView } from "@zk0/dashboard/views";
 import type { Clock } from "@zk0/federation";
-import { listRunIds, type RunRecord, readRunRecord, runPaths } from "@zk0/records";
+import { isRunDirectory, listRunIds, type RunRecord, readRunRecord, runPaths } from "@zk0/records";
 import { CliError } from "../cli-error.ts";
 import { codeOf } from "../exit-codes.ts";
 import { openRunFeed, type RunFeed } from "./run-feed.ts";
@@ -32,6 +32,8 @@ const MAX_FEEDS = 6;
 /** Runs whose views are kept up to date, watched or not. */
 const NUM_KEPT = 3;
 const KEEP_EVERY_MS = 2000;
+/** New runs are looked for less often: a server may have a thousand old ones. */
+const LOOKS_PER_LIST = 5;
 /** In a run's folder: the views of a long run. */
 const SNAPSHOT = "views.json";
 
@@ -41,7 +43,9 @@ export function createRunBook(dir: string): RunBook {
 	const feeds = new Map<string, RunFeed>();
 	const lines = new Map<string, { readonly sizeBytes: number; readonly line: RunLine }>();
 	const open = async (runId: string): Promise<RunFeed> => {
-		if (!(await listRunIds(dir)).includes(runId))
+		// A name that leads elsewhere is no run.
+		const isName = runId !== "" && !/[/\\]|^\.\.?$/.test(runId);
+		if (!isName || !(await isRunDirectory(join(dir, runId))))
 			throw new CliError("run-not-found", `there is no run ${runId.slice(0, 80)}`);
 		const { events, root } = runPaths(dir, runId);
 		const feed = feeds.get(runId) ?? openRunFeed(events, join(root, SNAPSHOT));
@@ -76,8 +80,10 @@ export function createRunBook(dir: string): RunBook {
 		},
 		async keep({ clock, signal, onFault }) {
 			const given = new Set<string>();
-			while (!signal.aborted) {
-				for (const runId of (await listRunIds(dir)).slice(-NUM_KEPT)) {
+			let newest: string[] = [];
+			for (let look = 0; !signal.aborted; look++) {
+				if (look % LOOKS_PER_LIST === 0) newest = (await listRunIds(dir)).slice(-NUM_KEPT);
+				for (const runId of newest) {
 					if (given.has(runId) || signal.aborted) continue;
 					try {
 						const feed = await open(runId);
