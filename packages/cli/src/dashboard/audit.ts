@@ -52,7 +52,7 @@ function ofMember(event: MemberEvent): AuditEntry {
 	const about = "site" in event ? event.site : null;
 	const entry = { at: event.at, who: "operator", what: event.kind, isWarning: false, about };
 	if (event.kind === "invitation.made")
-		return { ...entry, what: `invited ${event.site ?? "a site"} until ${event.expiresAt}` };
+		return { ...entry, what: `invited ${event.site ?? "a site"} until ${minuteOf(event.expiresAt)}` };
 	if (event.kind === "member.registered") {
 		const how = event.invitation === null ? "without an invitation" : "with an invitation";
 		return { ...entry, who: event.peer, what: `${event.site} joined ${how} and is ${event.state}` };
@@ -68,6 +68,11 @@ function ofMember(event: MemberEvent): AuditEntry {
 		return { ...entry, who: event.from.join(", "), what, isWarning: true };
 	}
 	return entry;
+}
+
+/** `2026-11-30 22:16 UTC`. */
+function minuteOf(iso: string): string {
+	return `${iso.slice(0, 16).replace("T", " ")} UTC`;
 }
 
 /** Changes that were asked for, in words; what they did is in the lines of members and people. */

@@ -20,9 +20,10 @@ export function formatBytes(bytes: number | null | undefined): string {
 	return `${unit === 0 || value >= 100 ? Math.round(value) : value.toPrecision(3)} ${units[unit]}`;
 }
 
-/** `1 h 02 min`, `3 min 20 s`, `4.2 s`. */
+/** `1 h 02 min`, `3 min 20 s`, `4.2 s`, `35 ms`. */
 export function formatSeconds(seconds: number | null | undefined): string {
 	if (seconds == null) return DASH;
+	if (seconds > 0 && seconds < 0.1) return `${Math.ceil(seconds * 1000)} ms`;
 	if (seconds < 10) return `${seconds.toFixed(1)} s`;
 	if (seconds < 60) return `${Math.round(seconds)} s`;
 	const whole = Math.round(seconds);
