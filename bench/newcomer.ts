@@ -34,6 +34,13 @@ export interface NewcomerFigures {
 
 /** Runs the benchmark. */
 export async function runNewcomerBench(parts: readonly string[]): Promise<NewcomerFigures> {
+	const paths = await timePaths();
+	// Only now: the processes of the paths have ended.
+	const history = parts.includes("history") ? await runDashboardBench([]) : null;
+	return { ...paths, history, cores: cpus().length, load: loadavg()[0] ?? Number.NaN };
+}
+
+async function timePaths(): Promise<Omit<NewcomerFigures, "history" | "cores" | "load">> {
 	const dir = await mkdtemp(join(tmpdir(), "zk0-bench-newcomer-"));
 	// A cache of its own: nothing that another program left shortens the way.
 	const call = async (line: string): Promise<Finished> => {
@@ -60,18 +67,8 @@ export async function runNewcomerBench(parts: readonly string[]): Promise<Newcom
 		await call("client start --state kitchen");
 		await firstStep(origin, String(token));
 		const firstStepSeconds = secondsSince(invitedMs);
-		const history = parts.includes("history") ? await runDashboardBench([]) : null;
-		return {
-			versionSeconds,
-			statusSeconds,
-			serverStartSeconds,
-			dashboardUpSeconds,
-			joinSeconds,
-			firstStepSeconds,
-			history,
-			cores: cpus().length,
-			load: loadavg()[0] ?? Number.NaN,
-		};
+		const commands = { versionSeconds, statusSeconds, serverStartSeconds };
+		return { ...commands, dashboardUpSeconds, joinSeconds, firstStepSeconds };
 	} finally {
 		for (const line of ["client stop --state kitchen", "server stop --state server"])
 			await zk0(line.split(" "), dir);
