@@ -60,18 +60,28 @@ function shellCases(table: CompletionTable, indent: string): string {
 	return [...groups, ...commands].join("\n");
 }
 
-function bashScript(table: CompletionTable): string {
-	return `# Completion of zk0 for bash, from \`zk0 completion bash\`.
-_zk0() {
-	local cur="\${COMP_WORDS[COMP_CWORD]}" prev="\${COMP_WORDS[COMP_CWORD-1]}" path="" offers="" flags="" word
-	for word in "\${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
+/** What bash and zsh do alike: from the words before the cursor to what is offered. */
+function offersOf(table: CompletionTable, at: { cur: string; prev: string; words: string }): string {
+	return `	local cur="${at.cur}" prev="${at.prev}" path="" offers="" flags="" word
+	for word in "${at.words}"; do
 		case "$word" in -*) break ;; esac
 		path="\${path:+$path }$word"
 	done
 	case "$path" in
 ${shellCases(table, "\t\t")}
 	esac
-	case "$cur" in -*) offers="$flags" ;; esac
+	case "$cur" in -*) offers="$flags" ;; esac`;
+}
+
+function bashScript(table: CompletionTable): string {
+	const at = {
+		cur: "${COMP_WORDS[COMP_CWORD]}",
+		prev: "${COMP_WORDS[COMP_CWORD-1]}",
+		words: "${COMP_WORDS[@]:1:COMP_CWORD-1}",
+	};
+	return `# Completion of zk0 for bash, from \`zk0 completion bash\`.
+_zk0() {
+${offersOf(table, at)}
 	COMPREPLY=($(compgen -W "$offers" -- "$cur"))
 }
 complete -o default -F _zk0 zk0
@@ -79,18 +89,11 @@ complete -o default -F _zk0 zk0
 }
 
 function zshScript(table: CompletionTable): string {
+	const at = { cur: "${words[CURRENT]}", prev: "${words[CURRENT-1]}", words: "${(@)words[2,CURRENT-1]}" };
 	return `#compdef zk0
 # Completion of zk0 for zsh, from \`zk0 completion zsh\`.
 _zk0() {
-	local cur="\${words[CURRENT]}" prev="\${words[CURRENT-1]}" path="" offers="" flags="" word
-	for word in "\${(@)words[2,CURRENT-1]}"; do
-		case "$word" in -*) break ;; esac
-		path="\${path:+$path }$word"
-	done
-	case "$path" in
-${shellCases(table, "\t\t")}
-	esac
-	case "$cur" in -*) offers="$flags" ;; esac
+${offersOf(table, at)}
 	if [[ -n "$offers" ]]; then
 		compadd -- \${=offers}
 	else
