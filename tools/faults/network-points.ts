@@ -3,7 +3,7 @@
 import type { TcpProxy } from "../toy-federation/tcp-proxy.ts";
 import type { FaultPoint, Measured } from "./point.ts";
 import { bytesPassed, pause } from "./server-points.ts";
-import { LARGE, type Stage } from "./stage.ts";
+import { LARGE, type Stage, type StageOptions } from "./stage.ts";
 
 /** Longest time from the network's return to the first answer that reaches a site. */
 const RECONNECT_LIMIT_MS = 5000;
@@ -17,84 +17,67 @@ async function heal(networks: readonly TcpProxy[]): Promise<Measured> {
 	return { recoveryMs: performance.now() - startMs, limitMs: RECONNECT_LIMIT_MS };
 }
 
-function cut(
+/** When a fault strikes, and what the federation must be like for that. */
+interface Moment {
+	readonly stage: StageOptions;
+	readonly comes: (stage: Stage) => Promise<unknown>;
+}
+
+const training = (trainMs: number): Moment => ({
+	stage: { trainMs },
+	comes: (stage) => stage.heard("bob", "task", "train 1"),
+});
+
+/** After so many bytes of bob's, of a model that takes its time. */
+const moving = (direction: "up" | "down", numBytes: number): Moment => ({
+	stage: { model: LARGE },
+	comes: (stage) => bytesPassed(stage, "bob", direction, numBytes),
+});
+
+/** Breaks the networks of all sites, or bob's only, for a while. */
+function broken(
 	what: string,
-	options: {
-		readonly stage: FaultPoint["stage"];
-		readonly moment: (stage: Stage) => Promise<unknown>;
-		/** Of all sites, or of bob only. */
-		readonly whom: "all" | "bob";
-		readonly how: "cut" | "reset";
-		readonly durationMs: number;
-	},
+	moment: Moment,
+	{ whom, how, ms }: { readonly whom: "all" | "bob"; readonly how: "cut" | "reset"; readonly ms: number },
 ): FaultPoint {
-	const { moment, whom, how, durationMs, stage: stageOptions } = options;
 	return {
 		group: how === "cut" ? "network cut" : "connections reset",
 		what,
 		kind: "transient",
-		...(stageOptions === undefined ? {} : { stage: stageOptions }),
+		stage: moment.stage,
 		make: async (stage) => {
-			await moment(stage);
+			await moment.comes(stage);
 			const networks = whom === "all" ? stage.networks : [stage.network("bob")];
 			for (const network of networks) network[how]();
-			await pause(durationMs);
+			await pause(ms);
 			return await heal(networks);
 		},
 	};
 }
 
-const inTraining = (stage: Stage): Promise<unknown> => stage.heard("bob", "task", "train 1");
-
 /** Faults of the network; packets of a cut vanish without a word, and connections of before and during it stay dead. */
 export const NETWORK_POINTS: readonly FaultPoint[] = [
-	cut("for a minute, all sites, in training", {
-		stage: { trainMs: 1500 },
-		moment: inTraining,
+	broken("for a minute, all sites, in training", training(1500), { whom: "all", how: "cut", ms: 60_000 }),
+	broken("for a minute, one site, while it uploads", moving("up", 12e6), {
+		whom: "bob",
+		how: "cut",
+		ms: 60_000,
+	}),
+	broken("for 20 s, one site, while it pulls the weights", moving("down", 12e6), {
+		whom: "bob",
+		how: "cut",
+		ms: 20_000,
+	}),
+	broken("for 12 s, all sites, while they wait for tasks or train", training(3000), {
 		whom: "all",
 		how: "cut",
-		durationMs: 60_000,
+		ms: 12_000,
 	}),
-	cut("for a minute, one site, while it uploads", {
-		stage: { model: LARGE },
-		moment: (stage) => bytesPassed(stage, "bob", "up", 12e6),
-		whom: "bob",
-		how: "cut",
-		durationMs: 60_000,
-	}),
-	cut("for 20 s, one site, while it pulls the weights", {
-		stage: { model: LARGE },
-		moment: (stage) => bytesPassed(stage, "bob", "down", 12e6),
-		whom: "bob",
-		how: "cut",
-		durationMs: 20_000,
-	}),
-	cut("for 12 s, all sites, while they wait for tasks or train", {
-		stage: { trainMs: 3000 },
-		moment: inTraining,
-		whom: "all",
-		how: "cut",
-		durationMs: 12_000,
-	}),
-	cut("and refused for 10 s, all sites, in training", {
-		stage: { trainMs: 1500 },
-		moment: inTraining,
+	broken("and refused for 10 s, all sites, in training", training(1500), {
 		whom: "all",
 		how: "reset",
-		durationMs: 10_000,
+		ms: 10_000,
 	}),
-	cut("once, while a site uploads", {
-		stage: { model: LARGE },
-		moment: (stage) => bytesPassed(stage, "bob", "up", 20e6),
-		whom: "bob",
-		how: "reset",
-		durationMs: 0,
-	}),
-	cut("once, while a site pulls the weights", {
-		stage: { model: LARGE },
-		moment: (stage) => bytesPassed(stage, "bob", "down", 20e6),
-		whom: "bob",
-		how: "reset",
-		durationMs: 0,
-	}),
+	broken("once, while a site uploads", moving("up", 20e6), { whom: "bob", how: "reset", ms: 0 }),
+	broken("once, while a site pulls the weights", moving("down", 20e6), { whom: "bob", how: "reset", ms: 0 }),
 ];
