@@ -69,6 +69,9 @@ const MAX_CLOSED = 10_000;
 export function createTaskTable(): TaskTable {
 	const tasks = new Map<string, OpenTask>();
 	const byMessage = new Map<string, OpenTask>();
+	/** In the order in which they were opened. Asked for at every pull and every object. */
+	const bySite = new Map<string, Set<OpenTask>>();
+	const ofSite = (site: string): OpenTask[] => [...(bySite.get(site) ?? [])];
 	const closed = new Map<string, "answered" | "withdrawn">();
 	const answers = new Set<string>();
 	let hasBegun = false;
@@ -86,17 +89,20 @@ export function createTaskTable(): TaskTable {
 			closed.delete(instruction.id);
 			tasks.set(taskId, open);
 			byMessage.set(instruction.id, open);
+			bySite.set(task.site, (bySite.get(task.site) ?? new Set()).add(open));
 		},
 		get: (taskId) => tasks.get(taskId),
 		find: (instructionId) => byMessage.get(instructionId),
-		nextOf: (site) =>
-			[...tasks.values()].find((open) => open.ref.site === site && !open.isAnswered && !open.isReleased),
-		ofSite: (site) => [...tasks.values()].filter((open) => open.ref.site === site),
+		nextOf: (site) => ofSite(site).find((open) => !open.isAnswered && !open.isReleased),
+		ofSite,
 		close(taskId, answer) {
 			const open = tasks.get(taskId);
 			if (open === undefined) return undefined;
 			tasks.delete(taskId);
 			byMessage.delete(open.instruction.id);
+			const others = bySite.get(open.ref.site);
+			others?.delete(open);
+			if (others?.size === 0) bySite.delete(open.ref.site);
 			closed.set(open.instruction.id, answer === null ? "withdrawn" : "answered");
 			if (answer !== null) answers.add(answer);
 			forgetOldest(closed);
