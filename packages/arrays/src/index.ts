@@ -13,6 +13,7 @@ export {
 	sameShape,
 	sizeBytes,
 } from "./nd-array.ts";
+export { didYouMean, nearest } from "./nearest.ts";
 export { decodeNpy, encodeNpy, encodeNpyHeader, type NpyHeader, parseNpyHeader } from "./npy.ts";
 export { type Rng, rng } from "./rng.ts";
 export {

@@ -6,7 +6,6 @@ import type { CommandEntry } from "./command.ts";
 import { codeOf, EXIT_CODES, type ExitCode, type ExitName, exitCodeOf } from "./exit-codes.ts";
 import { HELP_TOPICS, renderCommandHelp, renderGroup, renderOverview } from "./help.ts";
 import type { Host } from "./host.ts";
-import { nearest } from "./suggest.ts";
 
 /** Runs one command line and returns the exit code; never throws. */
 export async function runCli(
@@ -38,7 +37,7 @@ async function dispatch(
 		host.stdout.write(`${await helpFor(words.slice(1), program.commands)}\n`);
 		return;
 	}
-	const entry = findCommand(words, program.commands);
+	const entry = await findCommand(words, program.commands);
 	const command = await entry.load();
 	const rest = words.slice(entry.path.length);
 	const untilSeparator = rest.includes("--") ? rest.slice(0, rest.indexOf("--")) : rest;
@@ -56,11 +55,14 @@ async function helpFor(words: readonly string[], commands: readonly CommandEntry
 	if (topic !== undefined) return await topic.render();
 	const group = words.length === 1 ? renderGroup(words[0] ?? "", commands) : undefined;
 	if (group !== undefined) return group;
-	const entry = findCommand(words, commands);
+	const entry = await findCommand(words, commands);
 	return renderCommandHelp(entry, await entry.load());
 }
 
-function findCommand(words: readonly string[], commands: readonly CommandEntry[]): CommandEntry {
+async function findCommand(
+	words: readonly string[],
+	commands: readonly CommandEntry[],
+): Promise<CommandEntry> {
 	const found = commands.find(({ path }) => path.every((word, index) => words[index] === word));
 	if (found !== undefined) return found;
 	const written = words.slice(0, 2).filter((word) => !word.startsWith("-"));
@@ -70,6 +72,7 @@ function findCommand(words: readonly string[], commands: readonly CommandEntry[]
 		const cure = `one of: ${group.join(", ")}`;
 		throw new CliError("unknown-command", `"${written.join(" ")}" needs a second word`, { cure });
 	}
+	const { nearest } = await import("@zk0/arrays");
 	const suggestion =
 		nearest(written.join(" "), group.length > 0 ? group : names) ?? nearest(written[0] ?? "", names);
 	const cure = suggestion === undefined ? "see `zk0 help`" : `did you mean \`zk0 ${suggestion}\`?`;

@@ -1,8 +1,8 @@
 // The tasks: what is asked for, in which words. Every task names a coloured cube or target among others, so the
 // sentence says which thing and the picture says where it lies. Demonstration sites use tasks that pretraining
 // never shows; their words and kinds of motion do occur there in other combinations.
+import { didYouMean } from "@zk0/arrays";
 import { SimError } from "./errors.ts";
-import { nearestWord } from "./nearest.ts";
 
 /** Colours of cubes. */
 export const CUBE_COLOURS = ["red", "blue", "green", "yellow", "purple", "orange"] as const;
@@ -79,10 +79,7 @@ export function findTask(id: string): Task {
 	const task = TASKS.find((candidate) => candidate.id === id);
 	if (task !== undefined) return task;
 	const ids = TASKS.map((candidate) => candidate.id);
-	throw new SimError(
-		"unknown-task",
-		`no task "${id}"; did you mean "${nearestWord(id, ids)}"? Valid tasks: ${ids.join(", ")}`,
-	);
+	throw new SimError("unknown-task", `no task "${id}"${didYouMean(id, ids)} Valid tasks: ${ids.join(", ")}`);
 }
 
 function allGoals(): TaskGoal[] {

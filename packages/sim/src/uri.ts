@@ -1,8 +1,8 @@
 // `sim:` URIs: recordings named by what makes them, e.g. `sim:reach-red,reach-blue?episodes=12&seed=3&size=128x96`.
 // The part after the colon is a list of task ids, or the name of a demonstration site (its tasks and its domain),
 // or a split ("pretrain", "demo").
+import { didYouMean, nearest } from "@zk0/arrays";
 import { SimError } from "./errors.ts";
-import { nearestWord } from "./nearest.ts";
 import type { ImageSize } from "./render/renderer.ts";
 import { DEMO_SITES, findTask, TASKS, tasksOf } from "./tasks.ts";
 import { DEFAULT_IMAGE } from "./world.ts";
@@ -92,13 +92,9 @@ function tasksOfPath(path: string): { tasks: string[]; domain: string | undefine
 	const names = path.split(",");
 	// A single unknown word may be a misspelt site; findTask names the tasks, so name the sites first.
 	const known = [...TASKS.map((task) => task.id), ...DEMO_SITES.map((candidate) => candidate.name)];
-	const nearest = nearestWord(path, known);
-	if (
-		names.length === 1 &&
-		nearest !== undefined &&
-		DEMO_SITES.some((candidate) => candidate.name === nearest)
-	) {
-		throw new SimError("unknown-task", `no task or site "${path}"; did you mean "${nearest}"?`);
+	const meant = nearest(path, known);
+	if (names.length === 1 && meant !== undefined && DEMO_SITES.some((candidate) => candidate.name === meant)) {
+		throw new SimError("unknown-task", `no task or site "${path}"; did you mean "${meant}"?`);
 	}
 	return { tasks: names.map((name) => findTask(name).id), domain: undefined };
 }
@@ -109,7 +105,7 @@ function readOptions(uri: string, query: string): Map<string, string> {
 		if (!KEYS.some((known) => known === key)) {
 			throw new SimError(
 				"bad-uri",
-				`unknown key "${key}" in "${uri}"; did you mean "${nearestWord(key, KEYS)}"? Keys: ${KEYS.join(", ")}`,
+				`unknown key "${key}" in "${uri}"${didYouMean(key, KEYS)} Keys: ${KEYS.join(", ")}`,
 			);
 		}
 		if (options.has(key)) throw new SimError("bad-uri", `"${key}" is given twice in "${uri}"; keep one`);

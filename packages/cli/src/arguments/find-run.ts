@@ -1,8 +1,9 @@
 // Finding the run that a word means: by its id, a part of it, "latest" or its path.
+
 import { basename, dirname, resolve } from "node:path";
+import { nearest } from "@zk0/arrays";
 import { isRunDirectory, listRunIds, type RunPaths, runPaths } from "@zk0/records";
 import { CliError } from "../cli-error.ts";
-import { nearest } from "../suggest.ts";
 
 /** The positional of commands that take a run. */
 export const RUN_POSITIONAL = {

@@ -1,8 +1,9 @@
 // Command-line words, and variables of the environment, to checked option values. Splitting is node:util's parseArgs; the messages are ours, because
 // they suggest the nearest known flag and quote the value that was refused.
+
 import { parseArgs } from "node:util";
+import { nearest } from "@zk0/arrays";
 import { CliError } from "../cli-error.ts";
-import { nearest } from "../suggest.ts";
 import { flagOf, type OptionSpec, type OptionTable, type OptionValues, variableOf } from "./option.ts";
 
 /** What the command line said. */

@@ -1,5 +1,7 @@
 // `zk0 runs export <run>`: a run as CSV, Parquet, TensorBoard event file or MLflow store.
+
 import { relative, resolve } from "node:path";
+import { nearest } from "@zk0/arrays";
 import { readRun } from "@zk0/records";
 import { EXPORT_FORMATS, exportRun, TABLE_NAMES } from "@zk0/records/export";
 import { z } from "zod";
@@ -8,7 +10,6 @@ import type { OptionTable } from "../arguments/option.ts";
 import { CliError } from "../cli-error.ts";
 import { defineCommand } from "../command.ts";
 import { RUN_OPTIONS } from "../config/run-options.ts";
-import { nearest } from "../suggest.ts";
 
 const OPTIONS = {
 	out: { ...RUN_OPTIONS.out, summary: "directory that holds the runs (default: runs)" },

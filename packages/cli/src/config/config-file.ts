@@ -1,6 +1,8 @@
 // A configuration file: JSON with comments, its keys the rows of the option table and nothing else. Every problem is found
 // at once, with its line.
+
 import { readFile } from "node:fs/promises";
+import { nearest } from "@zk0/arrays";
 import {
 	findNodeAtLocation,
 	getNodeValue,
@@ -12,7 +14,6 @@ import {
 import { z } from "zod";
 import type { OptionSpec } from "../arguments/option.ts";
 import { CliError } from "../cli-error.ts";
-import { nearest } from "../suggest.ts";
 import type { Given } from "./resolve.ts";
 import { RUN_OPTIONS } from "./run-options.ts";
 

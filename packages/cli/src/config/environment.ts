@@ -1,7 +1,7 @@
 // The variables of the environment that are not settings of a run: what they do, for help and docs, and which ZK0_…
 // variables nothing would read.
+import { nearest } from "@zk0/arrays";
 import { variableOf } from "../arguments/option.ts";
-import { nearest } from "../suggest.ts";
 import { RUN_OPTIONS } from "./run-options.ts";
 
 /** A variable and what it does. */

@@ -1,9 +1,9 @@
 // What can be said about a setting of a run, from its row: names, values that it takes, defaults. Help, `zk0 config`, the
 // JSON Schema for editors and docs/configuration.md all say this.
+import { nearest } from "@zk0/arrays";
 import { z } from "zod";
 import { flagOf, type OptionSpec, variableOf } from "../arguments/option.ts";
 import { CliError } from "../cli-error.ts";
-import { nearest } from "../suggest.ts";
 import { PRESETS, type PresetName } from "./presets.ts";
 import { RUN_OPTIONS, type RunOptionName } from "./run-options.ts";
 

@@ -1,7 +1,7 @@
 // What an operator can change about the bounds on sites and strangers: `zk0 server start --limit <name>=<number>`.
+import { nearest } from "@zk0/arrays";
 import { z } from "zod";
 import { CliError } from "../cli-error.ts";
-import { nearest } from "../suggest.ts";
 
 const positive = z.number().positive();
 const count = z.int().positive();

@@ -1,10 +1,11 @@
 // The site profile: one JSON file that says how a site's recordings are to be read. Written by the doctor, read by
 // training; it stays at the site, as the statistics in it do.
+
 import { readFile } from "node:fs/promises";
+import { didYouMean } from "@zk0/arrays";
 import { writeFileAtomic } from "@zk0/arrays/node";
 import { z } from "zod";
 import { DoctorError } from "../errors.ts";
-import { nearestKey } from "../nearest-key.ts";
 
 const count = z.int().nonnegative();
 const numbers = z.array(z.number());
@@ -77,11 +78,9 @@ export function parseProfile(json: unknown, where: string): SiteProfile {
 	const place = issue?.path.join(".") ?? "";
 	if (issue?.code === "unrecognized_keys") {
 		const key = issue.keys[0] ?? "";
-		const nearest = nearestKey(key, knownKeys(place));
-		const cure = nearest === undefined ? "" : `; did you mean "${nearest}"?`;
 		throw new DoctorError(
 			"bad-profile",
-			`${where}: unknown key "${place === "" ? key : `${place}.${key}`}"${cure}`,
+			`${where}: unknown key "${place === "" ? key : `${place}.${key}`}"${didYouMean(key, knownKeys(place))}`,
 			{ file: where },
 		);
 	}

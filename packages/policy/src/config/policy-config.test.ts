@@ -1,8 +1,8 @@
+import { nearest } from "@zk0/arrays";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { PolicyError } from "../errors.ts";
 import { modelDims } from "./dims.ts";
-import { nearestKey } from "./nearest-key.ts";
 import { cameraKeys, POLICY_CONFIG_KEYS, parsePolicyConfig, stateLength } from "./policy-config.ts";
 import { smallPreset } from "./small-preset.ts";
 import { parseVlmConfig, smolvlm2Config } from "./vlm-config.ts";
@@ -72,7 +72,7 @@ describe("parsePolicyConfig", () => {
 					const place = at % key.length;
 					const slipped = `${key.slice(0, place)}${key.slice(place + 1)}`;
 					fc.pre(!POLICY_CONFIG_KEYS.includes(slipped));
-					expect(nearestKey(slipped, POLICY_CONFIG_KEYS)).toBe(key);
+					expect(nearest(slipped, POLICY_CONFIG_KEYS)).toBe(key);
 				},
 			),
 		);

@@ -1,8 +1,8 @@
 // LeRobot's SmolVLA `config.json`: keys, defaults and checks, with LeRobot's own names.
 // Source: spec of SmolVLA §1; LeRobot `configuration_smolvla.py` and `configs/policies.py` (2026-08).
+import { didYouMean } from "@zk0/arrays";
 import { z } from "zod";
 import { PolicyError } from "../errors.ts";
-import { nearestKey } from "./nearest-key.ts";
 
 const featureType = z.enum(["STATE", "VISUAL", "ENV", "ACTION", "REWARD", "LANGUAGE"]);
 const normalizationMode = z.enum(["IDENTITY", "MEAN_STD", "MIN_MAX", "QUANTILES", "QUANTILE10"]);
@@ -98,10 +98,8 @@ function refuseUnknownKeys(json: unknown): void {
 	}
 	for (const key of Object.keys(json)) {
 		if (POLICY_CONFIG_KEYS.includes(key)) continue;
-		const suggestion = nearestKey(key, POLICY_CONFIG_KEYS);
-		throw new PolicyError("unknown-key", `LeRobot knows no key "${key}"; did you mean "${suggestion}"?`, {
-			key,
-		});
+		const suggestion = didYouMean(key, POLICY_CONFIG_KEYS);
+		throw new PolicyError("unknown-key", `LeRobot knows no key "${key}"${suggestion}`, { key });
 	}
 }
 

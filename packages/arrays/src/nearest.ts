@@ -1,4 +1,4 @@
-// The nearest known word to a mistyped one, for the "did you mean" part of error messages.
+// The nearest known word to a mistyped one, for the "did you mean" part of every package's error messages.
 // Distance: restricted Damerau-Levenshtein (insert, delete, replace, swap of neighbours), after folding case and
 // separators so that "local_steps", "local-steps" and "localSteps" are the same word.
 
@@ -46,4 +46,10 @@ export function nearest(word: string, candidates: Iterable<string>): string | un
 		if (best === undefined || distance < best.distance) best = { candidate, distance };
 	}
 	return best?.candidate;
+}
+
+/** `; did you mean "rounds"?` for the end of a message, or a full stop when nothing is near. */
+export function didYouMean(word: string, candidates: Iterable<string>): string {
+	const meant = nearest(word, candidates);
+	return meant === undefined ? "." : `; did you mean "${meant}"?`;
 }

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { editDistance, nearest } from "./suggest.ts";
+import { didYouMean, editDistance, nearest } from "./nearest.ts";
 
 describe("editDistance", () => {
 	test.each([
@@ -40,5 +40,10 @@ describe("nearest", () => {
 	test("suggests nothing for a word unlike any other", () => {
 		expect(nearest("wandb-api-key", known)).toBeUndefined();
 		expect(nearest("x", ["y"])).toBeUndefined();
+	});
+
+	test("the end of a message names the word, or is only its end", () => {
+		expect(didYouMean("sede", known)).toBe('; did you mean "seed"?');
+		expect(didYouMean("wandb-api-key", known)).toBe(".");
 	});
 });
