@@ -1,6 +1,7 @@
 // Public names of @zk0/arrays (browser-safe; files and hashes are in @zk0/arrays/node).
 export { float32ToBfloat16, toFloat32 } from "./convert.ts";
 export { DTYPE_BYTES, type DType, type DTypeArrays, type TypedArray } from "./dtype.ts";
+export { codeOf } from "./error-code.ts";
 export { ArraysError, type ArraysErrorCode } from "./errors.ts";
 export {
 	bytesOf,

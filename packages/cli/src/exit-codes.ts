@@ -273,7 +273,7 @@ export function isStorageError(error: unknown): boolean {
 	return STORAGE_ERRNO.test(codeOf(error) ?? "");
 }
 
-/** The string `code` of an error, where it has one. */
+/** The string `code` of an error, where it has one; that of @zk0/arrays, but this file must load no package. */
 export function codeOf(error: unknown): string | undefined {
 	if (!(error instanceof Error) || !("code" in error)) return undefined;
 	return typeof error.code === "string" ? error.code : undefined;

@@ -1,6 +1,8 @@
 // The seam between format versions: where a dataset keeps its tasks, episodes and statistics. Everything above
 // works on what this returns, whichever version is on disk.
+
 import { readFile } from "node:fs/promises";
+import { codeOf } from "@zk0/arrays";
 import { causeText, DatasetError } from "./errors.ts";
 import type { DatasetInfo } from "./info.ts";
 import { refusePointer } from "./lfs-pointer.ts";
@@ -103,5 +105,5 @@ export async function readOptionalJson(path: string, signal?: AbortSignal): Prom
 
 /** True for "no such file" from the file system. */
 export function isMissing(cause: unknown): boolean {
-	return cause instanceof Error && "code" in cause && cause.code === "ENOENT";
+	return codeOf(cause) === "ENOENT";
 }

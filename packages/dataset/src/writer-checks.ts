@@ -1,8 +1,10 @@
 // What a dataset writer checks and does around the recording itself: options, episodes, the feature table of
 // info.json, and the move of the finished folder to its place.
+
 import { open, readdir, rename, rm } from "node:fs/promises";
 import { hostname } from "node:os";
 import { basename, dirname, join } from "node:path";
+import { codeOf } from "@zk0/arrays";
 import { causeText, DatasetError } from "./errors.ts";
 import { type Feature, INDEX_FEATURES } from "./info.ts";
 import { featureColumn } from "./parquet/schema.ts";
@@ -165,7 +167,7 @@ function isRunning(pid: number): boolean {
 		return true;
 	} catch (cause) {
 		// EPERM: it runs, as somebody else.
-		return cause instanceof Error && "code" in cause && cause.code === "EPERM";
+		return codeOf(cause) === "EPERM";
 	}
 }
 

@@ -1,5 +1,7 @@
 // Worker thread entry: does one share of an aggregation and reports how it went.
+
 import { parentPort, workerData } from "node:worker_threads";
+import { codeOf } from "@zk0/arrays";
 import { type AggregateJob, aggregatePass, type PassShare } from "./aggregate-pass.ts";
 
 // Sent by aggregate.ts of the same version.
@@ -12,7 +14,7 @@ function runPass(): { readonly ok: boolean; readonly code: string; readonly mess
 		return { ok: true, code: "", message: "" };
 	} catch (error) {
 		// Node keeps no `code` when it clones an error between threads.
-		const code = error instanceof Error && "code" in error ? String(error.code) : "";
+		const code = codeOf(error) ?? "";
 		return { ok: false, code, message: String(error) };
 	}
 }

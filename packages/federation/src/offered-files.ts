@@ -1,8 +1,10 @@
 // Files that a server offers to the sites of a run (the model that it starts from): a record of byte arrays named by
 // path, in the same content-addressed objects as everything else. They are read and written one chunk at a time on both
 // sides, checked against their hashes, and files that are whole already are not asked for again.
+
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
+import { codeOf } from "@zk0/arrays";
 import { writePartsAtomic } from "@zk0/arrays/node";
 import {
 	arrayRecord,
@@ -109,7 +111,7 @@ async function sizeOf(path: string): Promise<number | undefined> {
 	try {
 		return (await stat(path)).size;
 	} catch (caught) {
-		if (caught instanceof Error && "code" in caught && caught.code === "ENOENT") return undefined;
+		if (codeOf(caught) === "ENOENT") return undefined;
 		throw caught;
 	}
 }

@@ -1,7 +1,9 @@
 // Takes replies and their objects from sites: refuses what is not asked for before it costs anything, collects the
 // rest, checks it while it is written as one file, and answers only when the outcome is recorded.
+
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
+import { codeOf } from "@zk0/arrays";
 import {
 	checkMetadata,
 	checkReply,
@@ -310,7 +312,7 @@ async function foldersIn(directory: string): Promise<string[]> {
 	try {
 		return await readdir(directory);
 	} catch (caught) {
-		if (caught instanceof Error && "code" in caught && caught.code === "ENOENT") return [];
+		if (codeOf(caught) === "ENOENT") return [];
 		throw caught;
 	}
 }

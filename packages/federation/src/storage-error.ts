@@ -1,4 +1,5 @@
 // Translation of file-system failures into this package's codes.
+import { codeOf } from "@zk0/arrays";
 import { FederationError, isCancelled } from "./errors.ts";
 
 const FULL_CODES = new Set(["ENOSPC", "EDQUOT", "EFBIG"]);
@@ -8,7 +9,7 @@ export function storageError(thrown: unknown, what: string): Error {
 	if (thrown instanceof FederationError) return thrown;
 	if (isCancelled(thrown))
 		return new FederationError("cancelled", `${what} was cancelled`, { cause: thrown });
-	const code = thrown instanceof Error && "code" in thrown ? String(thrown.code) : "";
+	const code = codeOf(thrown) ?? "";
 	return storageErrorFromCode(code, what, thrown);
 }
 

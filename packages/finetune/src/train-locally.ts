@@ -1,7 +1,8 @@
 // k optimizer steps from given weights: the one training loop behind `zk0 train` and the federation's client.
 // Everything random comes with the batches, which are a function of position alone; everything that lasts is in
 // the arguments and the result, so the same call gives the same bits wherever and whenever it runs.
-import type { NamedArrays, NdArray } from "@zk0/arrays";
+
+import { codeOf, type NamedArrays, type NdArray } from "@zk0/arrays";
 import type { OptimizerState, Trainer } from "@zk0/autodiff";
 import { FinetuneError } from "./errors.ts";
 import { type Learning, learningRate } from "./learning.ts";
@@ -251,8 +252,8 @@ async function oneStep(
 			},
 		);
 	} catch (error) {
-		if (hasCode(error, "out-of-memory")) throw tooLarge("a training step found no memory", error);
-		if (!hasCode(error, "non-finite")) throw error;
+		if (codeOf(error) === "out-of-memory") throw tooLarge("a training step found no memory", error);
+		if (codeOf(error) !== "non-finite") throw error;
 		throw new FinetuneError(
 			"non-finite",
 			"loss or gradients became infinite or not a number; lower the learning rate or look for damaged samples",
@@ -264,10 +265,6 @@ async function oneStep(
 /** True for the failure that a smaller micro-batch can cure. */
 export function isMemoryPressure(error: unknown): error is FinetuneError {
 	return error instanceof FinetuneError && error.code === "memory-pressure";
-}
-
-function hasCode(error: unknown, code: string): boolean {
-	return error instanceof Error && "code" in error && error.code === code;
 }
 
 /** Both results, after both have settled; the first failure wins. */

@@ -1,8 +1,10 @@
 // Checkpoints inside one training: the trainer's tensors and moments with the position they belong to, one safetensors
 // file per saved step, written atomically. Learning rate, sampler and noise are functions of step and position alone,
 // so a training that goes on from a checkpoint ends at the bits of one that was never interrupted.
+
 import { mkdir, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { codeOf } from "@zk0/arrays";
 import { openSafetensors } from "@zk0/arrays/node";
 import type { Trainer } from "@zk0/autodiff";
 import { z } from "zod";
@@ -147,7 +149,7 @@ async function listIfPresent(dir: string): Promise<string[]> {
 	try {
 		return await readdir(dir);
 	} catch (error) {
-		if (error instanceof Error && "code" in error && error.code === "ENOENT") return [];
+		if (codeOf(error) === "ENOENT") return [];
 		throw error;
 	}
 }

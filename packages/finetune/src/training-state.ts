@@ -2,9 +2,10 @@
 // AdamW's moments. One safetensors file per round the site took part in, written atomically, so a round that
 // was interrupted starts again from the file of the round before and ends at the same bits.
 // Never leaves the site: the federation moves weights only.
+
 import { mkdir, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import type { NamedArrays } from "@zk0/arrays";
+import { codeOf, type NamedArrays } from "@zk0/arrays";
 import { openSafetensors, writeSafetensorsFile } from "@zk0/arrays/node";
 import { z } from "zod";
 import { FinetuneError } from "./errors.ts";
@@ -104,7 +105,7 @@ async function listIfPresent(folder: string): Promise<string[]> {
 	try {
 		return await readdir(folder);
 	} catch (error) {
-		if (error instanceof Error && "code" in error && error.code === "ENOENT") return [];
+		if (codeOf(error) === "ENOENT") return [];
 		throw error;
 	}
 }

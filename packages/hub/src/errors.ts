@@ -1,4 +1,5 @@
 // The one operational error class of this package.
+import { codeOf } from "@zk0/arrays";
 
 /** What went wrong; the message says how to cure it. */
 export type HubErrorCode =
@@ -37,15 +38,10 @@ export class HubError extends Error {
 	}
 }
 
-/** The code that Node puts on the errors of its system calls. */
-export function errnoOf(error: unknown): unknown {
-	return error instanceof Error && "code" in error ? error.code : undefined;
-}
-
 /** What a failed write to the cache becomes. */
 export function storageError(cause: unknown, path: string): HubError {
 	if (cause instanceof HubError) return cause;
-	const isFull = errnoOf(cause) === "ENOSPC" || errnoOf(cause) === "EDQUOT";
+	const isFull = codeOf(cause) === "ENOSPC" || codeOf(cause) === "EDQUOT";
 	return isFull
 		? new HubError(
 				"disk-full",

@@ -2,11 +2,12 @@
 // process at work (id, start, host), so the name is the lock: another process waits while the file grows, and takes
 // over the file of a process that is gone by renaming it, which only one can. The name differs from that of Python's
 // huggingface_hub (`<hash>.incomplete`), whose lock (flock) Node cannot take.
+
 import { randomBytes } from "node:crypto";
 import { mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
 import { hostname } from "node:os";
 import { basename, dirname, join } from "node:path";
-import { errnoOf } from "./errors.ts";
+import { codeOf } from "@zk0/arrays";
 import { type HubContext, waitBeforeTry } from "./request.ts";
 
 const SUFFIX = ".incomplete";
@@ -51,7 +52,7 @@ function isAlive(pid: number): boolean {
 		process.kill(pid, 0);
 		return true;
 	} catch (error) {
-		return errnoOf(error) === "EPERM";
+		return codeOf(error) === "EPERM";
 	}
 }
 
@@ -91,7 +92,7 @@ export async function claimPartial(blobPath: string, context: HubContext): Promi
 					await rename(partial.path, mine);
 					return mine;
 				} catch (error) {
-					if (errnoOf(error) !== "ENOENT") throw error;
+					if (codeOf(error) !== "ENOENT") throw error;
 					isWaiting = true; // another process was faster: look again
 					continue;
 				}

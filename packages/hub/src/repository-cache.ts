@@ -1,13 +1,14 @@
 // One repository in the cache, in the layout of Python's huggingface_hub: `refs/<revision>` holds a commit,
 // `snapshots/<commit>/<path>` links to `blobs/<hash>`, and `trees/<commit>.json` says what files a commit has (format 1
 // of its _tree_cache.py), so that a commit whose files are there needs no request.
+
 import { existsSync } from "node:fs";
 import { mkdir, readdir, readFile, stat, symlink } from "node:fs/promises";
 import { dirname, join, relative, sep } from "node:path";
+import { codeOf } from "@zk0/arrays";
 import { writeFileAtomic } from "@zk0/arrays/node";
 import { z } from "zod";
 import { HASH, type HubFile, repoPath } from "./client.ts";
-import { errnoOf } from "./errors.ts";
 import type { HubSettings, RepoKind } from "./settings.ts";
 
 const treeSchema = z.object({
@@ -92,7 +93,7 @@ export class RepositoryCache {
 	async listSnapshot(commit: string): Promise<string[]> {
 		const folder = this.snapshot(commit);
 		const names = await readdir(folder, { recursive: true }).catch((error: unknown) => {
-			if (errnoOf(error) === "ENOENT") return [];
+			if (codeOf(error) === "ENOENT") return [];
 			throw error;
 		});
 		const found: string[] = [];
@@ -116,7 +117,7 @@ export class RepositoryCache {
 		try {
 			await symlink(relative(dirname(pointer), this.blob(file)), pointer);
 		} catch (error) {
-			if (errnoOf(error) !== "EEXIST") throw error; // another process was faster
+			if (codeOf(error) !== "EEXIST") throw error; // another process was faster
 		}
 	}
 
@@ -129,7 +130,7 @@ async function readOptional(path: string): Promise<string | undefined> {
 	try {
 		return await readFile(path, "utf8");
 	} catch (error) {
-		if (errnoOf(error) === "ENOENT") return undefined;
+		if (codeOf(error) === "ENOENT") return undefined;
 		throw error;
 	}
 }

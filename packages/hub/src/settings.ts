@@ -1,9 +1,11 @@
 // Where the Hugging Face hub, its caches and the user's token are: the environment variables of Python's
 // huggingface_hub (constants.py) and of LeRobot (utils/constants.py), so that all share what is downloaded.
+
 import { readFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
-import { errnoOf, HubError } from "./errors.ts";
+import { codeOf } from "@zk0/arrays";
+import { HubError } from "./errors.ts";
 
 /** Environment variables by name. */
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -42,7 +44,7 @@ async function readToken(path: string): Promise<string | undefined> {
 		const text = (await readFile(path, "utf8")).trim();
 		return text === "" ? undefined : text;
 	} catch (cause) {
-		if (errnoOf(cause) === "ENOENT") return undefined;
+		if (codeOf(cause) === "ENOENT") return undefined;
 		throw new HubError("hub-unauthorized", "the token file cannot be read", { cause, path });
 	}
 }

@@ -13,8 +13,3 @@ export class RecordsError extends Error {
 		this.code = code;
 	}
 }
-
-/** The code that Node puts on the errors of its system calls, and other packages on theirs. */
-export function codeOf(error: unknown): unknown {
-	return error instanceof Error && "code" in error ? error.code : undefined;
-}

@@ -1,7 +1,9 @@
 // Optional npm packages: whether one is installed, so that a program without it can say so instead of failing deep inside.
+
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
+import { codeOf } from "../error-code.ts";
 
 /**
  * The version of an npm package as the module `from` (its `import.meta.url`) would find it; null when it is not installed.
@@ -21,7 +23,7 @@ function manifestText(path: string): string | null {
 	try {
 		return readFileSync(path, "utf8");
 	} catch (error) {
-		if (error instanceof Error && "code" in error && (error.code === "ENOENT" || error.code === "ENOTDIR")) {
+		if (codeOf(error) === "ENOENT" || codeOf(error) === "ENOTDIR") {
 			return null;
 		}
 		throw error;

@@ -1,4 +1,5 @@
 // Whether a process of this machine is still there.
+import { codeOf } from "../error-code.ts";
 
 /** True when a process with this id exists, whoever owns it. */
 export function isProcessAlive(pid: number): boolean {
@@ -6,6 +7,6 @@ export function isProcessAlive(pid: number): boolean {
 		process.kill(pid, 0);
 		return true;
 	} catch (error) {
-		return error instanceof Error && "code" in error && error.code === "EPERM";
+		return codeOf(error) === "EPERM";
 	}
 }

@@ -1,5 +1,7 @@
 // The file-system calls behind the prefix store, as a parameter so that tests can fill the disk.
+
 import { type FileHandle, mkdir, open, readdir, rm, stat, statfs, utimes } from "node:fs/promises";
+import { codeOf } from "@zk0/arrays";
 
 /** What an open file must do. */
 export type OpenFile = Pick<FileHandle, "read" | "readv" | "write" | "truncate" | "close">;
@@ -59,6 +61,6 @@ export async function readFully(
 
 /** The `E…` code of a file-system error; null for anything else. */
 export function errnoOf(error: unknown): string | null {
-	if (!(error instanceof Error) || !("code" in error) || typeof error.code !== "string") return null;
-	return /^E[A-Z0-9]+$/.test(error.code) ? error.code : null;
+	const code = codeOf(error);
+	return code !== undefined && /^E[A-Z0-9]+$/.test(code) ? code : null;
 }

@@ -1,6 +1,8 @@
 // Makes one connection as a client would and closes it, to learn in good time, and in words, why it would not work.
+
 import { connect as connectTcp, isIP } from "node:net";
 import { checkServerIdentity, connect as connectTls } from "node:tls";
+import { codeOf } from "@zk0/arrays";
 import { FlowerError } from "../errors.ts";
 import { checkPlaintextHost, TLS_MIN_VERSION } from "./connection.ts";
 import { connectionError, tlsWantedError } from "./connection-problem.ts";
@@ -83,7 +85,7 @@ function checkPlaintext({ host, port, timeoutMs }: CheckServerOptions): Promise<
 
 /** Message and code of an error: with several addresses Node gives only a code. */
 export function saidBy(error: Error): string {
-	const code = "code" in error && typeof error.code === "string" ? error.code : "";
+	const code = codeOf(error) ?? "";
 	if (error.message === "") return code;
 	return error.message.includes(code) ? error.message : `${error.message} (${code})`;
 }

@@ -1,8 +1,10 @@
 // Objects as files: <directory>/<first two digits>/<the other 62>. Files appear whole, by rename. They are not
 // flushed to the device: what a power cut breaks is noticed by its hash at the first read and counts as missing.
+
 import { randomUUID } from "node:crypto";
 import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { codeOf } from "@zk0/arrays";
 import type { ReadOptions } from "../chunk-source.ts";
 import { FlowerError, throwIfCancelled } from "../errors.ts";
 import { hashObject, isObjectId, type ObjectId } from "../ids.ts";
@@ -72,7 +74,7 @@ async function listObjects(directory: string): Promise<Set<ObjectId>> {
 
 /** A folder that is not there yet has no entries. */
 function noEntries(caught: unknown): [] {
-	if (caught instanceof Error && "code" in caught && caught.code === "ENOENT") return [];
+	if (codeOf(caught) === "ENOENT") return [];
 	throw caught;
 }
 
@@ -80,14 +82,13 @@ async function readIfThere(path: string): Promise<Uint8Array | undefined> {
 	try {
 		return await readFile(path);
 	} catch (caught) {
-		if (caught instanceof Error && "code" in caught && caught.code === "ENOENT") return undefined;
+		if (codeOf(caught) === "ENOENT") return undefined;
 		throw caught;
 	}
 }
 
 function writeError(objectId: ObjectId, cause: unknown): FlowerError {
-	const isFull =
-		cause instanceof Error && "code" in cause && (cause.code === "ENOSPC" || cause.code === "EDQUOT");
+	const isFull = codeOf(cause) === "ENOSPC" || codeOf(cause) === "EDQUOT";
 	return isFull
 		? new FlowerError("resource-exhausted", "The disk is full; free space and repeat.", { objectId, cause })
 		: new FlowerError("internal", "An object could not be written to its directory.", { objectId, cause });

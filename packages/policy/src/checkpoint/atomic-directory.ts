@@ -1,7 +1,9 @@
 // A directory that is either the old one or the whole new one: filled under a temporary name beside it, then swapped
 // in by renames. On any failure (full disk included) the temporary directory is removed and the old one is in place.
+
 import { mkdir, open, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
+import { codeOf } from "@zk0/arrays";
 import { PolicyError } from "../errors.ts";
 
 async function syncDirectory(path: string): Promise<void> {
@@ -14,10 +16,6 @@ async function syncDirectory(path: string): Promise<void> {
 	}
 }
 
-function errorCode(error: unknown): string | undefined {
-	return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : undefined;
-}
-
 /** Puts `temporary` in the place of `target`; an old directory is set aside and put back when that fails. */
 async function swapIn(temporary: string, target: string): Promise<void> {
 	const aside = `${temporary}.old`;
@@ -25,7 +23,7 @@ async function swapIn(temporary: string, target: string): Promise<void> {
 	try {
 		await rename(target, aside);
 	} catch (error) {
-		if (errorCode(error) !== "ENOENT") throw error;
+		if (codeOf(error) !== "ENOENT") throw error;
 		hasOld = false;
 	}
 	try {
@@ -56,7 +54,7 @@ export async function replaceDirectory(
 	} catch (cause) {
 		await rm(temporary, { recursive: true, force: true });
 		if (cause instanceof PolicyError) throw cause;
-		const cure = errorCode(cause) === "ENOSPC" ? "the disk is full; free some space" : "nothing was changed";
+		const cure = codeOf(cause) === "ENOSPC" ? "the disk is full; free some space" : "nothing was changed";
 		throw new PolicyError("write-failed", `the checkpoint could not be written: ${cure}`, {
 			cause,
 			path: target,

@@ -1,10 +1,12 @@
 // JSON files of a checkpoint, parsed by a schema; every failure names the file.
+
 import { readFile } from "node:fs/promises";
+import { codeOf } from "@zk0/arrays";
 import type { z } from "zod";
 import { PolicyError } from "../errors.ts";
 
 function isMissingFile(error: unknown): boolean {
-	return error instanceof Error && "code" in error && error.code === "ENOENT";
+	return codeOf(error) === "ENOENT";
 }
 
 /** The file's JSON, or undefined when there is no such file. @throws PolicyError bad-checkpoint when it is not JSON */

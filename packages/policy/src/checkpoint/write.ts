@@ -1,7 +1,8 @@
 // Writes a checkpoint directory that LeRobot opens, atomically.
+
 import { copyFile, link, mkdir, open, readdir } from "node:fs/promises";
 import { join } from "node:path";
-import { bytesOf, encodeSafetensorsHeader, type NamedArrays, type TensorInfo } from "@zk0/arrays";
+import { bytesOf, codeOf, encodeSafetensorsHeader, type NamedArrays, type TensorInfo } from "@zk0/arrays";
 import { writeFileAtomic, writePartsAtomic, writeSafetensorsFile } from "@zk0/arrays/node";
 import type { SmolVLAConfig } from "../config/policy-config.ts";
 import { SMOLVLM2_500M, type VlmConfig } from "../config/vlm-config.ts";
@@ -116,7 +117,7 @@ async function linkEqual(existing: string, path: string, header: Uint8Array): Pr
 		await link(existing, path);
 		return true;
 	} catch (error) {
-		const isUnable = error instanceof Error && "code" in error && LINK_REFUSED.has(String(error.code));
+		const isUnable = LINK_REFUSED.has(codeOf(error) ?? "");
 		if (isUnable) return false;
 		throw error;
 	}

@@ -1,10 +1,10 @@
 // The files that people and programs read about a run, all made from its log: metrics.json, loss.svg, report.html.
 // They are written again after every round, so a run that was killed has them too.
 import { readFile } from "node:fs/promises";
+import { codeOf } from "@zk0/arrays";
 import { writeFileAtomic } from "@zk0/arrays/node";
 import type { RoundEvent } from "@zk0/federation";
 import { z } from "zod";
-import { codeOf } from "../errors.ts";
 import type { RunPaths } from "../run-directory/paths.ts";
 import type { RunRecord } from "../run-directory/run-record.ts";
 import { type RunSummary, summarizeRun } from "../run-directory/run-summary.ts";

@@ -1,9 +1,9 @@
 // The end of a run's log, without reading the rest: how a server that keeps many finished runs starts at once. Nothing is
 // verified here; `zk0 verify` does that.
 import { open } from "node:fs/promises";
+import { codeOf } from "@zk0/arrays";
 import { type RoundEvent, roundEventSchema } from "@zk0/federation/events";
 import { z } from "zod";
-import { codeOf } from "../errors.ts";
 
 /** More than a line of the kinds that end a run. */
 const TAIL_BYTES = 65_536;

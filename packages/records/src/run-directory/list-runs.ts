@@ -1,7 +1,7 @@
 // The runs under a directory: the folders that hold a config.json.
 import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { codeOf } from "../errors.ts";
+import { codeOf } from "@zk0/arrays";
 
 /** Whether `path` is the directory of a run. */
 export async function isRunDirectory(path: string): Promise<boolean> {

@@ -1,7 +1,8 @@
 // A run as it lies on disk: its record and its summary. Never writes. The federation is loaded when a log is read, so that
 // naming a run costs no package.
+
+import { codeOf } from "@zk0/arrays";
 import type { verifyEventLog } from "@zk0/federation";
-import { codeOf } from "../errors.ts";
 import type { RunPaths } from "./paths.ts";
 import { type RunRecord, readRunRecord } from "./run-record.ts";
 import { type RunSummary, summarizeRun } from "./run-summary.ts";

@@ -2,9 +2,10 @@
 // cut) is taken over.
 import { open, readFile, rm } from "node:fs/promises";
 import { hostname } from "node:os";
+import { codeOf } from "@zk0/arrays";
 import { isProcessAlive } from "@zk0/arrays/node";
 import { z } from "zod";
-import { codeOf, RecordsError } from "../errors.ts";
+import { RecordsError } from "../errors.ts";
 
 const lockSchema = z.object({ pid: z.int(), host: z.string() });
 

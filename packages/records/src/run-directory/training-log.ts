@@ -1,8 +1,9 @@
 // The log of a training without a federation: one JSON line per thing that people want to know afterwards. The truth
 // about the weights is in the checkpoints; a last line that a crash tore is left out.
 import { appendFile, readFile } from "node:fs/promises";
+import { codeOf } from "@zk0/arrays";
 import { z } from "zod";
-import { codeOf, RecordsError } from "../errors.ts";
+import { RecordsError } from "../errors.ts";
 
 const step = z.int().nonnegative();
 const metrics = z.record(z.string(), z.number().nullable());

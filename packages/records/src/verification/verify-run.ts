@@ -3,10 +3,10 @@
 // nothing that a file says of itself.
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { codeOf } from "@zk0/arrays";
 import { hashTensors, sha256File } from "@zk0/arrays/node";
 import { isSignedReply, type RoundEvent, replayRun, verifyEventLog } from "@zk0/federation";
 import { type Checkpoint, type OpenOptions, openCheckpoint, trainedNames, weightsPath } from "@zk0/policy";
-import { codeOf } from "../errors.ts";
 import type { RunPaths } from "../run-directory/paths.ts";
 import { readRunRecord } from "../run-directory/run-record.ts";
 import { boundCheckpoints, frozenHash } from "./checkpoint-content.ts";
