@@ -3,15 +3,7 @@ import { convertDataset } from "@zk0/dataset";
 import { defineCommand } from "../command.ts";
 import { DATA_FORMS } from "../sources/data-forms.ts";
 import { openData } from "../sources/locate-data.ts";
-import {
-	composeOptions,
-	folderOf,
-	OUT,
-	summaryOf,
-	WRITE_OPTIONS,
-	writtenDocument,
-	writtenLines,
-} from "./dataset-writing.ts";
+import { answerWritten, composeOptions, folderOf, OUT, WRITE_OPTIONS } from "./dataset-writing.ts";
 
 /** The command. */
 export const dataConvert = defineCommand({
@@ -23,10 +15,8 @@ export const dataConvert = defineCommand({
 		const source = await openData(named["dir"] ?? "", { host, output });
 		const options = composeOptions(values, source.numEpisodes, { host, output });
 		const written = await convertDataset(source, folderOf(host, named["out"]), options);
-		const ms = host.now() - startedMs;
 		const from = source.info.codebase_version;
-		output.result({ ...writtenDocument(written), from, to: "v3.0", seconds: ms / 1000 }, () =>
-			[`converted from ${from} to v3.0: ${summaryOf(written, ms)}`, ...writtenLines(written)].join("\n"),
-		);
+		const did = `converted from ${from} to v3.0:`;
+		answerWritten(written, { did, startedMs, about: { from, to: "v3.0" } }, { host, output });
 	},
 });

@@ -3,15 +3,7 @@ import { type LeRobotDataset, mergeDatasets } from "@zk0/dataset";
 import { defineCommand } from "../command.ts";
 import { DATA_FORMS } from "../sources/data-forms.ts";
 import { openData } from "../sources/locate-data.ts";
-import {
-	composeOptions,
-	folderOf,
-	OUT,
-	summaryOf,
-	WRITE_OPTIONS,
-	writtenDocument,
-	writtenLines,
-} from "./dataset-writing.ts";
+import { answerWritten, composeOptions, folderOf, OUT, WRITE_OPTIONS } from "./dataset-writing.ts";
 
 /** The command. */
 export const dataMerge = defineCommand({
@@ -31,10 +23,8 @@ export const dataMerge = defineCommand({
 		const numEpisodes = sources.reduce((sum, source) => sum + source.numEpisodes, 0);
 		const options = composeOptions(values, numEpisodes, { host, output });
 		const written = await mergeDatasets(sources, folderOf(host, named["out"]), options);
-		const ms = host.now() - startedMs;
 		const from = sources.map(({ root }) => root);
-		output.result({ ...writtenDocument(written), from, seconds: ms / 1000 }, () =>
-			[`merged ${from.length} datasets: ${summaryOf(written, ms)}`, ...writtenLines(written)].join("\n"),
-		);
+		const did = `merged ${from.length} datasets:`;
+		answerWritten(written, { did, startedMs, about: { from } }, { host, output });
 	},
 });

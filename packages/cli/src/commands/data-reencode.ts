@@ -3,15 +3,7 @@ import { reencodeDataset } from "@zk0/dataset";
 import { defineCommand } from "../command.ts";
 import { DATA_FORMS } from "../sources/data-forms.ts";
 import { openData } from "../sources/locate-data.ts";
-import {
-	composeOptions,
-	folderOf,
-	OUT,
-	summaryOf,
-	WRITE_OPTIONS,
-	writtenDocument,
-	writtenLines,
-} from "./dataset-writing.ts";
+import { answerWritten, composeOptions, folderOf, OUT, WRITE_OPTIONS } from "./dataset-writing.ts";
 
 /** The command. */
 export const dataReencode = defineCommand({
@@ -29,9 +21,6 @@ export const dataReencode = defineCommand({
 			...composeOptions({ ...values, codec }, source.numEpisodes, { host, output }),
 			codec,
 		});
-		const ms = host.now() - startedMs;
-		output.result({ ...writtenDocument(written), seconds: ms / 1000 }, () =>
-			[`encoded ${summaryOf(written, ms)}`, ...writtenLines(written)].join("\n"),
-		);
+		answerWritten(written, { did: "encoded", startedMs }, { host, output });
 	},
 });

@@ -6,15 +6,7 @@ import { CliError } from "../cli-error.ts";
 import { defineCommand } from "../command.ts";
 import { DATA_FORMS } from "../sources/data-forms.ts";
 import { openData } from "../sources/locate-data.ts";
-import {
-	composeOptions,
-	folderOf,
-	OUT,
-	summaryOf,
-	WRITE_OPTIONS,
-	writtenDocument,
-	writtenLines,
-} from "./dataset-writing.ts";
+import { answerWritten, composeOptions, folderOf, OUT, WRITE_OPTIONS } from "./dataset-writing.ts";
 
 const OPTIONS = {
 	episodes: {
@@ -68,9 +60,6 @@ export const dataSubset = defineCommand({
 			episodes,
 			cameras: values.cameras,
 		});
-		const ms = host.now() - startedMs;
-		output.result({ ...writtenDocument(written), seconds: ms / 1000 }, () =>
-			[`kept ${summaryOf(written, ms)}`, ...writtenLines(written)].join("\n"),
-		);
+		answerWritten(written, { did: "kept", startedMs }, { host, output });
 	},
 });

@@ -97,3 +97,19 @@ export function summaryOf({ root, numEpisodes, numFrames }: ComposedDataset, ms:
 	const noun = numEpisodes === 1 ? "episode" : "episodes";
 	return `${numEpisodes} ${noun}, ${numFrames} frames in ${formatDuration(ms)}: ${root}`;
 }
+
+/** The answer of a command that wrote one dataset since `startedMs`; `did` begins its sentence, `about` adds to the document. */
+export function answerWritten(
+	written: ComposedDataset,
+	{
+		did,
+		startedMs,
+		about = {},
+	}: { readonly did: string; readonly startedMs: number; readonly about?: Readonly<Record<string, unknown>> },
+	{ host, output }: { readonly host: Host; readonly output: Output },
+): void {
+	const ms = host.now() - startedMs;
+	output.result({ ...writtenDocument(written), ...about, seconds: ms / 1000 }, () =>
+		[`${did} ${summaryOf(written, ms)}`, ...writtenLines(written)].join("\n"),
+	);
+}
