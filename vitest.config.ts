@@ -2,10 +2,11 @@
 // so `npm test` builds first.
 import { defineConfig } from "vitest/config";
 
-const conditions = ["source", "node", "import", "module", "default"];
+// What Node itself looks for: no "module", neither as condition nor as field, which name files for bundlers.
+const conditions = ["source", "node", "import", "default"];
 
 export default defineConfig({
-	resolve: { conditions },
+	resolve: { conditions, mainFields: [] },
 	ssr: { resolve: { conditions, externalConditions: conditions } },
 	test: {
 		include: [

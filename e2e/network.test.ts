@@ -11,6 +11,7 @@ import {
 } from "@zk0/flower/node";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { z } from "zod";
+import { type Collector, startCollector } from "../packages/monitor/src/testing/collector.ts";
 import { type Finished, jsonOf, type Running, startZk0, workplace, zk0, zk0Here } from "./zk0.ts";
 
 const SITES = ["site-a", "site-b", "site-c"] as const;
@@ -32,6 +33,7 @@ const PATIENCE_MS = 240_000;
 
 let place: Awaited<ReturnType<typeof workplace>>;
 let server: Running;
+let collector: Collector;
 /** What the first run ended with. */
 let model: string | null = null;
 const clients = new Map<string, Running>();
@@ -42,10 +44,12 @@ const secrets = new Set<string>();
 
 beforeAll(async () => {
 	place = await workplace();
+	collector = await startCollector();
 	server = await startServer();
 });
 afterAll(async () => {
 	await stopAll();
+	await collector[Symbol.asyncDispose]();
 	await place[Symbol.asyncDispose]();
 });
 
@@ -64,6 +68,7 @@ async function startServer(): Promise<Running> {
 		: ["--listen", "127.0.0.1", "--address", "127.0.0.1"];
 	const started = startZk0([...words, ...first, ...(first.length > 0 ? ["--port", "0"] : [])], {
 		cwd: place.dir,
+		env: { OTEL_EXPORTER_OTLP_ENDPOINT: collector.endpoint },
 	});
 	printed.push(started.finished);
 	await started.printed("serving at");
@@ -71,7 +76,10 @@ async function startServer(): Promise<Running> {
 }
 
 async function startClient(site: string): Promise<void> {
-	const started = startZk0(["client", "start", "--foreground", "--state", site], { cwd: place.dir });
+	const started = startZk0(["client", "start", "--foreground", "--state", site], {
+		cwd: place.dir,
+		env: { OTEL_EXPORTER_OTLP_ENDPOINT: collector.endpoint },
+	});
 	clients.set(site, started);
 	printed.push(started.finished);
 	await started.printed("online");
@@ -179,6 +187,46 @@ test("three sites join by invitation and train over TLS; server and a client are
 	expect([check.code, check.stderr]).toEqual([0, ""]);
 });
 
+test("every round is one trace of the server and its sites, through kills and restarts", async () => {
+	const [run] = (await status()).runs;
+	const ofRound = (round: number) =>
+		collector.spans.filter(({ attributes }) => attributes["zk0.round"] === round);
+	await waitFor("the spans", () => ofRound(2).some(({ name }) => name === "round"));
+	for (const round of [0, 1, 2]) {
+		const spans = ofRound(round);
+		const roots = spans.filter(({ name }) => name === "round");
+		expect(new Set(roots.map(({ spanId }) => spanId)).size).toBe(1);
+		expect(new Set(spans.map(({ traceId }) => traceId))).toEqual(new Set([roots[0]?.traceId]));
+		for (const phase of round === 0 ? ["evaluate"] : ["train", "evaluate"])
+			for (const site of SITES) {
+				const named = (name: string) =>
+					spans.filter(
+						({ name: own, attributes: about }) =>
+							own === name && about["zk0.site"] === site && about["zk0.phase"] === phase,
+					);
+				const [task] = named(`task ${phase}`);
+				expect(task?.parentSpanId).toBe(roots[0]?.spanId);
+				expect(task?.resource["service.name"]).toBe("zk0-server");
+				for (const name of ["pull", phase, "upload"]) {
+					const parts = named(name);
+					// The client of site-b was killed, with what it had in hand.
+					expect([round, site, name, parts.length > 0 || site === "site-b"]).toEqual([
+						round,
+						site,
+						name,
+						true,
+					]);
+					for (const { parentSpanId, resource, attributes: about } of parts) {
+						expect([parentSpanId, about["zk0.run"]]).toEqual([task?.spanId, run?.runId]);
+						expect(resource["service.name"]).toBe("zk0-client");
+					}
+				}
+			}
+		expect(spans.some(({ name }) => name === "aggregate")).toBe(round > 0);
+	}
+	expect(collector.spans.filter(({ name }) => name === "run")).toHaveLength(1);
+});
+
 async function kill(running: Running | undefined): Promise<void> {
 	running?.child.kill("SIGKILL");
 	await running?.finished;
@@ -275,5 +323,7 @@ test("secrets are in their own files and nowhere else", async () => {
 		if (entry.isFile() && !own.has(name)) search(name, await readFile(path, "latin1"));
 	}
 	for (const { stdout, stderr } of await Promise.all(printed)) search("output", stdout + stderr);
+	for (const body of collector.bodies)
+		search("traces", body + Buffer.from(body, "base64").toString("latin1"));
 	expect(found).toEqual([]);
 });

@@ -26,6 +26,11 @@ const RULES: readonly { readonly from: readonly string[]; readonly never: RegExp
 		never: new RegExp(`^(${NATIVE.join("|")})(/|$)`),
 		why: "optional native packages are loaded in workers, in children, or with await import()",
 	},
+	{
+		from: ["network/server-process.ts", "network/client-process.ts", "network/superlink-run.ts"],
+		never: /^@opentelemetry\//,
+		why: "OpenTelemetry is loaded with await import() when the environment names a collector",
+	},
 ];
 
 const IMPORT = /^(?:import|export)\s+(?!type\b)(?:([^"';]*?)\sfrom\s+)?"([^"]+)"/gm;

@@ -67,7 +67,7 @@ async function serve(site: string): Promise<void> {
 		retry: { attempts: Number.POSITIVE_INFINITY },
 		onEvent: (event) => {
 			if (event.kind === "task") at.round = event.phase === "train" ? event.round : 0;
-			say(event.kind, site, textOf(event));
+			if (event.kind !== "task-step") say(event.kind, site, textOf(event));
 		},
 	});
 	say("stopped", site);

@@ -15,7 +15,7 @@ import { isSiteName, type TaskPhase } from "./protocol.ts";
 import type { RetryOptions } from "./retry.ts";
 import { limitedInfo, type SiteHours, type SiteLimits } from "./site-limits.ts";
 import { openSpillingObjects } from "./spilling-objects.ts";
-import { receiveTask, runTask } from "./task-runner.ts";
+import { receiveTask, runTask, type TaskStep } from "./task-runner.ts";
 
 /** What a client tells about itself. */
 export type ClientEvent =
@@ -26,7 +26,16 @@ export type ClientEvent =
 	| { readonly kind: "pending"; readonly message: string }
 	/** The server cannot be reached; the client goes on trying. */
 	| { readonly kind: "retrying"; readonly message: string }
-	| { readonly kind: "task"; readonly runId: string; readonly round: number; readonly phase: TaskPhase }
+	| {
+			readonly kind: "task";
+			readonly runId: string;
+			readonly round: number;
+			readonly phase: TaskPhase;
+			/** The task's name in the server's trace; null: it does not trace. */
+			readonly traceparent: string | null;
+	  }
+	/** What it does with the task begins: weights come, the app works, the result goes. */
+	| { readonly kind: "task-step"; readonly step: TaskStep }
 	| { readonly kind: "task-ended"; readonly end: TaskEnd };
 
 /** Options of `runClient`. */
@@ -116,7 +125,20 @@ export async function runClient(options: ClientOptions): Promise<void> {
 	const scratchDir = join(dir, "scratch");
 	const refusedDir = join(dir, "refused");
 	const own = { clipNorm: options.clipNorm ?? null, accepts: limits.accepts, scratchDir, refusedDir };
-	const runner = { app, identity, session, clock, policy, retry, weights, objects, heartbeat, ...own };
+	const onStep = (step: TaskStep): void => onEvent({ kind: "task-step", step });
+	const runner = {
+		onStep,
+		app,
+		identity,
+		session,
+		clock,
+		policy,
+		retry,
+		weights,
+		objects,
+		heartbeat,
+		...own,
+	};
 	try {
 		const nodeId = await session.join(signal);
 		onEvent({ kind: "online" });
@@ -138,8 +160,8 @@ export async function runClient(options: ClientOptions): Promise<void> {
 			if (instruction === undefined) continue;
 			if (!hours(clock.now()).isOpen) continue;
 			const received = receiveTask(instruction);
-			const { runId, round, phase } = received.task;
-			onEvent({ kind: "task", runId, round, phase });
+			const { runId, round, phase, traceparent = null } = received.task;
+			onEvent({ kind: "task", runId, round, phase, traceparent });
 			using open = whileOpen(changesAtMs, clock, signal);
 			try {
 				onEvent({ kind: "task-ended", end: await runTask(runner, received, open.signal) });

@@ -22,6 +22,8 @@ export interface TaskMessage {
 	readonly clipNorm: number | null;
 	readonly learning: JsonValue;
 	readonly weights: string;
+	/** Names the task in a trace (W3C Trace Context); absent: the server does not trace. */
+	readonly traceparent?: string;
 	/** Unix milliseconds, from the run's log: a task that is sent again after a restart is the same message. */
 	readonly createdAtMs: number;
 }

@@ -4,8 +4,18 @@ import type { EventLog } from "./event-log.ts";
 import type { Grid } from "./grid.ts";
 import type { JsonValue } from "./json.ts";
 import type { ObjectStore } from "./object-store.ts";
+import type { TaskPhase } from "./protocol.ts";
 import type { Strategy } from "./strategy.ts";
 import type { UpdateDtype } from "./update-dtype.ts";
+
+/** What makes a task this one. */
+export interface TaskName {
+	readonly runId: string;
+	readonly round: number;
+	readonly phase: TaskPhase;
+	readonly site: string;
+	readonly attempt: number;
+}
 
 /** Options of `rounds`. */
 export interface RoundsOptions {
@@ -49,6 +59,8 @@ export interface RoundsOptions {
 	readonly updateDtype?: UpdateDtype;
 	/** Largest L2 norm of a site's difference: clipped by the site, and again in the aggregate. Default null: none. */
 	readonly clipNorm?: number | null;
+	/** Names tasks in a trace, the same ones in the same way always. Default null: tasks carry no name. */
+	readonly traceparentOf?: ((task: TaskName) => string) | null;
 	/** Keep updates in the store after their round; default false. */
 	readonly keepUpdates?: boolean;
 	/** Worker threads for aggregation; default 2. */
@@ -76,6 +88,7 @@ export function resolveRounds(options: RoundsOptions): ResolvedRounds {
 		offlineSites: "fail" as const,
 		updateDtype: "float32" as const,
 		clipNorm: null,
+		traceparentOf: null,
 		keepUpdates: false,
 		threads: 2,
 		...options,

@@ -267,7 +267,7 @@ class Run {
 		weights: string,
 		{ round, at, attempt, proximalMu }: Pick<OpenRound, "round" | "at" | "attempt" | "proximalMu">,
 	): SiteTask {
-		const { runId, seed, numLocalSteps, numRounds, learning, clipNorm } = this.#options;
+		const { runId, seed, numLocalSteps, numRounds, learning, clipNorm, traceparentOf } = this.#options;
 		const globalStep = Math.max(0, phase === "train" ? round - 1 : round) * numLocalSteps;
 		const message = {
 			taskId: this.#taskId(site, phase, { round, attempt }),
@@ -283,6 +283,9 @@ class Run {
 			learning,
 			weights,
 			createdAtMs: Date.parse(at),
+			...(traceparentOf === null
+				? {}
+				: { traceparent: traceparentOf({ runId, round, phase, site, attempt }) }),
 		};
 		return { site, message, expects: phase === "train" ? this.#specs : null };
 	}

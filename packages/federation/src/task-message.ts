@@ -60,6 +60,7 @@ function taskConfig(task: SentTask): ConfigRecord {
 		["weights-sha256", task.weights],
 		// The name that Flower's fixed clipping has.
 		...(task.clipNorm === null ? [] : [["clipping_norm", task.clipNorm] as const]),
+		...(task.traceparent === undefined ? [] : [["traceparent", task.traceparent] as const]),
 	]);
 }
 
@@ -80,6 +81,8 @@ const configSchema = z.object({
 	learning: z.string().max(1_000_000),
 	"weights-sha256": z.string().regex(/^[0-9a-f]{64}$/),
 	clipping_norm: z.number().positive().optional(),
+	// Whoever reads it looks at what it says.
+	traceparent: z.string().max(100).optional().catch(undefined),
 });
 
 /** An instruction as the node reads it. @throws FederationError bad-message when it is not a task of a zk0 server. */
@@ -110,6 +113,7 @@ export function readTask({ metadata, payload }: FlowerMessage): {
 		clipNorm: values.clipping_norm ?? null,
 		learning: parseJson(values.learning),
 		weights: values["weights-sha256"],
+		...(values.traceparent === undefined ? {} : { traceparent: values.traceparent }),
 	};
 	return { task, weights };
 }

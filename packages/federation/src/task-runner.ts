@@ -34,8 +34,13 @@ import { dtypeOf, widenWeights, writeDifference } from "./update-dtype.ts";
 import { clipUpdate } from "./update-norm.ts";
 import { fileBytes } from "./wire-arrays.ts";
 
+/** What a site does with a task, one after the other. */
+export type TaskStep = "pull" | "work" | "upload";
+
 /** What a task needs at a site. */
 export interface TaskRunner {
+	/** Is told when a step begins. */
+	readonly onStep: (step: TaskStep) => void;
 	readonly app: ClientApp;
 	readonly identity: NodeIdentity;
 	readonly session: NodeSession;
@@ -69,12 +74,14 @@ export async function runTask(
 ): Promise<TaskEnd> {
 	using watched = runner.heartbeat.watch(instruction.id, clientSignal);
 	const { signal, onProgress } = watched;
-	const { scratchDir } = runner;
+	const { scratchDir, onStep } = runner;
 	try {
 		await rm(scratchDir, { recursive: true, force: true });
 		await mkdir(scratchDir, { recursive: true });
+		onStep("pull");
 		const pullMs = runner.clock.now();
 		const weights = await fetchWeights(runner, { instruction, task, arrays }, signal);
+		onStep("work");
 		const startMs = runner.clock.now();
 		const { runId } = instruction.message.metadata;
 		const context = {
@@ -86,6 +93,7 @@ export async function runTask(
 		const done = await runApp(runner, task, weights, context);
 		const runtimeSeconds = (runner.clock.now() - startMs) / 1000;
 		const work = withTimes(done, { pullSeconds: (startMs - pullMs) / 1000, workSeconds: runtimeSeconds });
+		onStep("upload");
 		return await deliverResult(runner, { instruction, task }, work, { runtimeSeconds, signal });
 	} catch (error) {
 		throwIfCancelled(clientSignal, "the task");

@@ -2,6 +2,7 @@
 import { type ClientApp, type ClientEvent, runClient, systemClock } from "@zk0/federation";
 import { makeHeapRoom } from "@zk0/flower/node";
 import type { LogFields } from "@zk0/monitor/log";
+import { traceClient } from "@zk0/monitor/traces";
 import { withRunLock } from "@zk0/records";
 import { CliError } from "../cli-error.ts";
 import type { Host } from "../host.ts";
@@ -9,6 +10,7 @@ import { type ActivityLog, openActivityLog } from "./client-activity.ts";
 import { openDaemonLog } from "./daemon-log.ts";
 import type { ClientHome } from "./home.ts";
 import { hoursAt } from "./hours.ts";
+import { openTraces } from "./open-traces.ts";
 import { readJsonFile, writePrivateJson } from "./private-file.ts";
 import { requireTrust } from "./server-connection.ts";
 import { createSiteApp } from "./site-app.ts";
@@ -78,9 +80,12 @@ export async function serveTasks(
 				.catch((error: unknown) => log("warn", `cannot write ${home.status}: ${String(error)}`));
 		};
 		note("connecting");
+		await using traces = await openTraces("zk0-client", host, (message) => log("warn", message));
+		const trace = traces && traceClient(site, traces.emit, () => host.now());
 		const onEvent = (event: ClientEvent): void => {
 			activity.event(event);
-			note(textOf(event), aboutOf(event));
+			trace?.(event);
+			if (event.kind !== "task-step") note(textOf(event), aboutOf(event));
 		};
 		const watch = { host, activity, onEvent, log };
 		const watched = activity.observed(app);
@@ -154,7 +159,7 @@ function keptText(kept: Extract<TaskEnd, { kind: "refused" }>["kept"]): string {
 	return kept.kind === "dropped" ? "" : `; the result could not be kept: ${kept.message}`;
 }
 
-function textOf(event: ClientEvent): string {
+function textOf(event: Exclude<ClientEvent, { kind: "task-step" }>): string {
 	if (event.kind === "online") return "online, waiting for a task";
 	if (event.kind === "paused") return `paused: ${event.message}`;
 	if (event.kind === "pending") return `waiting for approval: ${event.message}`;

@@ -34,6 +34,7 @@ async function open(maxRuns: number) {
 		server,
 		clock,
 		host,
+		traces: null,
 		reporter: createReporter({ stream: undefined, host, sites: [], rounds: 0 }),
 		maxRuns,
 		signal: stopping.signal,

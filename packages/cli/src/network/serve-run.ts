@@ -10,6 +10,7 @@ import {
 	rounds,
 } from "@zk0/federation";
 import { loadAppBundle } from "@zk0/flower/node";
+import { type TraceExport, traceparentOf, traceRun } from "@zk0/monitor/traces";
 import { openCheckpoint } from "@zk0/policy";
 import { type RunPaths, readRunRecord, withRunLock } from "@zk0/records";
 import type { Host } from "../host.ts";
@@ -49,6 +50,8 @@ export interface ServeRunOptions {
 	readonly clock: Clock;
 	readonly host: Host;
 	readonly reporter: RunReporter;
+	/** Where its spans go; null: it is not traced. */
+	readonly traces: TraceExport | null;
 	/** Stops the run; it can go on later. */
 	readonly signal: AbortSignal;
 	/** Is told what happened in the run so far, when it begins or goes on. */
@@ -60,7 +63,7 @@ export interface ServeRunOptions {
 /** Serves a run to its end. @throws CliError "interrupted" | "run-failed"; FederationError */
 export async function serveRun(
 	paths: RunPaths,
-	{ server, clock, host, reporter, signal, onReplay, onEvent }: ServeRunOptions,
+	{ server, clock, host, reporter, traces, signal, onReplay, onEvent }: ServeRunOptions,
 	update: (change: Partial<RunStatus>) => void,
 ): Promise<void> {
 	const record = await readRunRecord(paths.config);
@@ -73,12 +76,14 @@ export async function serveRun(
 		await using grid = server.openGrid(store, bundle && { runId: paths.id, bundle });
 		const offered = await offerFiles(await startFiles(base), { signal });
 		grid.offer(offered);
+		const tracer = traces && traceRun(paths.id, traces.emit);
 		let tasks: readonly RunTask[] = [];
 		const watching: RunReporter = {
 			...reporter,
 			event(event) {
 				reporter.event(event);
 				onEvent(paths.id, event);
+				tracer?.record(event);
 				tasks = tasksAfter(tasks, event);
 				update({ ...changeOf(event), tasks });
 			},
@@ -87,7 +92,9 @@ export async function serveRun(
 		const run = { paths, record, config, base, reporter: watching, signal };
 		const { modelSha256 } = await federate(run, (ready) => {
 			onReplay(ready.log.events);
-			return rounds({ ...ready, learning, grid, store, clock, offlineSites: "wait" });
+			tracer?.replay(ready.log.events);
+			const traced = { traceparentOf: traces === null ? null : traceparentOf };
+			return rounds({ ...ready, ...traced, learning, grid, store, clock, offlineSites: "wait" });
 		});
 		update({ state: "completed", message: null, modelSha256, tasks: [] });
 	});

@@ -25,6 +25,7 @@ import { callLimits, listenerLimits } from "./apply-limits.ts";
 import type { ServerTrust } from "./authority.ts";
 import { type LogForm, openDaemonLog } from "./daemon-log.ts";
 import { makePrivateFolder, type ServerHome } from "./home.ts";
+import { openTraces } from "./open-traces.ts";
 import { writePrivateJson } from "./private-file.ts";
 import { openRunQueue } from "./run-queue.ts";
 import { type LateParts, openServerMonitor } from "./server-monitor.ts";
@@ -105,6 +106,7 @@ export async function serveFederation(
 			rounds: 0,
 		});
 		const progress = createLiveProgress();
+		await using traces = await openTraces("zk0-server", host, (message) => log("warn", message));
 		await using queue = await openRunQueue({
 			dir: home.runs,
 			apps: home.apps,
@@ -112,6 +114,7 @@ export async function serveFederation(
 			clock,
 			host,
 			reporter,
+			traces,
 			signal,
 			onFault,
 			maxRuns: settings.limits.runs ?? 1,

@@ -12,6 +12,7 @@ import {
 	takeSuperLinkRun,
 } from "@zk0/federation";
 import { grpcTransport, isLoopback, makeHeapRoom } from "@zk0/flower/node";
+import { traceparentOf, traceRun } from "@zk0/monitor/traces";
 import { openCheckpoint } from "@zk0/policy";
 import { type RunPaths, readRunRecord, runPaths, withRunLock, writeRunRecord } from "@zk0/records";
 import { CliError } from "../cli-error.ts";
@@ -19,11 +20,12 @@ import { parseConfig } from "../config/config-file.ts";
 import { resolveConfig } from "../config/resolve.ts";
 import type { Host } from "../host.ts";
 import type { Output } from "../output.ts";
-import { createReporter } from "../progress/reporter.ts";
+import { createReporter, type RunReporter } from "../progress/reporter.ts";
 import { federate } from "../simulation/federate.ts";
 import { newRunId, recordedConfig, recordOf } from "../simulation/recorded-run.ts";
 import { writeStartCheckpoint } from "../simulation/start-model.ts";
 import { parseAddress } from "./host-port.ts";
+import { openTraces } from "./open-traces.ts";
 import { setupOf } from "./run-setup.ts";
 
 /** What is asked for. */
@@ -82,8 +84,21 @@ export async function runAtSuperLink(
 			using reporter = createReporter({ stream: output.people, host, sites: [], rounds: config.rounds });
 			// A SuperLink offers no files: zk0 sites make the start themselves, or have it from an earlier run.
 			const learning = setupOf(config, record, record.initial.modelSha256);
-			const { modelSha256 } = await federate({ paths, record, config, base, reporter, signal }, (ready) =>
-				rounds({
+			await using traces = await openTraces("zk0-server", host, (message) =>
+				output.line(`warning: ${message}`),
+			);
+			const tracer = traces && traceRun(paths.id, traces.emit);
+			const watching: RunReporter = {
+				...reporter,
+				event(event) {
+					reporter.event(event);
+					tracer?.record(event);
+				},
+			};
+			const about = { paths, record, config, base, reporter: watching, signal };
+			const { modelSha256 } = await federate(about, (ready) => {
+				tracer?.replay(ready.log.events);
+				return rounds({
 					...ready,
 					learning,
 					// Flower's nodes cannot read bfloat16.
@@ -91,10 +106,11 @@ export async function runAtSuperLink(
 					grid,
 					store,
 					clock,
+					traceparentOf: traces === null ? null : traceparentOf,
 					// A SuperLink hands a message out once: what an offline node had is lost.
 					offlineSites: "fail",
-				}),
-			);
+				});
+			});
 			await run.finish("completed", "");
 			return { runId: paths.id, state: "completed", modelSha256, folder: paths.root };
 		} catch (error) {

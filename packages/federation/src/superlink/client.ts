@@ -156,6 +156,7 @@ class SuperLinkNode {
 			const startMs = clock.now();
 			await using work = await this.#work(found, instruction);
 			const runtimeSeconds = (clock.now() - startMs) / 1000;
+			onEvent({ kind: "task-step", step: "upload" });
 			const refusal = await pushMessage(calls, nodeId, work.reply, { runtimeSeconds, runId, signal });
 			const result = work.kind;
 			onEvent({
@@ -199,8 +200,8 @@ class SuperLinkNode {
 				return { reply: await propertiesAnswer(context, app.describe()), kind: "evaluation" };
 			if (instruction.kind === "arrays")
 				return { reply: await arraysAnswer(context, initialWeightsPath), kind: "evaluation" };
-			const { runId, round, phase } = instruction.task;
-			onEvent({ kind: "task", runId, round, phase });
+			const { runId, round, phase, traceparent = null } = instruction.task;
+			onEvent({ kind: "task", runId, round, phase, traceparent });
 			await mkdir(scratchDir, { recursive: true });
 			// zk0's own tasks bring the model that they are about.
 			const arrays =
@@ -210,6 +211,7 @@ class SuperLinkNode {
 			await using upload = await this.#weights.receive();
 			for await (const bytes of fileBytes(arrays, { signal })) await upload.write(bytes);
 			const weights = await upload.commit(instruction.weights ?? undefined);
+			onEvent({ kind: "task-step", step: "work" });
 			const task = { ...instruction.task, weights: weights.sha256 };
 			const work = await runApp({ app, clipNorm: null, accepts: null }, task, weights, {
 				signal,
