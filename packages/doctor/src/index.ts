@@ -4,6 +4,7 @@ export { compareExaminations, type Examination, type ExamineOptions, examineData
 export { type Finding, findingSchema } from "./finding.ts";
 export type { Thumbnail } from "./frames/video-facts.ts";
 export { buildProfile, type ProfileOptions } from "./profile/build.ts";
+export { type SuggestedCameras, suggestCamerasByName } from "./profile/camera-map.ts";
 export {
 	parseProfile,
 	profileSchema,

@@ -8,8 +8,21 @@ const MAX_PORT = 65_535;
 
 /** `zk0 client page`. */
 export const clientPage = defineCommand({
+	positionals: [
+		{
+			name: "invitation",
+			summary: "the line that `zk0 server invite` printed; it can also be pasted into the page",
+			optional: true,
+		},
+	],
 	options: {
 		state: STATE_OPTION,
+		folder: {
+			kind: "text",
+			schema: z.string().min(1),
+			value: "<dir>",
+			summary: "where the page looks for datasets (default: your home, and where LeRobot records to)",
+		},
 		port: {
 			kind: "number",
 			schema: z.int().min(0).max(MAX_PORT),
@@ -22,11 +35,18 @@ export const clientPage = defineCommand({
 		"The link works once and within ten minutes, on this machine only; the page stays until Ctrl-C. The client itself runs in the background and goes on without the page.",
 		"From elsewhere: ssh -L <n>:127.0.0.1:<n> <this machine>, with --port <n>.",
 	],
-	examples: ["zk0 client page", "zk0 client page --open"],
-	async run({ values, host, output }) {
+	examples: ["zk0 client page", "zk0 client page --open --folder recordings"],
+	async run({ values, named, host, output }) {
 		const { openSitePage } = await import("../site-page/page-process.ts");
 		const home = clientHome(host, values.state);
-		await using page = await openSitePage({ home, port: values.port ?? 0, host, output });
+		await using page = await openSitePage({
+			home,
+			port: values.port ?? 0,
+			invitation: named["invitation"],
+			folder: values.folder,
+			host,
+			output,
+		});
 		output.result({ link: page.link, port: page.port }, () => `this site's page: ${page.link}`);
 		if (values.open === true) openInBrowser(page.link, (line) => output.line(line));
 		await new Promise<void>((resolve) => {

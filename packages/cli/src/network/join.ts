@@ -1,7 +1,7 @@
 // Joining a federation: looks at the server, then lets the doctor look at the recordings, and only then makes the site known.
 import type { DoctorBadge } from "@zk0/dashboard/status";
 import { digestDataset } from "@zk0/dataset";
-import { examineDataset, type Finding, reportOf } from "@zk0/doctor";
+import { type DoctorReport, examineDataset, type Finding, reportOf } from "@zk0/doctor";
 import { isSiteName } from "@zk0/federation";
 import { authenticated, Fleet, FlowerError, type NodeIdentity, type Transport } from "@zk0/flower";
 import { checkServer, fetchAuthority } from "@zk0/flower/node";
@@ -56,7 +56,7 @@ export async function joinFederation(
 		throw new CliError("missing-argument", "the invitation leaves the name to you", {
 			cure: "give --name <site>",
 		});
-	const authority = await pinned(invitation);
+	const authority = await trustInvitation(invitation);
 	const data = await openData(site, choices.data, context);
 	const doctor = await examine(data, context);
 	if (doctor.errors > 0 && !acceptsDataErrors)
@@ -89,8 +89,16 @@ export async function joinFederation(
 	return { site, server: `${host}:${port}`, state, doctor };
 }
 
-/** What to trust from now on, once the server has shown that it can be. @throws FlowerError with its `problem` */
-async function pinned({ host, port, trust }: Invitation): Promise<ClientSettings["authority"]> {
+/**
+ * Looks at the server of an invitation; nothing is sent that tells who asks.
+ * @returns what to trust from now on
+ * @throws FlowerError with its `problem` when the server is not there or not the one that invited
+ */
+export async function trustInvitation({
+	host,
+	port,
+	trust,
+}: Invitation): Promise<ClientSettings["authority"]> {
 	const timeoutMs = CALL_TIMEOUT_MS;
 	if (trust === PLAINTEXT) {
 		await checkServer({ host, port, security: "plaintext", timeoutMs });
@@ -104,22 +112,35 @@ async function pinned({ host, port, trust }: Invitation): Promise<ClientSettings
 
 /** Runs the doctor, prints what it finds, and counts what concerns the recordings as this site uses them. */
 async function askDoctor(
-	{ plan, dataset, located }: Awaited<ReturnType<typeof openData>>,
-	{ host, output }: ClientContext,
+	data: Awaited<ReturnType<typeof openData>>,
+	context: ClientContext,
 ): Promise<DoctorBadge> {
+	const { report, badge } = await examineSite(data, context);
+	context.output.line(renderDoctorText(report, createPaint(false)));
+	return badge;
+}
+
+/** What the doctor said of a site's recordings. */
+export interface SiteExamination {
+	/** Of what concerns the recordings as this site uses them. */
+	readonly report: DoctorReport;
+	readonly badge: DoctorBadge;
+}
+
+/** Runs the doctor over a site's recordings. @throws DoctorError for what is no dataset */
+export async function examineSite(
+	{ plan, dataset, located }: Awaited<ReturnType<typeof openData>>,
+	{ host }: Pick<ClientContext, "host">,
+	onEpisode: (numDone: number, numEpisodes: number) => void = () => undefined,
+): Promise<SiteExamination> {
 	const { signal } = host;
 	const { chunkSize, maxDim } = await modelPurpose(undefined, host);
-	const examination = await examineDataset(located.dir, { uri: plan.uri, chunkSize, maxDim, signal });
+	const purpose = { uri: plan.uri, chunkSize, maxDim, onEpisode, signal };
+	const examination = await examineDataset(located.dir, purpose);
 	const findings = examination.findings.filter((finding) => concerns(finding, located));
-	output.line(renderDoctorText(reportOf([{ ...examination, findings }]), createPaint(false)));
-	const numOf = (wanted: Finding["severity"]): number =>
-		findings.filter(({ severity }) => severity === wanted).length;
-	return {
-		errors: numOf("error"),
-		warnings: numOf("warning"),
-		infos: numOf("info"),
-		fingerprint: (await digestDataset(dataset, { signal })).fingerprint,
-	};
+	const report = reportOf([{ ...examination, findings }]);
+	const { fingerprint } = await digestDataset(dataset, { signal });
+	return { report, badge: { ...report.summary, fingerprint } };
 }
 
 /** False for what is about episodes that the site leaves out, and for what its profile cures. */

@@ -9,8 +9,12 @@ import { streamPage } from "./page-stream.ts";
 import type { SitePageParts } from "./routes.ts";
 
 /** The routes. */
-export function clientRoutes({ home, host }: SitePageParts): readonly Route[] {
-	const view = async (): Promise<SitePageView> => ({ home: home.dir, client: await viewClient(home) });
+export function clientRoutes({ home, host, draft }: SitePageParts): readonly Route[] {
+	const view = async (): Promise<SitePageView> => ({
+		home: home.dir,
+		client: await viewClient(home),
+		join: draft.view(),
+	});
 	return [
 		route("GET", "/api/site", "viewer", async () => json(await view())),
 		route("GET", "/api/stream", "viewer", async ({ signal }) => ({

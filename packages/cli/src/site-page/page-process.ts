@@ -11,6 +11,7 @@ import { createSessions } from "../http/sessions.ts";
 import { readStaticFiles } from "../http/static-files.ts";
 import type { ClientHome } from "../network/home.ts";
 import type { Output } from "../output.ts";
+import { JoinDraft } from "./join-draft.ts";
 import { type SitePageParts, sitePageRoutes } from "./routes.ts";
 
 /** An open page. */
@@ -25,6 +26,10 @@ export interface SitePageOptions {
 	readonly home: ClientHome;
 	/** 0: the system chooses. */
 	readonly port: number;
+	/** An invitation to begin with. */
+	readonly invitation?: string | undefined;
+	/** Where datasets are looked for. @default the owner's home */
+	readonly folder?: string | undefined;
 	readonly host: Host;
 	readonly output: Output;
 }
@@ -34,12 +39,16 @@ const OWNER: Principal = { name: "owner", role: "operator" };
 
 /** Opens the page. @throws CliError "bad-config" for a port in use */
 export async function openSitePage(options: SitePageOptions): Promise<SitePage> {
-	const { home, port, host, output } = options;
+	const { home, port, host, output, folder } = options;
 	const now = (): number => host.now();
 	const codes = createOneTimeCodes(now);
 	// The dashboard of a server on this machine has another cookie.
 	const sessions = createSessions(now, "zk0_site");
-	const parts: SitePageParts = { home, host, output };
+	const onFault = (error: unknown): void =>
+		output.line(`fault: ${error instanceof Error ? error.stack : String(error)}`);
+	const draft = new JoinDraft({ home, host, onFault });
+	if (options.invitation !== undefined) draft.invite(options.invitation);
+	const parts: SitePageParts = { home, host, output, draft, folder };
 	const site: HttpSite = {
 		routes: [
 			...sessionRoutes(
@@ -52,7 +61,7 @@ export async function openSitePage(options: SitePageOptions): Promise<SitePage> 
 		sessions,
 		ofToken: () => undefined,
 		onChange: async (_, { method, path }) => output.line(`asked for: ${method} ${path}`),
-		onFault: (error) => output.line(`fault: ${error instanceof Error ? error.stack : String(error)}`),
+		onFault,
 	};
 	const address = { host: "127.0.0.1", port, portOption: "--port", names: [], certificate: null };
 	const listener = await listenHttp(site, address);
@@ -60,7 +69,10 @@ export async function openSitePage(options: SitePageOptions): Promise<SitePage> 
 		port: listener.port,
 		// What follows the # stays in the browser: it is in no log and in no request line.
 		link: `http://127.0.0.1:${listener.port}/#code=${codes.make().code}`,
-		[Symbol.asyncDispose]: () => listener[Symbol.asyncDispose](),
+		async [Symbol.asyncDispose]() {
+			await listener[Symbol.asyncDispose]();
+			await draft[Symbol.asyncDispose]();
+		},
 	};
 }
 

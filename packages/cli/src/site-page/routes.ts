@@ -4,6 +4,8 @@ import type { Route } from "../http/route.ts";
 import type { ClientHome } from "../network/home.ts";
 import type { Output } from "../output.ts";
 import { clientRoutes } from "./client-routes.ts";
+import type { JoinDraft } from "./join-draft.ts";
+import { joinRoutes } from "./join-routes.ts";
 
 /** What the routes share. */
 export interface SitePageParts {
@@ -12,9 +14,13 @@ export interface SitePageParts {
 	readonly host: Host;
 	/** For the terminal in which the page was started. */
 	readonly output: Output;
+	/** Joining, as far as it is. */
+	readonly draft: JoinDraft;
+	/** Where datasets are looked for; undefined: the owner's home. */
+	readonly folder: string | undefined;
 }
 
 /** All routes but those of the session. */
 export function sitePageRoutes(parts: SitePageParts): readonly Route[] {
-	return [...clientRoutes(parts)];
+	return [...clientRoutes(parts), ...joinRoutes(parts)];
 }

@@ -12,6 +12,15 @@ export {
 	recordingsViewSchema,
 } from "./episode-view.ts";
 export { type Incident, incidentOf } from "./incident.ts";
+export {
+	type CamerasView,
+	cameraPicturesSchema,
+	type FindingView,
+	type FoundDatasets,
+	foundDatasetsSchema,
+	type JobView,
+	type JoinView,
+} from "./join-view.ts";
 export { type RoundPart, type RoundView, roundViewSchema, type Similarity, viewRound } from "./round-view.ts";
 export {
 	emptyRunView,

@@ -1,6 +1,7 @@
 // What a site's own page shows: what its client does and did, and how far joining a federation is.
 import { z } from "zod";
 import { incidentSchema } from "./incident.ts";
+import { joinViewSchema } from "./join-view.ts";
 
 const number = z.number().nullable();
 const count = z.int().nonnegative();
@@ -87,6 +88,7 @@ export const sitePageViewSchema = z.object({
 	/** Where the client keeps its state. */
 	home: z.string(),
 	client: clientViewSchema,
+	join: joinViewSchema,
 });
 
 /** All that a site's page is told as it changes. */

@@ -1,5 +1,5 @@
 // Which camera of a site is which of a model: by equal names, then by equal roles, then in order.
-import { type CameraRole, type RoleGuess, roleOfName } from "../frames/camera-role.ts";
+import { type CameraRole, cameraRoles, type RoleGuess, roleOfName } from "../frames/camera-role.ts";
 
 /** A camera map and the model's cameras that nothing feeds. */
 export interface SuggestedCameras {
@@ -44,4 +44,12 @@ export function suggestCameras(
 	const isWrist = (role: CameraRole | null | undefined): boolean => role === "wrist";
 	pair((camera, target) => isWrist(roles.get(camera)?.role) === isWrist(roleOfModelCamera(target)));
 	return { cameras, emptyCameras: [...open] };
+}
+
+/** As {@link suggestCameras}, by the cameras' names alone: before any picture was looked at. */
+export function suggestCamerasByName(
+	datasetCameras: readonly string[],
+	modelCameras: readonly string[],
+): SuggestedCameras {
+	return suggestCameras(cameraRoles(datasetCameras, []), modelCameras);
 }

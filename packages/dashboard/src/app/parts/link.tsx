@@ -12,7 +12,7 @@ export function Link({
 	readonly children: ComponentChildren;
 	readonly class?: string;
 	readonly title?: string;
-	readonly "aria-current"?: "page" | undefined;
+	readonly "aria-current"?: "page" | "step" | undefined;
 }) {
 	const onClick = (event: MouseEvent): void => {
 		// With a key held down, the browser opens another tab by itself.

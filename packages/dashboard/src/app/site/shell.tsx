@@ -1,5 +1,5 @@
 // The frame around the site's pages. A new page has a row in PAGES and a line in Page.
-import type { SessionView } from "@zk0/dashboard/views";
+import type { SessionView, SitePageView } from "@zk0/dashboard/views";
 import { useCallback, useEffect, useRef } from "preact/hooks";
 import { type Place, usePlace } from "../location.ts";
 import { LinkBadge, ThemeButton } from "../parts/bar.tsx";
@@ -7,9 +7,13 @@ import { Empty, Failure } from "../parts/card.tsx";
 import { Link } from "../parts/link.tsx";
 import { SessionContext } from "../session.ts";
 import { SiteContext, useFollowSite, useSite } from "./live.ts";
+import { JoinPage } from "./pages/join.tsx";
 import { ProgressPage } from "./pages/progress.tsx";
 
-const PAGES = [["/progress", "Progress"]] as const;
+const PAGES = [
+	["/progress", "Progress"],
+	["/join", "Join"],
+] as const;
 
 /** Everything that somebody sees who has signed in. */
 export function SiteShell({
@@ -21,7 +25,7 @@ export function SiteShell({
 }) {
 	const place = usePlace();
 	const live = useFollowSite(useCallback(onSignedOut, []));
-	const [section = "progress"] = place.segments;
+	const section = sectionOf(place, live.view);
 	const main = useRef<HTMLElement>(null);
 	const path = place.segments.join("/");
 	const isFirst = useRef(true);
@@ -61,11 +65,17 @@ export function SiteShell({
 	);
 }
 
-function Page({ place: { segments } }: { readonly place: Place }) {
+/** The page of an address; without one, what matters now: joining, and after that the progress. */
+function sectionOf({ segments }: Place, view: SitePageView | null): string {
+	return segments[0] ?? (view === null || view.client.joined !== null ? "progress" : "join");
+}
+
+function Page({ place }: { readonly place: Place }) {
 	const { view, error, link } = useSite();
-	const [section = "progress"] = segments;
 	if (error !== null) return <Failure text={error} />;
 	if (view === null) return <Empty>{link === "lost" ? "zk0 client page was stopped" : "Loading…"}</Empty>;
+	const section = sectionOf(place, view);
 	if (section === "progress") return <ProgressPage client={view.client} />;
+	if (section === "join") return <JoinPage view={view} named={place.segments[1]} />;
 	return <Empty>There is no such page</Empty>;
 }

@@ -1,8 +1,6 @@
 // How this site's client is doing: its connection, its task, the run so far, what went wrong; and starting and stopping it.
 import type { ClientActivity, ClientTask, ClientView } from "@zk0/dashboard/views";
 import { useState } from "preact/hooks";
-import { z } from "zod";
-import { change } from "../../api.ts";
 import { type Curve, LineChart } from "../../charts/line-chart.tsx";
 import {
 	formatBytes,
@@ -14,9 +12,10 @@ import {
 } from "../../format.ts";
 import { Badge, Card, Empty, Failure, Figure } from "../../parts/card.tsx";
 import { Incidents } from "../../parts/incidents.tsx";
+import { Link } from "../../parts/link.tsx";
 import { useNow } from "../../parts/now.ts";
 import { Table } from "../../parts/table.tsx";
-import { useSession } from "../../session.ts";
+import { useAct } from "../act.ts";
 import { clientState } from "../client-state.ts";
 
 /** The page. */
@@ -25,7 +24,9 @@ export function ProgressPage({ client }: { readonly client: ClientView }) {
 	if (joined === null)
 		return (
 			<Card title="This site">
-				<Empty>This site belongs to no federation yet</Empty>
+				<Empty>
+					This site belongs to no federation yet. <Link to="/join">Join one</Link>
+				</Empty>
 			</Card>
 		);
 	const { word, text, tone } = clientState(client);
@@ -167,31 +168,25 @@ function Losses({ rounds }: { readonly rounds: ClientActivity["rounds"] }) {
 }
 
 function Controls({ isRunning }: { readonly isRunning: boolean }) {
-	const { csrfToken } = useSession();
-	const [busy, setBusy] = useState(false);
-	const [failure, setFailure] = useState<string | null>(null);
+	const { ask: send, isBusy, failure } = useAct();
 	const [isLeaving, setLeaving] = useState(false);
 	const ask = (what: "start" | "stop" | "leave"): void => {
-		setBusy(true);
-		setFailure(null);
 		setLeaving(false);
-		change("POST", `/client/${what}`, { body: {}, csrfToken, schema: z.unknown() })
-			.catch((error: unknown) => setFailure(error instanceof Error ? error.message : String(error)))
-			.finally(() => setBusy(false));
+		void send(`/client/${what}`);
 	};
 	return (
-		<div>
+		<div class="head-end">
 			<div class="buttons">
 				{isRunning ? (
-					<button type="button" disabled={busy} onClick={() => ask("stop")}>
+					<button type="button" disabled={isBusy} onClick={() => ask("stop")}>
 						Stop
 					</button>
 				) : (
-					<button type="button" class="primary" disabled={busy} onClick={() => ask("start")}>
+					<button type="button" class="primary" disabled={isBusy} onClick={() => ask("start")}>
 						Start
 					</button>
 				)}
-				<button type="button" class="danger" disabled={busy} onClick={() => setLeaving(!isLeaving)}>
+				<button type="button" class="danger" disabled={isBusy} onClick={() => setLeaving(!isLeaving)}>
 					Leave…
 				</button>
 			</div>

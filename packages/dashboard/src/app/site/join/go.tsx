@@ -1,0 +1,85 @@
+// Step 6: all that was decided, and joining.
+import type { JoinView } from "@zk0/dashboard/views";
+import { useEffect } from "preact/hooks";
+import { formatSeconds } from "../../format.ts";
+import { go } from "../../location.ts";
+import { Card, Failure } from "../../parts/card.tsx";
+import { Link } from "../../parts/link.tsx";
+import { useAct } from "../act.ts";
+import { JobState, shortCamera } from "./parts.tsx";
+import { stepsOf } from "./steps.ts";
+
+/** The step. */
+export function GoStep({ join, joinedAt }: { readonly join: JoinView; readonly joinedAt: string | null }) {
+	const { ask, isBusy, failure } = useAct();
+	const { invitation, data, cameras, doctor, trial, entry } = join;
+	const missing = stepsOf(join).filter(({ key, isDone }) => key !== "go" && !isDone);
+	const isStarted = entry?.isStarted === true;
+	useEffect(() => {
+		if (isStarted) go("/progress");
+	}, [isStarted]);
+	const map = Object.entries(cameras?.chosen ?? {}).map(
+		([from, to]) => `${shortCamera(from)} → ${shortCamera(to)}`,
+	);
+	const rows: readonly (readonly [string, string])[] = [
+		["Server", invitation?.address ?? "–"],
+		["This site", invitation?.site ?? "–"],
+		["Recordings", data?.uri ?? "–"],
+		["Cameras", map.length === 0 ? "–" : map.join(", ")],
+		[
+			"Data check",
+			doctor?.badge == null ? "–" : `${doctor.badge.errors} errors, ${doctor.badge.warnings} warnings`,
+		],
+		["A step here", formatSeconds(trial?.result?.stepSeconds)],
+	];
+	return (
+		<Card title="6. Join">
+			<p>
+				A key is made for this site, which never leaves this machine. The client then runs in the background,
+				also when this page is closed, and only ever connects outwards.
+			</p>
+			<dl class="facts spaced">
+				{rows.map(([name, value]) => (
+					<div key={name}>
+						<dt>{name}</dt>
+						<dd>{value}</dd>
+					</div>
+				))}
+			</dl>
+			{missing.length > 0 && (
+				<p class="callout">
+					Still to do:{" "}
+					{missing.map(({ key, name }, index) => (
+						<span key={key}>
+							{index > 0 && ", "}
+							<Link to={`/join/${key}`}>{name}</Link>
+						</span>
+					))}
+				</p>
+			)}
+			{joinedAt !== null && (
+				<p class="callout">
+					This site is in the federation at {joinedAt}. Joining this one leaves that one; its client is
+					stopped.
+				</p>
+			)}
+			{failure !== null && <Failure text={failure} />}
+			{entry !== null && (
+				<JobState
+					job={entry.job}
+					doing={entry.state === null ? "Asking to be let in" : "Let in; starting the client"}
+				/>
+			)}
+			<div class="onward">
+				<button
+					type="button"
+					class="primary"
+					disabled={isBusy || missing.length > 0 || entry?.job.state === "running"}
+					onClick={() => void ask("/join/enter")}
+				>
+					Join and start
+				</button>
+			</div>
+		</Card>
+	);
+}
