@@ -24,6 +24,8 @@ export interface Finished {
 export interface Running {
 	readonly child: ChildProcess;
 	readonly finished: Promise<Finished>;
+	/** What stdout has so far. */
+	readonly stdout: () => string;
 	/** Resolves when stderr or stdout contain the text; rejects when the process ends before. */
 	printed(text: string): Promise<void>;
 }
@@ -64,6 +66,7 @@ export function startProgram(program: string, words: readonly string[], { cwd, e
 	return {
 		child,
 		finished,
+		stdout: () => text.stdout,
 		printed: (wanted) =>
 			new Promise((resolve, reject) => {
 				const watch = (): void => {

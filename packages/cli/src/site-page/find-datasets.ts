@@ -89,7 +89,7 @@ function withEnd(path: string): string {
 }
 
 function isAbsent(error: unknown): boolean {
-	return /^E(NOENT|NOTDIR|ACCES|LOOP|INVAL|NAMETOOLONG)$/.test(codeOf(error) ?? "");
+	return /^(E(NOENT|NOTDIR|ACCES|LOOP|INVAL|NAMETOOLONG)|ERR_INVALID_ARG_VALUE)$/.test(codeOf(error) ?? "");
 }
 
 function isLookedInto(name: string): boolean {

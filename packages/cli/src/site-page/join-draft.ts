@@ -61,7 +61,7 @@ export class JoinDraft implements AsyncDisposable {
 	invite(text: string): void {
 		const line = parseInvitation(text);
 		this.#invitation?.job.cancel();
-		const job = this.#start(async () => await trustInvitation(line));
+		const job = this.#start(async () => ({ authority: await trustInvitation(line) }));
 		this.#invitation = { line, site: line.site, job };
 	}
 

@@ -8,6 +8,7 @@ import { clientHome, makePrivateFolder } from "../network/home.ts";
 import { writePrivateJson } from "../network/private-file.ts";
 import { createOutput } from "../output.ts";
 import { captureHost } from "../testing/capture-host.ts";
+import { JoinDraft } from "./join-draft.ts";
 import { openSitePage, type SitePage } from "./page-process.ts";
 import { sitePageRoutes } from "./routes.ts";
 
@@ -19,7 +20,13 @@ const output = createOutput(captureHost(), { json: false, quiet: true });
 beforeAll(async () => {
 	dir = await mkdtemp(join(tmpdir(), "zk0-site-page-"));
 	const host = { ...captureHost({ cwd: dir }), now: () => Date.now() };
-	page = await openSitePage({ home: clientHome(host, "client"), port: 0, host, output });
+	page = await openSitePage({
+		home: clientHome(host, "client"),
+		port: 0,
+		host,
+		output,
+		folder: "recordings",
+	});
 	headers = await signIn();
 });
 afterAll(async () => {
@@ -58,7 +65,10 @@ test("the link works once, on this machine, and its cookie is not the dashboard'
 
 test("without a session nothing is read and nothing is done; another name or another page is turned away", async () => {
 	const host = captureHost({ cwd: dir });
-	for (const { method, path } of sitePageRoutes({ home: clientHome(host, "client"), host, output })) {
+	const home = clientHome(host, "client");
+	const draft = new JoinDraft({ home, host, onFault: () => undefined });
+	const routes = sitePageRoutes({ home, host, output, draft, folder: undefined });
+	for (const { method, path } of routes) {
 		const response = await ask(path.replaceAll(/:\w+/g, "x"), { method });
 		expect([path, response.status]).toEqual([path, 401]);
 	}
@@ -130,4 +140,45 @@ test("what a client wrote down is shown, and forgotten when the site leaves", as
 	expect((await ask("/api/client/leave", { method: "POST", headers, body: "{}" })).status).toBe(200);
 	expect((await view()).client.joined).toBeNull();
 	await expect(readFile(home.settings)).rejects.toMatchObject({ code: "ENOENT" });
+});
+
+test("steps are taken in order, and what is wrong with one is said in its place", async () => {
+	const view = async () => sitePageViewSchema.parse(await (await ask("/api/site", { headers })).json()).join;
+	const post = async (step: string, body: unknown): Promise<{ status: number; text: string }> => {
+		const sent = { method: "POST", headers, body: JSON.stringify(body) };
+		const response = await ask(`/api/join/${step}`, sent);
+		return { status: response.status, text: await response.text() };
+	};
+	for (const [step, body, words] of [
+		["invitation", { line: "zk0://half" }, "not a whole invitation"],
+		["name", { name: "kitchen" }, "paste the invitation first"],
+		["cameras", { model: "small", cameras: {} }, "choose recordings first"],
+		["doctor", {}, "choose recordings first"],
+		["accept", { accepts: true }, "let the doctor look first"],
+		["trial", { threads: 1 }, "choose recordings first"],
+		["trial", { threads: 0 }, "expected number to be >=1"],
+		["enter", {}, "paste the invitation first"],
+	] as const) {
+		const { status, text } = await post(step, body);
+		expect([step, status, text]).toEqual([step, 400, expect.stringContaining(words)]);
+	}
+	// Nobody listens there: the look at the server fails, and the step says so.
+	const secret = "a".repeat(32);
+	expect((await post("invitation", { line: `zk0://127.0.0.1:1/_/${secret}/plaintext` })).status).toBe(200);
+	expect((await post("name", { name: "no name" })).status).toBe(400);
+	expect((await post("name", { name: "kitchen" })).status).toBe(200);
+	expect((await post("data", { uri: "not-there" })).status).toBe(200);
+	await expect
+		.poll(async () => {
+			const { invitation, data } = await view();
+			return [invitation?.job.state, invitation?.site, data?.job.state];
+		})
+		.toEqual(["failed", "kitchen", "failed"]);
+	const after = await view();
+	expect(after.data?.job.failure?.message).toContain("not-there");
+	expect(JSON.stringify(after)).not.toContain(secret);
+	expect((await post("enter", {})).text).toContain("find the server first");
+	for (const folder of ["..", "/etc"])
+		expect((await ask(`/api/datasets?in=${encodeURIComponent(folder)}`, { headers })).status).toBe(400);
+	expect((await (await ask("/api/datasets", { headers })).json()) as unknown).toMatchObject({ datasets: [] });
 });

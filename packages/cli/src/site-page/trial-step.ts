@@ -28,11 +28,12 @@ export interface TrialStep {
 /** What it took. */
 export type TrialResult = NonNullable<NonNullable<JoinView["trial"]>["result"]>;
 
-/** The first step pays for compiling; the second is what a step takes. */
-const NUM_STEPS = 2;
+/** The first step pays for compiling, and the second's pictures are decoded meanwhile; the others say what a step takes. */
+const NUM_STEPS = 6;
+const NUM_SKIPPED = 2;
 const LOOK_MS = 50;
 
-/** Trains two steps and forgets what was learnt. @throws FinetuneError for recordings that the model cannot take */
+/** Trains a few steps and forgets what was learnt. @throws FinetuneError for recordings that the model cannot take */
 export async function tryStep(
 	{ plan, camera, threads, isFullSize }: TrialStep,
 	{ host, output }: ClientContext,
@@ -80,9 +81,11 @@ export async function tryStep(
 	} finally {
 		clearInterval(timer);
 	}
-	const [one, two] = steps;
-	if (one === undefined || two === undefined) throw new RangeError("tryStep: fewer steps than asked for");
-	const stepSeconds = (two.atMs - one.atMs) / 1000;
+	const [one] = steps;
+	const [ready, last] = [steps[NUM_SKIPPED - 1], steps.at(-1)];
+	if (one === undefined || ready === undefined || last === undefined)
+		throw new RangeError("tryStep: fewer steps than asked for");
+	const stepSeconds = (last.atMs - ready.atMs) / 1000 / (NUM_STEPS - NUM_SKIPPED);
 	return {
 		loss: one.loss,
 		batchSize: preset.batchSize,

@@ -31,6 +31,11 @@ export function formatSeconds(seconds: number | null | undefined): string {
 	return `${Math.floor(whole / 3600)} h ${String(Math.floor((whole % 3600) / 60)).padStart(2, "0")} min`;
 }
 
+/** As {@link formatSeconds}, with milliseconds below one second. */
+export function formatShort(seconds: number | null | undefined): string {
+	return seconds == null || seconds >= 1 ? formatSeconds(seconds) : `${Math.round(seconds * 1000)} ms`;
+}
+
 /** A count with separators. */
 export function formatCount(count: number | null | undefined): string {
 	return count == null ? DASH : count.toLocaleString("en-GB");

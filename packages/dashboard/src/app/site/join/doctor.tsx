@@ -38,7 +38,9 @@ export function DoctorStep({ join: { data, doctor } }: { readonly join: JoinView
 							max={doctor.numEpisodes}
 						/>
 					)}
-					{badge !== null && doctor.findings.length === 0 && <Empty>Nothing is wrong with them</Empty>}
+					{badge !== null && doctor.findings.length === 0 && (
+						<Empty>Nothing is wrong with these recordings</Empty>
+					)}
 					{doctor.findings.length > 0 && (
 						<ul class="findings">
 							{doctor.findings.map((finding) => (

@@ -1,7 +1,8 @@
 // Step 6: all that was decided, and joining.
+import { badgeWords } from "@zk0/dashboard/status";
 import type { JoinView } from "@zk0/dashboard/views";
 import { useEffect } from "preact/hooks";
-import { formatSeconds } from "../../format.ts";
+import { formatShort } from "../../format.ts";
 import { go } from "../../location.ts";
 import { Card, Failure } from "../../parts/card.tsx";
 import { Link } from "../../parts/link.tsx";
@@ -26,11 +27,8 @@ export function GoStep({ join, joinedAt }: { readonly join: JoinView; readonly j
 		["This site", invitation?.site ?? "–"],
 		["Recordings", data?.uri ?? "–"],
 		["Cameras", map.length === 0 ? "–" : map.join(", ")],
-		[
-			"Data check",
-			doctor?.badge == null ? "–" : `${doctor.badge.errors} errors, ${doctor.badge.warnings} warnings`,
-		],
-		["A step here", formatSeconds(trial?.result?.stepSeconds)],
+		["Data check", doctor?.badge == null ? "–" : badgeWords(doctor.badge)],
+		["A step here", formatShort(trial?.result?.stepSeconds)],
 	];
 	return (
 		<Card title="6. Join">

@@ -1,5 +1,7 @@
 // The steps of joining in their order, and which are done.
+import { badgeWords } from "@zk0/dashboard/status";
 import type { JoinView } from "@zk0/dashboard/views";
+import { formatShort } from "../../format.ts";
 
 /** A step's name in the address. */
 export type StepKey = "invitation" | "recordings" | "cameras" | "doctor" | "trial" | "go";
@@ -40,19 +42,14 @@ export function stepsOf({ invitation, data, cameras, doctor, trial, entry }: Joi
 			key: "doctor",
 			name: "Data check",
 			isDone: isGood,
-			note: doctor?.badge == null ? null : noteOf(doctor.badge),
+			note: doctor?.badge == null ? null : badgeWords(doctor.badge),
 		},
 		{
 			key: "trial",
 			name: "Test step",
 			isDone: trial?.job.state === "done",
-			note: trial?.result == null ? null : `${trial.result.stepSeconds.toPrecision(2)} s a step`,
+			note: trial?.result == null ? null : `${formatShort(trial.result.stepSeconds)} a step`,
 		},
 		{ key: "go", name: "Join", isDone: entry?.isStarted === true, note: null },
 	];
-}
-
-function noteOf({ errors, warnings }: { readonly errors: number; readonly warnings: number }): string {
-	if (errors + warnings === 0) return "good";
-	return errors > 0 ? `${errors} to cure` : `${warnings} to know of`;
 }

@@ -1,7 +1,7 @@
 // Step 5: one training step on the site's own recordings, and what that says of a round here.
 import type { JoinView } from "@zk0/dashboard/views";
 import { useState } from "preact/hooks";
-import { formatBytes, formatLoss, formatSeconds } from "../../format.ts";
+import { formatBytes, formatLoss, formatSeconds, formatShort } from "../../format.ts";
 import { Badge, Card, Empty, Failure, Figure } from "../../parts/card.tsx";
 import { useAct } from "../act.ts";
 import { JobState, Onward } from "./parts.tsx";
@@ -20,8 +20,8 @@ export function TrialStep({ join: { cameras, trial, numCores } }: { readonly joi
 	return (
 		<Card title="5. A test step" aside={result === null ? undefined : <Badge tone="good">it works</Badge>}>
 			<p>
-				This machine takes one real training step on your recordings with zk0’s small model. Nothing is sent,
-				and what was learnt is thrown away.
+				This machine takes a few real training steps on your recordings with zk0’s small model. Nothing is
+				sent, and what was learnt is thrown away.
 			</p>
 			<div class="one-field">
 				<label for="threads">Cores that the client may use</label>
@@ -52,10 +52,10 @@ export function TrialStep({ join: { cameras, trial, numCores } }: { readonly joi
 					<dl class="figures">
 						<Figure
 							name="One step"
-							value={formatSeconds(result.stepSeconds)}
+							value={formatShort(result.stepSeconds)}
 							note={`${result.batchSize} frames, ${trial?.threads} of ${numCores} cores`}
 						/>
-						<Figure name="Loss" value={formatLoss(result.loss)} note="of the untrained model" />
+						<Figure name="Loss" value={formatLoss(result.loss)} note="before any training here" />
 						<Figure
 							name="Memory"
 							value={formatBytes(result.peakBytes)}

@@ -1,5 +1,7 @@
 // Joining a federation, step by step; each step has an address of its own.
 import type { SitePageView } from "@zk0/dashboard/views";
+import { useEffect } from "preact/hooks";
+import { go } from "../../location.ts";
 import { Empty } from "../../parts/card.tsx";
 import { Link } from "../../parts/link.tsx";
 import { CamerasStep } from "../join/cameras.tsx";
@@ -21,6 +23,10 @@ export function JoinPage({
 	const { join, client } = view;
 	const steps = stepsOf(join);
 	const here = named ?? steps.find(({ isDone }) => !isDone)?.key ?? "go";
+	useEffect(() => {
+		// From here on the address names the step: a page does not move on by itself.
+		if (named === undefined) go(`/join/${here}`, { replace: true });
+	}, [named]);
 	return (
 		<>
 			<header class="page-head">

@@ -63,8 +63,12 @@ function TaskProgress({ task }: { readonly task: ClientTask }) {
 			<dl class="facts inline">
 				<Fact name="Run" value={runId} />
 				<Fact name="Step" value={step === null ? "preparing" : `${step} of ${numSteps}`} />
-				<Fact name="Loss" value={formatLoss(loss)} />
-				<Fact name="Samples a second" value={samplesPerSecond?.toPrecision(3) ?? "–"} />
+				{task.phase === "train" && (
+					<>
+						<Fact name="Loss" value={formatLoss(loss)} />
+						<Fact name="Samples a second" value={samplesPerSecond?.toPrecision(3) ?? "–"} />
+					</>
+				)}
 				<Fact name="For" value={formatSeconds(seconds)} />
 				{done !== null && <Fact name="Whole run" value={`${done} of ${totalSteps} steps`} />}
 			</dl>

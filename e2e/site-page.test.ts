@@ -1,0 +1,207 @@
+// A site joins a real federation on its own page, in a real browser, and sees its first rounds: a server, the page's
+// process and the client that the page starts. What the progress page shows is compared with the server's event log. With
+// ZK0_SCREENSHOTS=1 the pictures in docs/images are taken anew.
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { type RoundEvent, verifyEventLog } from "@zk0/federation";
+import type { Browser, Page } from "playwright-core";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { requireTool } from "../packages/dataset/src/testing/require-tool.ts";
+import { CHROMIUM, openPage, startBrowser, type WatchedPage } from "./browser.ts";
+import { jsonOf, type Running, startZk0, workplace, zk0 } from "./zk0.ts";
+
+/** The recordings that other end-to-end tests use, too. */
+const RECORDINGS = "sim:site-a?episodes=5&seed=7&size=96x96";
+const ROUNDS = 2;
+const PATIENCE_MS = 240_000;
+/** What joining may take, from starting the page to the first training step. */
+const JOIN_LIMIT_S = 120;
+const IMAGES = fileURLToPath(new URL("../docs/images", import.meta.url));
+
+let place: Awaited<ReturnType<typeof workplace>>;
+const processes: Running[] = [];
+let browser: Browser | undefined;
+let watched: WatchedPage;
+let page: Page;
+let origin = "";
+let runId = "";
+let hasJoined = false;
+
+beforeAll(async () => {
+	place = await workplace();
+}, PATIENCE_MS);
+afterAll(async () => {
+	await browser?.close();
+	await zk0(["client", "stop", "--state", "kitchen"], place.dir);
+	for (const { child, finished } of processes.toReversed()) {
+		child.kill("SIGTERM");
+		await finished;
+	}
+	await place[Symbol.asyncDispose]();
+}, PATIENCE_MS);
+
+function start(words: readonly string[]): Running {
+	const started = startZk0(words, { cwd: place.dir });
+	processes.push(started);
+	return started;
+}
+
+async function operator(...words: readonly string[]): Promise<Record<string, unknown>> {
+	const done = await zk0([...words, "--state", "server", "--json"], place.dir);
+	expect([done.code, done.stderr]).toEqual([0, expect.anything()]);
+	return jsonOf(done);
+}
+
+async function picture(name: string): Promise<void> {
+	expect(await watched.findings()).toEqual([]);
+	if (process.env["ZK0_SCREENSHOTS"] !== "1") return;
+	await mkdir(IMAGES, { recursive: true });
+	await page.waitForTimeout(400);
+	await page.screenshot({ path: join(IMAGES, `site-page-${name}.png`), fullPage: true });
+}
+
+const button = (name: string) => page.getByRole("button", { name, exact: true });
+const onward = (name: string) =>
+	button("Continue")
+		.click()
+		.then(() => page.getByRole("heading", { name }).waitFor());
+
+test("a site joins on its page, from the pasted invitation to its first training step", {
+	timeout: PATIENCE_MS,
+}, async (context) => {
+	requireTool(context, CHROMIUM, ["--version"]);
+	// A dataset that is listed and cannot be opened.
+	const meta = join(place.dir, "recordings", "drawer", "meta");
+	await mkdir(meta, { recursive: true });
+	await writeFile(join(meta, "info.json"), '{"total_episodes":12,"total_frames":3600,"robot_type":"so100"}');
+	const words = "server start --foreground --state server --listen 127.0.0.1 --address 127.0.0.1 --port 0";
+	const server = start(words.split(" "));
+	[browser] = await Promise.all([startBrowser(), server.printed("serving at")]);
+	const { invitation } = await operator("server", "invite", "--name", "kitchen");
+	const run = `run --preset tiny --init random --seed 7 --eval-frames 4 --sampled-frames 1 --rounds ${ROUNDS} --detach`;
+	runId = String((await operator(...run.split(" ")))["runId"]);
+
+	const beganMs = performance.now();
+	const served = start(["client", "page", "--state", "kitchen", "--folder", "recordings"]);
+	await served.printed("this site's page: http");
+	const [link = ""] = /http:\S+/.exec(served.stdout()) ?? [];
+	origin = new URL(link).origin;
+	watched = await openPage(browser, origin);
+	({ page } = watched);
+	await page.goto(link);
+	await page.getByRole("heading", { name: "Join a federation" }).waitFor();
+	expect(page.url()).toBe(`${origin}/join/invitation`);
+	await picture("invitation");
+
+	const line = page.getByLabel("Invitation", { exact: true });
+	await line.fill("zk0://not-whole");
+	await button("Look at it").click();
+	await page.getByText("that is not a whole invitation").waitFor();
+	await line.fill(String(invitation));
+	await button("Look at it").click();
+	await page.getByText("server found").waitFor();
+	await page.getByText(String(invitation).slice(-64)).waitFor();
+	await onward("2. The recordings");
+
+	await page.getByText("3,600").waitFor();
+	await button("Choose drawer").click();
+	await page.getByRole("alert").waitFor();
+	await page.getByLabel("Or name them").fill(RECORDINGS);
+	await button("Open").click();
+	await page.getByText("opened", { exact: true }).waitFor();
+	await picture("recordings");
+	await onward("3. The cameras");
+
+	await expect.poll(() => page.getByRole("img", { name: /sees in the middle/ }).count()).toBe(2);
+	await page.getByLabel("top is the policy’s").selectOption("observation.images.wrist");
+	await button("These are right").click();
+	await page.getByText("both lead to observation.images.wrist").waitFor();
+	await page.getByLabel("top is the policy’s").selectOption("observation.images.top");
+	await picture("cameras");
+	await button("These are right").click();
+	await onward("4. Data check");
+
+	await button("Examine again").waitFor({ timeout: PATIENCE_MS });
+	await picture("doctor");
+	await onward("5. A test step");
+	await button("Take a step").click();
+	await page.getByText("A round takes about").waitFor({ timeout: PATIENCE_MS });
+	await picture("trial");
+	await onward("6. Join");
+	await picture("go");
+	await button("Join and start").click();
+	await page.getByRole("heading", { name: "kitchen", level: 1 }).waitFor({ timeout: PATIENCE_MS });
+	expect(page.url()).toBe(`${origin}/progress`);
+	await expect
+		.poll(() => readActivity().then(({ rounds }) => rounds.some(({ trainLoss }) => trainLoss !== null)), {
+			timeout: PATIENCE_MS,
+		})
+		.toBe(true);
+	hasJoined = true;
+	const seconds = (performance.now() - beganMs) / 1000;
+	if (process.env["ZK0_SCREENSHOTS"] === "1")
+		process.stderr.write(`joined and trained in ${seconds.toFixed(1)} s\n`);
+	expect(seconds).toBeLessThan(JOIN_LIMIT_S);
+	expect(watched.complaints().filter((text) => !text.includes("400 (Bad Request)"))).toEqual([]);
+});
+
+interface Activity {
+	readonly rounds: readonly { readonly round: number; readonly trainLoss: number | null }[];
+}
+
+async function readActivity(): Promise<Activity> {
+	// The client writes it; a file that is not there yet says nothing.
+	const text = await readFile(join(place.dir, "kitchen", "activity.json"), "utf8").catch(
+		() => '{"rounds":[]}',
+	);
+	return JSON.parse(text) as Activity;
+}
+
+test("its progress is what the server's log says, and it stops, starts and leaves by buttons", {
+	timeout: PATIENCE_MS,
+}, async (context) => {
+	context.skip(!hasJoined, "there is no browser, or the site did not join");
+	const log = join(place.dir, "server", "runs", runId, "events.jsonl");
+	const table = page.getByRole("table", { name: "Rounds at this site" });
+	await expect.poll(() => table.locator("tbody tr").count(), { timeout: PATIENCE_MS }).toBe(ROUNDS + 1);
+	let events: readonly RoundEvent[] = [];
+	await expect
+		.poll(
+			async () => {
+				({ events } = await verifyEventLog(log));
+				return events.some(({ kind }) => kind === "run.completed");
+			},
+			{ timeout: PATIENCE_MS },
+		)
+		.toBe(true);
+	const losses = events.flatMap((event) =>
+		event.kind === "site.evaluated" ? [event.loss?.toPrecision(3) ?? "–"] : [],
+	);
+	const trained = events.flatMap((event) =>
+		event.kind === "update.received" ? [event.metrics["loss"]?.toPrecision(3) ?? "–"] : [],
+	);
+	await expect
+		.poll(async () =>
+			(
+				await table
+					.locator("tbody tr")
+					.evaluateAll((rows) => rows.map((row) => [...row.children].map((cell) => cell.textContent ?? "")))
+			).map((cells) => cells.slice(1, 4)),
+		)
+		.toEqual(
+			[2, 1, 0].map((round) => [String(round), losses[round], round === 0 ? "–" : trained[round - 1]]),
+		);
+	await page.getByText("Connected; waiting for the next task").waitFor();
+	await picture("progress");
+	await button("Stop").click();
+	await page.getByText("The client does not run").waitFor({ timeout: PATIENCE_MS });
+	await page.emulateMedia({ colorScheme: "dark" });
+	await picture("progress-dark");
+	await button("Start").click();
+	await page.getByText("Connected; waiting for the next task").waitFor({ timeout: PATIENCE_MS });
+	await button("Leave…").click();
+	await button("Leave the federation").click();
+	await page.getByText("belongs to no federation yet").waitFor({ timeout: PATIENCE_MS });
+	expect((await zk0(["client", "status", "--state", "kitchen"], place.dir)).stdout).toContain("not running");
+});
