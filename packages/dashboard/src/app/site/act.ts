@@ -10,7 +10,7 @@ export interface Act {
 	/** Why the last one was refused; null: it was not. */
 	readonly failure: string | null;
 	/** Asks; resolves to whether it was done. */
-	ask(path: string, body?: unknown): Promise<boolean>;
+	readonly ask: (path: string, body?: unknown) => Promise<boolean>;
 }
 
 /** Asks the page's own process. */
