@@ -13,12 +13,12 @@ const BUDGET_LINES: Readonly<Record<string, number>> = {
 	sim: 2700,
 	federation: 9700,
 	finetune: 7500,
-	cli: 21500,
+	cli: 21000,
 	records: 3800,
 	hub: 2000,
 	doctor: 4500,
 	monitor: 3000,
-	dashboard: 8600,
+	dashboard: 7800,
 };
 
 const lines = new Map<string, number[]>();
