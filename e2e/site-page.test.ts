@@ -196,6 +196,7 @@ test("its progress is what the server's log says, and it stops, starts and leave
 	await picture("progress");
 	await button("Stop").click();
 	await page.getByText("The client does not run").waitFor({ timeout: PATIENCE_MS });
+	await page.getByText("Nothing went wrong so far").waitFor();
 	await page.emulateMedia({ colorScheme: "dark" });
 	await picture("progress-dark");
 	await button("Start").click();

@@ -11,7 +11,7 @@ import {
 } from "@zk0/flower";
 import type { SiteInfo } from "./client-app.ts";
 import type { Clock } from "./clock.ts";
-import { createBackoff, type RetryOptions } from "./retry.ts";
+import { createBackoff, isTransient, type RetryOptions } from "./retry.ts";
 
 /** Options of `createNodeSession`. */
 export interface NodeSessionOptions {
@@ -115,7 +115,8 @@ export function createNodeSession(options: NodeSessionOptions): NodeSession {
 					if (asJoined === numJoins) joined = null;
 					continue;
 				}
-				if (failure instanceof FlowerError) onRetry(failure);
+				// Any other one is not tried again, a call that was given up among them.
+				if (failure instanceof FlowerError && isTransient(failure)) onRetry(failure);
 				await backoff.pause(failure, signal);
 			}
 		}

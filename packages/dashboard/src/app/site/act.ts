@@ -28,11 +28,16 @@ export function useAct(): Act {
 				await change("POST", path, { body, csrfToken, schema: z.unknown() });
 				return true;
 			} catch (error) {
-				setFailure(error instanceof Error ? error.message : String(error));
+				setFailure(inPlainWords(error instanceof Error ? error.message : String(error)));
 				return false;
 			} finally {
 				setBusy(false);
 			}
 		},
 	};
+}
+
+/** Without the code in brackets that logs want. */
+export function inPlainWords(message: string): string {
+	return message.replace(/^\[[\w-]+\] /, "");
 }

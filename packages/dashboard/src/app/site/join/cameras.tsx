@@ -59,7 +59,10 @@ function CameraForm({
 			})
 			.catch((thrown: unknown) => setProblem(thrown instanceof Error ? thrown.message : String(thrown)));
 	}, [model]);
+	/** What was asked last: a refusal belongs to it. */
+	const [asked, setAsked] = useState<typeof map | null>(null);
 	const confirm = (): void => {
+		setAsked(map);
 		void ask("/join/cameras", { model, cameras: map });
 	};
 	const isSame = (one: object, other: object | null): boolean =>
@@ -124,7 +127,9 @@ function CameraForm({
 					Nothing feeds {dark.map(shortCamera).join(" and ")}: the policy will see black there.
 				</p>
 			)}
-			{[error, problem, failure].map((text) => text !== null && <Failure key={text} text={text} />)}
+			{[error, problem, asked === map ? failure : null].map(
+				(text) => text !== null && <Failure key={text} text={text} />,
+			)}
 			<div class="onward">
 				{!isConfirmed && (
 					<button type="button" class="primary" disabled={isBusy} onClick={confirm}>

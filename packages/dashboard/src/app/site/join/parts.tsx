@@ -4,6 +4,7 @@ import type { ComponentChildren } from "preact";
 import { formatSeconds } from "../../format.ts";
 import { go } from "../../location.ts";
 import { useNow } from "../../parts/now.ts";
+import { inPlainWords } from "../act.ts";
 import type { StepKey } from "./steps.ts";
 
 /** Work under way, or why it failed; nothing once it is done. */
@@ -13,7 +14,7 @@ export function JobState({ job, doing }: { readonly job: JobView; readonly doing
 	if (job.state === "failed")
 		return (
 			<div class="failure" role="alert">
-				<p>{job.failure?.message}</p>
+				<p>{inPlainWords(job.failure?.message ?? "")}</p>
 				{job.failure?.cure != null && <p>What to do: {job.failure.cure}</p>}
 			</div>
 		);

@@ -68,8 +68,8 @@ export function TrialStep({ join: { cameras, trial, numCores } }: { readonly joi
 						/>
 					</dl>
 					<p class="quiet">
-						Getting ready took {formatSeconds(result.prepareSeconds)}, once per run. Later epochs are faster
-						where pictures are cached.
+						Getting ready took {formatSeconds(result.prepareSeconds)}; that happens once per run. What a round
+						really takes depends on the model and the steps that the operator chose.
 					</p>
 					{result.fullSize !== null && (
 						<p class="callout">At full size, by this machine’s speed in matrix products: {result.fullSize}</p>
