@@ -91,7 +91,7 @@ test("a site joins on its page, from the pasted invitation to its first training
 	({ page } = watched);
 	await page.goto(link);
 	await page.getByRole("heading", { name: "Join a federation" }).waitFor();
-	expect(page.url()).toBe(`${origin}/join/invitation`);
+	await page.waitForURL(`${origin}/join/invitation`);
 	await picture("invitation");
 
 	const line = page.getByLabel("Invitation", { exact: true });
@@ -132,7 +132,7 @@ test("a site joins on its page, from the pasted invitation to its first training
 	await picture("go");
 	await button("Join and start").click();
 	await page.getByRole("heading", { name: "kitchen", level: 1 }).waitFor({ timeout: PATIENCE_MS });
-	expect(page.url()).toBe(`${origin}/progress`);
+	await page.waitForURL(`${origin}/progress`);
 	await expect
 		.poll(() => readActivity().then(({ rounds }) => rounds.some(({ trainLoss }) => trainLoss !== null)), {
 			timeout: PATIENCE_MS,
