@@ -15,6 +15,8 @@ import { jsonOf, type Running, startZk0, workplace, zk0 } from "./zk0.ts";
 const RECORDINGS = "sim:site-a?episodes=5&seed=7&size=96x96";
 const ROUNDS = 2;
 const PATIENCE_MS = 240_000;
+/** A step downloads nothing, but decodes, compiles and trains. */
+const STEP_PATIENCE_MS = 60_000;
 /** What joining may take, from starting the page to the first training step. */
 const JOIN_LIMIT_S = 120;
 const IMAGES = fileURLToPath(new URL("../docs/images", import.meta.url));
@@ -89,6 +91,7 @@ test("a site joins on its page, from the pasted invitation to its first training
 	origin = new URL(link).origin;
 	watched = await openPage(browser, origin);
 	({ page } = watched);
+	page.setDefaultTimeout(STEP_PATIENCE_MS);
 	await page.goto(link);
 	await page.getByRole("heading", { name: "Join a federation" }).waitFor();
 	await page.waitForURL(`${origin}/join/invitation`);
@@ -113,7 +116,10 @@ test("a site joins on its page, from the pasted invitation to its first training
 	await picture("recordings");
 	await onward("3. The cameras");
 
-	await expect.poll(() => page.getByRole("img", { name: /sees in the middle/ }).count()).toBe(2);
+	await page
+		.getByRole("img", { name: /sees in the middle/ })
+		.nth(1)
+		.waitFor();
 	await page.getByLabel("top is the policy’s").selectOption("observation.images.wrist");
 	await button("These are right").click();
 	await page.getByText("both lead to observation.images.wrist").waitFor();
@@ -181,14 +187,14 @@ test("its progress is what the server's log says, and it stops, starts and leave
 	const trained = events.flatMap((event) =>
 		event.kind === "update.received" ? [event.metrics["loss"]?.toPrecision(3) ?? "–"] : [],
 	);
+	const shown = async (): Promise<string[][]> => {
+		const cells = await table
+			.locator("tbody tr")
+			.evaluateAll((rows) => rows.map((row) => [...row.children].map((cell) => cell.textContent ?? "")));
+		return cells.map((row) => row.slice(1, 4));
+	};
 	await expect
-		.poll(async () =>
-			(
-				await table
-					.locator("tbody tr")
-					.evaluateAll((rows) => rows.map((row) => [...row.children].map((cell) => cell.textContent ?? "")))
-			).map((cells) => cells.slice(1, 4)),
-		)
+		.poll(shown, { timeout: STEP_PATIENCE_MS })
 		.toEqual(
 			[2, 1, 0].map((round) => [String(round), losses[round], round === 0 ? "–" : trained[round - 1]]),
 		);
