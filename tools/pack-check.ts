@@ -1,7 +1,7 @@
-// Packs every package as npm would publish it and installs the tarballs into empty folders: the whole of zk0 simulates a
+// Packs every package as npm would publish it and installs the tarballs into an empty folder: the whole of zk0 simulates a
 // federation there, and without the optional parts the server starts and everything else names what is missing. Also runs
-// publint and attw on each tarball (not on ./testing, which is for this repository only). Needs the npm registry. `--keep` keeps the folders, `--fast` skips the full install.
-// Part of .ci/run.
+// publint and attw on each tarball (not on ./testing, which is for this repository only). Part of .ci/run; needs the npm
+// registry. `--keep` keeps the folder, `--fast` installs without the optional parts only.
 import { execFileSync, spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -18,6 +18,7 @@ const { values: options } = parseArgs({
 	options: { keep: { type: "boolean", default: false }, fast: { type: "boolean", default: false } },
 });
 const root = mkdtempSync(join(tmpdir(), "zk0-pack-"));
+const installed = join(root, "installed");
 let numFailed = 0;
 
 /** Runs a step, says how long it took, and counts it when it fails. */
@@ -51,18 +52,21 @@ function call(
 	return { code: status, text: `${stdout}${stderr}` };
 }
 
-/** An empty folder with the tarballs installed. */
-function install(name: string, flags: readonly string[]): string {
-	const dir = join(root, name);
-	mkdirSync(dir);
-	writeFileSync(join(dir, "package.json"), '{"name":"empty","private":true}\n');
-	const words = ["npm", "install", "--prefer-offline", "--no-audit", "--no-fund", ...flags] as const;
-	const { code, text } = call([...words, ...tarballs()], {
-		cwd: dir,
+/** Installs the tarballs into the empty folder. */
+function install(flags: readonly string[]): string | undefined {
+	mkdirSync(installed);
+	writeFileSync(join(installed, "package.json"), '{"name":"empty","private":true}\n');
+	return npm(["install", "--prefer-offline", ...flags, ...tarballs()]);
+}
+
+function npm(words: readonly string[]): string | undefined {
+	const { code, text } = call(["npm", ...words, "--no-audit", "--no-fund"], {
+		cwd: installed,
 		env: { ONNXRUNTIME_NODE_INSTALL: "skip" },
 	});
-	if (code !== 0) throw new RangeError(text);
-	return dir;
+	if (code !== 0) return text;
+	console.log(`     ${folderMegabytes(join(installed, "node_modules"))} MB installed`);
+	return undefined;
 }
 
 function tarballs(): string[] {
@@ -99,51 +103,40 @@ step("publint", () => onEach(PUBLINT, "publint run {} --strict"));
 
 step("attw", () => onEach(ATTW, "attw {} --profile esm-only --exclude-entrypoints ./testing"));
 
-step("a server without the optional parts", () => {
-	const dir = install("server", ["--omit=optional"]);
-	console.log(`     ${folderMegabytes(dir)} MB installed`);
-	const zk0 = (words: readonly string[]) => call(["npx", "zk0", ...words], { cwd: dir });
-	const state = ["--state", join(dir, "state")];
-	const start = zk0([
-		"server",
-		"start",
-		"--listen",
-		"127.0.0.1",
-		"--address",
-		"127.0.0.1",
-		"--port",
-		"0",
-		...state,
-	]);
-	const status = zk0(["server", "status", ...state]);
-	const stop = zk0(["server", "stop", ...state]);
-	for (const { code, text } of [start, status, stop]) if (code !== 0) return text;
-	for (const words of [
-		["data", "synth", "d", "--task", "reach-red", "--episodes", "2"],
-		["simulate", "--preset", "tiny"],
-	]) {
-		const { code, text } = zk0(words);
-		if (code !== NOT_INSTALLED || !text.includes("not installed"))
-			return `zk0 ${words.join(" ")}: exit ${code}\n${text}`;
-	}
-	return undefined;
-});
-
 if (!options.fast) {
-	step("everything: npx zk0 simulate in an empty folder", () => {
-		const dir = install("whole", []);
-		console.log(`     ${folderMegabytes(dir)} MB installed`);
+	step("install everything", () => install([]));
+	step("npx zk0 simulate in an empty folder", () => {
 		const tiny = "--preset tiny --rounds 1 --local-steps 1 --episodes 3 --eval-frames 2 --sampled-frames 1";
 		const { code, text } = call(["npx", "zk0", "simulate", ...tiny.split(" "), "--json"], {
-			cwd: dir,
-			env: { ZK0_CACHE_DIR: join(dir, "cache") },
+			cwd: installed,
+			env: { ZK0_CACHE_DIR: join(installed, "cache") },
 		});
 		if (code !== 0) return text;
-		const [run = ""] = readdirSync(join(dir, "runs"));
-		const report = readFileSync(join(dir, "runs", run, "report.html"), "utf8");
+		const [run = ""] = readdirSync(join(installed, "runs"));
+		const report = readFileSync(join(installed, "runs", run, "report.html"), "utf8");
 		return report.includes("</html>") ? undefined : "the report is not whole";
 	});
 }
+// The same tree as without them from the beginning, without another install.
+step("leave the optional parts out", () =>
+	options.fast ? install(["--omit=optional"]) : npm(["prune", "--omit=optional"]),
+);
+step("a server without the optional parts", () => {
+	const zk0 = (words: readonly string[]) =>
+		call([join(installed, "node_modules", ".bin", "zk0"), ...words], { cwd: installed });
+	const state = ["--state", join(installed, "state")];
+	const here = "--listen 127.0.0.1 --address 127.0.0.1 --port 0".split(" ");
+	const start = zk0(["server", "start", ...here, ...state]);
+	const status = zk0(["server", "status", ...state]);
+	const stop = zk0(["server", "stop", ...state]);
+	for (const { code, text } of [start, status, stop]) if (code !== 0) return text;
+	for (const line of ["data synth d --task reach-red --episodes 2", "simulate --preset tiny"]) {
+		const { code, text } = zk0(line.split(" "));
+		if (code !== NOT_INSTALLED || !text.includes("not installed"))
+			return `zk0 ${line}: exit ${code}\n${text}`;
+	}
+	return undefined;
+});
 
 if (options.keep) console.log(`kept ${root}`);
 else rmSync(root, { recursive: true });
