@@ -89,7 +89,7 @@ export const dataView = defineCommand({
 		await using viewer = openViewer({
 			name: ofRun?.name ?? (isSimUri(uri) ? uri.split("?", 1).join() : basename(data.dataset.root)),
 			data,
-			models,
+			models: async () => models,
 			heldOut: ofRun?.heldOut ?? null,
 			camera: values.camera ?? ofRun?.camera,
 			every: values.every ?? null,

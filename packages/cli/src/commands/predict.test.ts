@@ -124,7 +124,7 @@ describe("the episode viewer", () => {
 			recordings: viewRecordings({ name: "data", dataset, split: null }),
 			profile: null,
 			camera: undefined,
-			models: ids.map((id) => ({ id, label: id, round: null, checkpoint: join(cwd, id) })),
+			models: async () => ids.map((id) => ({ id, label: id, round: null, checkpoint: join(cwd, id) })),
 			every: null,
 			seed: 42,
 			threads: 1,

@@ -16,6 +16,8 @@ export interface ViewedModel {
 	readonly checkpoint: string;
 	/** Full model of an adapter, when not where the adapter says. */
 	readonly baseDir?: string;
+	/** Trained tensors that replace the checkpoint's; null or absent: none do. */
+	readonly weights?: string | null;
 }
 
 /** A model that was named on the command line. */

@@ -1,9 +1,9 @@
 // Child process that predicts one episode, so that the viewer stays responsive, a prediction can be ended at any moment,
 // and a crash of the engine costs nothing else. It is told what to do by its first message.
-import { writeFileAtomic } from "@zk0/arrays/node";
+import { openSafetensors, writeFileAtomic } from "@zk0/arrays/node";
 import { chooseDevice } from "@zk0/autodiff/node";
 import { openDataset } from "@zk0/dataset";
-import { assertDeployable, boundTo, openCheckpoint } from "@zk0/policy";
+import { assertDeployable, boundTo, type Checkpoint, openCheckpoint, overlayTensors } from "@zk0/policy";
 import { CliError } from "../cli-error.ts";
 import { predictOnDataset } from "../evaluation/episode-prediction.ts";
 import { type PredictionMessage, type PredictionTask, predictionTaskSchema } from "./prediction-task.ts";
@@ -38,12 +38,13 @@ async function predict(task: PredictionTask): Promise<void> {
 	const { checkpoint: directory, baseDir, vlmDir, binding, episode, seed, threads, every, out } = task;
 	// Whoever ends a prediction ends the process.
 	const { signal } = new AbortController();
-	using checkpoint = await openCheckpoint(directory, {
+	using opened = await openCheckpoint(directory, {
 		...(baseDir === undefined ? {} : { baseDir }),
 		...(vlmDir === undefined ? {} : { vlmDir }),
 		hub: { env: process.env, signal },
 	});
-	if (binding === null) assertDeployable(checkpoint);
+	if (binding === null) assertDeployable(opened);
+	const checkpoint = task.weights === null ? opened : withTrained(opened, task.weights);
 	const { root, episodes, cameras, toleranceS } = task.dataset;
 	const selection = { episodes: episodes ?? undefined, cameras: cameras ?? undefined };
 	const dataset = await openDataset(root, { selection, toleranceS, signal });
@@ -60,4 +61,12 @@ async function predict(task: PredictionTask): Promise<void> {
 		signal,
 	});
 	await writeFileAtomic(out, `${JSON.stringify(prediction)}\n`);
+}
+
+/** The checkpoint with the trained tensors of a round. */
+function withTrained(checkpoint: Checkpoint, path: string): Checkpoint {
+	using weights = openSafetensors(path);
+	const trained = new Map([...weights.entries.keys()].map((name) => [name, weights.readFloat32(name)]));
+	const { model } = checkpoint;
+	return { ...checkpoint, model: { ...model, tensors: overlayTensors(model.tensors, trained) } };
 }

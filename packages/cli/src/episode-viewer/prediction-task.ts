@@ -18,6 +18,8 @@ export const predictionTaskSchema = z.strictObject({
 	/** Where an adapter's base and a backbone's tokenizer lie, when not where the checkpoint says. */
 	baseDir: z.string().optional(),
 	vlmDir: z.string().optional(),
+	/** Trained tensors (safetensors) that replace the checkpoint's; null: none do. */
+	weights: z.string().nullable(),
 	/** Null: the checkpoint is bound. */
 	binding: bindingSchema.nullable(),
 	dataset: z.strictObject({

@@ -4,7 +4,7 @@ import { existsSync } from "node:fs";
 import { mkdir, readdir, readFile, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { sha256Hex } from "@zk0/arrays/node";
+import { sha256File, sha256Hex } from "@zk0/arrays/node";
 import type { PredictionProgress, PredictionState, PredictionView } from "@zk0/dashboard/views";
 import type { SiteProfile } from "@zk0/doctor";
 import { openCheckpoint } from "@zk0/policy";
@@ -29,7 +29,8 @@ export interface PredictorOptions {
 	readonly profile: SiteProfile | null;
 	/** For models that are not bound: dataset camera -> policy camera; undefined: the profile's, or equal names. */
 	readonly camera: Readonly<Record<string, string>> | undefined;
-	readonly models: readonly ViewedModel[];
+	/** What there is to choose from, now. */
+	readonly models: () => Promise<readonly ViewedModel[]>;
 	/** Frames from one chunk to the next; null: the policy's n_action_steps. */
 	readonly every: number | null;
 	readonly seed: number;
@@ -76,7 +77,7 @@ interface Job {
 }
 
 /** What there is to know of a model before it predicts. */
-type ModelPart = Pick<PredictionTask, "checkpoint" | "baseDir" | "vlmDir" | "binding"> & {
+type ModelPart = Pick<PredictionTask, "checkpoint" | "baseDir" | "vlmDir" | "weights" | "binding"> & {
 	readonly identity: string;
 };
 
@@ -110,7 +111,7 @@ class ChildPredictor implements Predictor {
 	}
 
 	async state(model: string, episode: number): Promise<PredictionState> {
-		this.#require(model, episode);
+		await this.#require(model, episode);
 		const job = this.#jobs.get(`${model}/${episode}`);
 		if (job?.failure != null) return { kind: "failed", ...job.failure };
 		if (job !== undefined) return { kind: "running", done: job.done, frames: job.frames };
@@ -119,7 +120,7 @@ class ChildPredictor implements Predictor {
 	}
 
 	async start(model: string, episode: number): Promise<void> {
-		this.#require(model, episode);
+		await this.#require(model, episode);
 		const key = `${model}/${episode}`;
 		if (this.#jobs.get(key)?.failure === null) return;
 		const job: Job = { model, episode, abort: new AbortController(), done: 0, frames: 0, failure: null };
@@ -166,8 +167,8 @@ class ChildPredictor implements Predictor {
 		}
 	}
 
-	#require(model: string, episode: number): ViewedModel {
-		const found = this.#options.models.find(({ id }) => id === model);
+	async #require(model: string, episode: number): Promise<ViewedModel> {
+		const found = (await this.#options.models()).find(({ id }) => id === model);
 		if (found === undefined) throw new HttpError("not-found", `there is no model ${model} to look at`);
 		if (this.#options.recordings.viewed.dataset.episodes[episode] === undefined)
 			throw new HttpError("not-found", `there is no episode ${episode}`);
@@ -205,13 +206,13 @@ class ChildPredictor implements Predictor {
 	#part(model: string, episode: number): Promise<ModelPart> {
 		const known = this.#parts.get(model);
 		if (known !== undefined) return known;
-		const found = this.#open(this.#require(model, episode));
+		const found = this.#require(model, episode).then((viewed) => this.#open(viewed));
 		this.#parts.set(model, found);
 		found.catch(() => this.#parts.delete(model));
 		return found;
 	}
 
-	async #open({ checkpoint: name, baseDir }: ViewedModel): Promise<ModelPart> {
+	async #open({ checkpoint: name, baseDir, weights = null }: ViewedModel): Promise<ModelPart> {
 		const { host, recordings, profile, camera } = this.#options;
 		const { directory, ...places } = await locateModel(name, host);
 		const where = { ...places, ...(baseDir === undefined ? {} : { baseDir }) };
@@ -222,12 +223,14 @@ class ChildPredictor implements Predictor {
 			: await bindingTo(checkpoint, { dataset, profile, camera, train: split?.train, signal: host.signal });
 		const own = await checkpointIdentity(directory);
 		const base = checkpoint.base === null ? "" : await checkpointIdentity(checkpoint.base.directory);
+		const trained = weights === null ? "" : await sha256File(weights);
 		return {
 			...where,
 			checkpoint: directory,
+			weights,
 			// Statistics are array-likes; as JSON they are arrays.
 			binding: binding === null ? null : plainBinding(binding),
-			identity: `${own} ${base}`,
+			identity: `${own} ${base} ${trained}`,
 		};
 	}
 }

@@ -11,6 +11,7 @@ import { type SignIn, sessionRoutes } from "../http/session-routes.ts";
 import { createSessions } from "../http/sessions.ts";
 import { readStaticFiles } from "../http/static-files.ts";
 import type { Viewer } from "./viewer.ts";
+import { viewerRoutes } from "./viewer-routes.ts";
 
 /** Whoever has the link. */
 const OWNER: Principal = { name: "owner", role: "operator" };
@@ -42,7 +43,7 @@ export async function serveViewer(
 	const sessions = createSessions(() => host.now(), "zk0_viewer");
 	await using listener = await listenHttp(
 		{
-			routes: [...sessionRoutes(signIn, sessions), ...viewer.routes],
+			routes: [...sessionRoutes(signIn, sessions), ...viewerRoutes(async () => viewer)],
 			files: await readStaticFiles(viewerAppDirectory()),
 			sessions,
 			ofToken: () => undefined,

@@ -41,7 +41,7 @@ async function open(dir: string): Promise<Opened> {
 	const viewer = openViewer({
 		name: "kitchen",
 		data: { dataset, profile: null },
-		models: [namedModel("models/absent")],
+		models: async () => [namedModel("models/absent")],
 		heldOut: { wanted: [1], seed: 7 },
 		camera: undefined,
 		every: null,

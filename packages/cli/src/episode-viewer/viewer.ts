@@ -1,32 +1,27 @@
-// The episode viewer of some recordings: its routes, and what has to be closed after them.
+// The episode viewer of some recordings: what its routes serve, and what has to be closed after them.
 import { join } from "node:path";
 import { type EpisodeSplit, splitEpisodes } from "@zk0/dataset";
 import { systemClock } from "@zk0/federation";
 import type { Host } from "../host.ts";
-import type { Route } from "../http/route.ts";
 import { cacheDirectory } from "../recordings/recording-cache.ts";
 import type { OpenedData } from "../sources/locate-data.ts";
-import type { ViewedModel } from "./models.ts";
 import { createPredictor, type PredictorOptions } from "./predictor.ts";
 import { viewRecordings } from "./recordings.ts";
-import { viewerRoutes } from "./viewer-routes.ts";
+import type { ViewerSources } from "./viewer-routes.ts";
 
 /** What is viewed. */
 export interface ViewerOptions
-	extends Pick<PredictorOptions, "camera" | "every" | "seed" | "threads" | "device"> {
+	extends Pick<PredictorOptions, "models" | "camera" | "every" | "seed" | "threads" | "device"> {
 	/** Name of the recordings, for people. */
 	readonly name: string;
 	readonly data: OpenedData;
-	readonly models: readonly ViewedModel[];
 	/** Episodes that a run held out, as it was told to; null: no run. */
 	readonly heldOut: { readonly wanted: number | readonly number[]; readonly seed: number } | null;
 	readonly host: Host;
 }
 
-/** Routes to serve; disposing them ends predictions and decoders. */
-export interface Viewer extends AsyncDisposable {
-	readonly routes: readonly Route[];
-}
+/** An open viewer; disposing it ends predictions and decoders. */
+export interface Viewer extends ViewerSources, AsyncDisposable {}
 
 /** Opens the viewer of recordings. @throws DatasetError "bad-selection" for held-out episodes that are not there */
 export function openViewer(options: ViewerOptions): Viewer {
@@ -37,7 +32,10 @@ export function openViewer(options: ViewerOptions): Viewer {
 	const settings = { every, seed, threads, device, cacheDir, host };
 	const predictor = createPredictor({ recordings, profile, camera, models, ...settings });
 	return {
-		routes: viewerRoutes({ recordings, predictor, models, clock: systemClock() }),
+		recordings,
+		predictor,
+		models,
+		clock: systemClock(),
 		async [Symbol.asyncDispose]() {
 			await predictor[Symbol.asyncDispose]();
 			await recordings[Symbol.asyncDispose]();

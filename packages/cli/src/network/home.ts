@@ -43,6 +43,8 @@ export interface ClientHome {
 	readonly models: string;
 	/** What the site keeps between rounds. */
 	readonly siteState: string;
+	/** Joint weights of the last rounds, to look at. */
+	readonly rounds: string;
 	readonly status: string;
 	/** What the client writes down of its work, for the site's page. */
 	readonly activity: string;
@@ -100,6 +102,7 @@ export function clientHome(host: Host, state: string | undefined): ClientHome {
 		work: at("work"),
 		models: at("models"),
 		siteState: at("site-state"),
+		rounds: at("rounds"),
 		status: at("status.json"),
 		activity: at("activity.json"),
 		lock: at("client.lock"),

@@ -14,6 +14,7 @@ import { machineChoices } from "../simulation/federation-options.ts";
 import { openSites } from "../simulation/open-sites.ts";
 import type { LocatedPlan } from "../simulation/site-plans.ts";
 import type { ClientHome } from "./home.ts";
+import { keepRound } from "./kept-rounds.ts";
 import { parseSetup, type RunSetup } from "./run-setup.ts";
 import { limitMemory } from "./site-memory.ts";
 import { startModel } from "./start-files.ts";
@@ -33,7 +34,7 @@ export interface SiteAppOptions {
 	/** Most bytes that this process may take; null: what the machine has. */
 	readonly maxMemory: number | null;
 	readonly host: Host;
-	/** Is told, in words, what a run needs of the machine. */
+	/** Is told, in words, what a run needs of the machine, and what could not be kept. */
 	readonly onNote: (text: string) => void;
 }
 
@@ -84,6 +85,11 @@ export function createSiteApp(options: SiteAppOptions): ClientApp & AsyncDisposa
 		async evaluate(task, context) {
 			const { app, setup, admit } = await open(task, context);
 			admit(false);
+			const { home, host, onNote } = options;
+			// What is only there to be looked at must not keep the site from its work.
+			await keepRound(home.rounds, task, { setup, now: host.now() }).catch((error: unknown) =>
+				onNote(`the weights of round ${task.round} are not kept to look at: ${String(error)}`),
+			);
 			return await app.evaluate({ ...task, learning: setup.learning }, context);
 		},
 		[Symbol.asyncDispose]: close,

@@ -25,6 +25,13 @@ export function startFolder(models: string, files: string): string {
 	return join(models, files, START);
 }
 
+/** Where a kept start model lies: its checkpoint, and the full model of an adapter that was downloaded. */
+export function startPlaces(models: string, files: string): StartModel {
+	const directory = startFolder(models, files);
+	const baseDir = join(models, files, BASE);
+	return existsSync(baseDir) ? { directory, baseDir } : { directory };
+}
+
 /** The files of a run's start, by the names under which sites have them. */
 export async function startFiles(
 	checkpoint: Pick<Checkpoint, "directory" | "base" | "tokenizerDir">,
@@ -76,10 +83,9 @@ export async function startModel({ models, host, start, context }: StartModelOpt
 			await context.fetchFiles(start.files, partial);
 		await rename(partial, kept);
 	}
-	const directory = startFolder(models, start.files);
-	const baseDir = join(kept, BASE);
-	if ((await sha256File(weightsPath(directory))) === start.modelSha256)
-		return existsSync(baseDir) ? { directory, baseDir } : { directory };
+	const places = startPlaces(models, start.files);
+	const { directory } = places;
+	if ((await sha256File(weightsPath(directory))) === start.modelSha256) return places;
 	await rm(kept, { recursive: true, force: true });
 	throw new CliError(
 		"model-unusable",
