@@ -7,6 +7,7 @@ import { fileURLToPath } from "node:url";
 import { type RoundEvent, verifyEventLog } from "@zk0/federation";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { listKeptRounds } from "../packages/cli/src/network/kept-rounds.ts";
 import { requireTool } from "../packages/dataset/src/testing/require-tool.ts";
 import { CHROMIUM, openPage, startBrowser, type WatchedPage } from "./browser.ts";
 import { jsonOf, type Running, startZk0, workplace, zk0 } from "./zk0.ts";
@@ -200,6 +201,25 @@ test("its progress is what the server's log says, and it stops, starts and leave
 		);
 	await page.getByText("Connected; waiting for the next task").waitFor();
 	await picture("progress");
+	// The weights that the site got are the ones of the log, and can be looked at beside its recordings.
+	const weights = events.flatMap((event) => (event.kind === "round.aggregated" ? [event.weightsSha256] : []));
+	const kept = await listKeptRounds(join(place.dir, "kitchen", "rounds"));
+	expect(kept.slice(1).map(({ weightsSha256 }) => weightsSha256)).toEqual(weights);
+	await page.getByRole("link", { name: "Episodes" }).click();
+	await page.getByRole("heading", { name: "Episode 0" }).waitFor();
+	await expect.poll(() => page.locator('.camera video[data-shown="0"]').count()).toBe(2);
+	const model = page.getByLabel("Predicted by");
+	expect(await model.locator("option").allTextContents()).toEqual([
+		"nobody",
+		"Base model",
+		"Round 1",
+		"Round 2",
+	]);
+	await model.selectOption({ label: "Round 2" });
+	await button("Compute").click();
+	await page.getByText("open loop").waitFor({ timeout: 60_000 });
+	await picture("episodes");
+	await page.getByRole("link", { name: "Progress" }).click();
 	await button("Stop").click();
 	await page.getByText("The client does not run").waitFor({ timeout: PATIENCE_MS });
 	await page.getByText("Nothing went wrong so far").waitFor();

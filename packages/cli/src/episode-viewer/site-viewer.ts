@@ -23,10 +23,13 @@ export interface SiteViewerOptions {
 	readonly output: Output;
 }
 
-/** The viewer of the site; disposing it ends predictions and decoders. */
-export function createSiteViewer(
-	options: SiteViewerOptions,
-): { readonly routes: readonly Route[] } & AsyncDisposable {
+/** Routes to serve; disposing them ends predictions and decoders. */
+export interface SiteViewer extends AsyncDisposable {
+	readonly routes: readonly Route[];
+}
+
+/** The viewer of the site. */
+export function createSiteViewer(options: SiteViewerOptions): SiteViewer {
 	const { home } = options;
 	let current: { readonly key: string; readonly viewer: Promise<Viewer> } | null = null;
 	const close = async (): Promise<void> => {

@@ -1,5 +1,6 @@
 // The site's page as a process: a listener on this machine only, a link that opens it once, until it is told to stop.
 import { siteAppDirectory } from "@zk0/dashboard/node";
+import { createSiteViewer } from "../episode-viewer/site-viewer.ts";
 import type { Host } from "../host.ts";
 import { countAttempts } from "../http/attempts.ts";
 import { HttpError } from "../http/http-error.ts";
@@ -48,7 +49,8 @@ export async function openSitePage(options: SitePageOptions): Promise<SitePage> 
 		output.line(`fault: ${error instanceof Error ? error.stack : String(error)}`);
 	const draft = new JoinDraft({ home, host, onFault });
 	if (options.invitation !== undefined) draft.invite(options.invitation);
-	const parts: SitePageParts = { home, host, output, draft, folder };
+	const viewer = createSiteViewer({ home, host, output });
+	const parts: SitePageParts = { home, host, output, viewer, draft, folder };
 	const site: HttpSite = {
 		routes: [
 			...sessionRoutes(
@@ -71,6 +73,7 @@ export async function openSitePage(options: SitePageOptions): Promise<SitePage> 
 		link: `http://127.0.0.1:${listener.port}/#code=${codes.make().code}`,
 		async [Symbol.asyncDispose]() {
 			await listener[Symbol.asyncDispose]();
+			await viewer[Symbol.asyncDispose]();
 			await draft[Symbol.asyncDispose]();
 		},
 	};

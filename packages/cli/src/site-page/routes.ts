@@ -1,4 +1,5 @@
 // The table of the site's page: one list of routes per page. A new page adds its list here and its parts to the parts.
+import type { SiteViewer } from "../episode-viewer/site-viewer.ts";
 import type { Host } from "../host.ts";
 import type { Route } from "../http/route.ts";
 import type { ClientHome } from "../network/home.ts";
@@ -14,6 +15,8 @@ export interface SitePageParts {
 	readonly host: Host;
 	/** For the terminal in which the page was started. */
 	readonly output: Output;
+	/** The site's recordings and models, to look at. */
+	readonly viewer: SiteViewer;
 	/** Joining, as far as it is. */
 	readonly draft: JoinDraft;
 	/** Where datasets are looked for; undefined: the owner's home. */
@@ -22,5 +25,5 @@ export interface SitePageParts {
 
 /** All routes but those of the session. */
 export function sitePageRoutes(parts: SitePageParts): readonly Route[] {
-	return [...clientRoutes(parts), ...joinRoutes(parts)];
+	return [...clientRoutes(parts), ...joinRoutes(parts), ...parts.viewer.routes];
 }

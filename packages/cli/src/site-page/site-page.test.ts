@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { sitePageViewSchema } from "@zk0/dashboard/views";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { createSiteViewer } from "../episode-viewer/site-viewer.ts";
 import { clientHome, makePrivateFolder } from "../network/home.ts";
 import { writePrivateJson } from "../network/private-file.ts";
 import { createOutput } from "../output.ts";
@@ -67,7 +68,8 @@ test("without a session nothing is read and nothing is done; another name or ano
 	const host = captureHost({ cwd: dir });
 	const home = clientHome(host, "client");
 	const draft = new JoinDraft({ home, host, onFault: () => undefined });
-	const routes = sitePageRoutes({ home, host, output, draft, folder: undefined });
+	await using viewer = createSiteViewer({ home, host, output });
+	const routes = sitePageRoutes({ home, host, output, viewer, draft, folder: undefined });
 	for (const { method, path } of routes) {
 		const response = await ask(path.replaceAll(/:\w+/g, "x"), { method });
 		expect([path, response.status]).toEqual([path, 401]);

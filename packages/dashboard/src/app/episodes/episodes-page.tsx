@@ -20,9 +20,9 @@ import { usePrediction, usePredictionProgress } from "./prediction.ts";
 import { PredictionBar } from "./prediction-bar.tsx";
 import { Transport } from "./transport.tsx";
 
-/** The page. */
-export function EpisodesPage() {
-	const { data, error } = useRead("/recordings", recordingsViewSchema);
+/** The page; `version` changes when there may be other models. */
+export function EpisodesPage({ version = 0 }: { readonly version?: number }) {
+	const { data, error } = useRead("/recordings", recordingsViewSchema, version);
 	const { query } = usePlace();
 	if (error !== null) return <Failure text={error} />;
 	if (data === null) return <Empty>Loading…</Empty>;

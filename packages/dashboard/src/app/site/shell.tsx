@@ -1,6 +1,7 @@
 // The frame around the site's pages. A new page has a row in PAGES and a line in Page.
 import type { SessionView, SitePageView } from "@zk0/dashboard/views";
 import { useCallback, useEffect, useRef } from "preact/hooks";
+import { EpisodesPage } from "../episodes/episodes-page.tsx";
 import { type Place, usePlace } from "../location.ts";
 import { LinkBadge, ThemeButton } from "../parts/bar.tsx";
 import { Empty, Failure } from "../parts/card.tsx";
@@ -12,6 +13,7 @@ import { ProgressPage } from "./pages/progress.tsx";
 
 const PAGES = [
 	["/progress", "Progress"],
+	["/episodes", "Episodes"],
 	["/join", "Join"],
 ] as const;
 
@@ -57,7 +59,7 @@ export function SiteShell({
 					<LinkBadge link={live.link} />
 					<ThemeButton />
 				</header>
-				<main id="page" ref={main} tabIndex={-1}>
+				<main id="page" ref={main} tabIndex={-1} class={section === "episodes" ? "wide" : undefined}>
 					<Page place={place} />
 				</main>
 			</SiteContext.Provider>
@@ -76,6 +78,7 @@ function Page({ place }: { readonly place: Place }) {
 	if (view === null) return <Empty>{link === "lost" ? "zk0 client page was stopped" : "Loading…"}</Empty>;
 	const section = sectionOf(place, view);
 	if (section === "progress") return <ProgressPage client={view.client} />;
+	if (section === "episodes") return <EpisodesPage version={view.client.activity?.rounds.length ?? 0} />;
 	if (section === "join") return <JoinPage view={view} named={place.segments[1]} />;
 	return <Empty>There is no such page</Empty>;
 }
