@@ -218,7 +218,7 @@ test("its progress is what the server's log says, and it stops, starts and leave
 	await model.selectOption({ label: "Round 2" });
 	await button("Compute").click();
 	await page.getByText("open loop").waitFor({ timeout: 60_000 });
-	await picture("episodes");
+	expect(await watched.findings()).toEqual([]);
 	await page.getByRole("link", { name: "Progress" }).click();
 	await button("Stop").click();
 	await page.getByText("The client does not run").waitFor({ timeout: PATIENCE_MS });

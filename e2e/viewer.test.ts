@@ -36,7 +36,7 @@ afterAll(async () => {
 }, PATIENCE_MS);
 
 /** Opens the viewer of `zk0 data view <words>`. */
-async function view(words: readonly string[], scheme: "light" | "dark" = "light"): Promise<WatchedPage> {
+async function view(words: readonly string[]): Promise<WatchedPage> {
 	const viewer = startZk0(["data", "view", ...words], { cwd: place.dir });
 	processes.push(viewer);
 	let link = "";
@@ -46,7 +46,7 @@ async function view(words: readonly string[], scheme: "light" | "dark" = "light"
 	await viewer.printed("#code=");
 	[link = ""] = link.split("\n");
 	browser ??= await startBrowser();
-	const watched = await openPage(browser, new URL(link).origin, scheme);
+	const watched = await openPage(browser, new URL(link).origin);
 	await watched.page.goto(link);
 	await watched.page.getByRole("heading", { level: 1 }).waitFor();
 	return watched;
@@ -158,15 +158,11 @@ test("pictures for the documentation", { timeout: PATIENCE_MS }, async (context)
 		"simulate --preset small --init bundled --rounds 3 --local-steps 60 --seed 7 --quiet --data kitchen=sim:site-a?episodes=12&seed=7&size=128x128";
 	expect((await zk0(run.split(" "), place.dir)).code).toBe(0);
 	await mkdir(IMAGES, { recursive: true });
-	for (const scheme of ["light", "dark"] as const) {
-		const { page } = await view(["--run", "latest"], scheme);
-		await page.goto(`${new URL(page.url()).origin}/?episode=1&frame=12&model=round-3`);
-		if (scheme === "light") await page.getByRole("button", { name: "Compute" }).click();
-		await page.getByText("open loop").waitFor({ timeout: 60_000 });
-		await page.waitForTimeout(600);
-		await page.setViewportSize({ width: 1320, height: 1010 });
-		await page.waitForTimeout(400);
-		const name = scheme === "light" ? "episode-viewer" : "episode-viewer-dark";
-		await page.screenshot({ path: join(IMAGES, `${name}.png`) });
-	}
+	const { page } = await view(["--run", "latest"]);
+	await page.setViewportSize({ width: 1320, height: 1010 });
+	await page.goto(`${new URL(page.url()).origin}/?episode=1&frame=12&model=round-3`);
+	await page.getByRole("button", { name: "Compute" }).click();
+	await page.getByText("open loop").waitFor({ timeout: 60_000 });
+	await page.waitForTimeout(600);
+	await page.screenshot({ path: join(IMAGES, "episode-viewer.png") });
 });
