@@ -141,13 +141,13 @@ describe("a client's spans", () => {
 });
 
 describe("the way to the collector", () => {
-	const open = (env: Record<string, string>, faults: string[] = []) =>
+	const open = (env: Record<string, string>, faults: string[] = [], timeoutMs = 30_000) =>
 		openTraceExport(env, {
 			service: "zk0-test",
 			version: "1",
 			onFault: (text) => faults.push(text),
 			intervalMs: 10,
-			timeoutMs: 300,
+			timeoutMs,
 		});
 
 	test("spans arrive with their ids, parents, links and ends", async () => {
@@ -201,11 +201,15 @@ describe("the way to the collector", () => {
 
 	test("a collector that is away is told of, and ends nothing", async () => {
 		const faults: string[] = [];
-		const traces = await open({ OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: "http://127.0.0.1:1/v1/traces" }, faults);
+		const traces = await open(
+			{ OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: "http://127.0.0.1:1/v1/traces" },
+			faults,
+			300,
+		);
 		for (const span of spansOf(0).slice(0, 1)) traces?.emit(span);
 		const startMs = performance.now();
 		await traces?.[Symbol.asyncDispose]();
-		expect(performance.now() - startMs).toBeLessThan(5000);
+		expect(performance.now() - startMs).toBeLessThan(15_000);
 		expect(faults.join()).toMatch(/traces: /);
 	});
 });
