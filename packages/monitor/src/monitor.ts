@@ -4,7 +4,7 @@ import type { Clock, RoundEvent } from "@zk0/federation";
 import type { Routes } from "@zk0/flower";
 import type { ActiveAlert, AlertChange } from "./alerts/alert.ts";
 import { createAlertBoard } from "./alerts/alert-board.ts";
-import { type AlertLimits, alertsOf, DEFAULT_LIMITS } from "./alerts/rules.ts";
+import { type AlertLimits, alertsOfRuns, DEFAULT_LIMITS } from "./alerts/rules.ts";
 import { createMetrics, type DeliveryOutcome } from "./metrics/metrics.ts";
 import type { MachineView, NodeView, RunCounts } from "./view/observation.ts";
 import { applyToRun, type RunView } from "./view/run-view.ts";
@@ -39,16 +39,16 @@ export interface MonitorOptions {
 
 /** A running monitor. */
 export interface Monitor extends AsyncDisposable {
-	/** Takes the events of a run's past, which are not counted again. */
-	replay(events: readonly RoundEvent[]): void;
-	/** Takes an event that happens now. */
-	record(event: RoundEvent): void;
+	/** Takes the events of a run's past, which are not counted again; runs that ended earlier are forgotten. */
+	replay(runId: string, events: readonly RoundEvent[]): void;
+	/** Takes an event that happens now in a run. */
+	record(runId: string, event: RoundEvent): void;
 	/** The same routes, measured. */
 	observeRoutes(routes: Routes): Routes;
 	/** Counts a message to the webhook. */
 	delivered(outcome: DeliveryOutcome): void;
-	/** The run as folded. */
-	run(): RunView | null;
+	/** The runs under way, or else those that ended last, as folded. */
+	views(): readonly RunView[];
 	/** Alerts that fire, oldest first. */
 	alerts(): readonly ActiveAlert[];
 	/** Looks now, as it does every few seconds. */
@@ -69,7 +69,11 @@ export function startMonitor(options: MonitorOptions): Monitor {
 	const startedMs = clock.now();
 	/** When offline sites were seen last, and since when they are away. */
 	const away = new Map<string, { readonly lastSeenMs: number | null; readonly sinceMs: number | null }>();
-	let run: RunView | null = null;
+	const runs = new Map<string, RunView>();
+	const keep = (runId: string, view: RunView | null): void => {
+		if (view === null) runs.delete(runId);
+		else runs.set(runId, view);
+	};
 	const nodeView = ({ lastSeenMs, ...node }: NodeState, nowMs: number): NodeView => {
 		const before = away.get(node.site) ?? { lastSeenMs: null, sinceMs: null };
 		const now = node.isOnline
@@ -82,11 +86,15 @@ export function startMonitor(options: MonitorOptions): Monitor {
 		const machine = await options.machine();
 		const nowMs = clock.now();
 		const nodes = options.nodes().map((node) => nodeView(node, nowMs));
-		return { nowMs, run, nodes, machine, runs: options.runs() };
+		return { nowMs, nodes, machine, runs: options.runs() };
 	};
 	const look = async (): Promise<void> => {
 		const observation = await observe();
-		for (const change of board.update(alertsOf(observation, limits), observation.nowMs)) onAlert(change);
+		for (const change of board.update(
+			alertsOfRuns(observation, [...runs.values()], limits),
+			observation.nowMs,
+		))
+			onAlert(change);
 	};
 	const closing = new AbortController();
 	const watching = (async () => {
@@ -98,21 +106,23 @@ export function startMonitor(options: MonitorOptions): Monitor {
 		}
 	})();
 	return {
-		replay(events) {
-			run = null;
-			for (const event of events) run = applyToRun(run, event);
+		replay(runId, events) {
+			for (const [id, { phase }] of runs) if (phase === "ended") runs.delete(id);
+			keep(runId, events.reduce<RunView | null>(applyToRun, null));
 		},
-		record(event) {
-			const before = run;
-			run = applyToRun(run, event);
-			metrics.record(event, before, run);
+		record(runId, event) {
+			const before = runs.get(runId) ?? null;
+			const after = applyToRun(before, event);
+			keep(runId, after);
+			metrics.record(event, before, after);
 		},
 		observeRoutes: (routes) => metrics.observeRoutes(routes),
 		delivered: (outcome) => metrics.delivered(outcome),
-		run: () => run,
+		views: () => [...runs.values()],
 		alerts: () => board.active(),
 		look,
-		metricsText: async () => metrics.text({ ...(await observe()), alerts: board.active(), version }),
+		metricsText: async () =>
+			metrics.text({ ...(await observe()), views: [...runs.values()], alerts: board.active(), version }),
 		metricNames: () => metrics.names(),
 		async [Symbol.asyncDispose]() {
 			closing.abort();

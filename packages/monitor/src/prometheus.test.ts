@@ -57,7 +57,7 @@ beforeAll(() => {
 		onAlert: () => undefined,
 		onFault: () => undefined,
 	});
-	for (const event of run.round(1, 0.5).events) monitor.record(event);
+	for (const event of run.round(1, 0.5).events) monitor.record("run-1", event);
 });
 afterAll(async () => {
 	await monitor[Symbol.asyncDispose]();

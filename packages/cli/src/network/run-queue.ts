@@ -5,15 +5,7 @@ import { copyFile, mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { sha256Hex, writeFileAtomic } from "@zk0/arrays/node";
 import { type RoundEvent, runNumber } from "@zk0/federation";
-import {
-	lastEvent,
-	listRunIds,
-	type RunPaths,
-	readEvents,
-	readRun,
-	runPaths,
-	writeRunRecord,
-} from "@zk0/records";
+import { lastEvent, listRunIds, type RunPaths, readRun, runPaths, writeRunRecord } from "@zk0/records";
 import { z } from "zod";
 import { CliError } from "../cli-error.ts";
 import { parseConfig } from "../config/config-file.ts";
@@ -51,8 +43,8 @@ export interface RunQueueOptions extends Omit<ServeRunOptions, "onReplay" | "onE
 	readonly maxRuns: number;
 	/** Is told of failures that no caller waits for. */
 	readonly onFault: (error: unknown) => void;
-	/** Is told what happened so far in the oldest run under way, when it becomes that one. */
-	readonly onReplay: (past: readonly RoundEvent[]) => void;
+	/** Is told what happened so far in a run, when it begins or goes on. */
+	readonly onReplay: (runId: string, past: readonly RoundEvent[]) => void;
 	/** Is told of every event of a run, and whether the run is the oldest one under way. */
 	readonly onEvent: (runId: string, event: RoundEvent, isOldest: boolean) => void;
 }
@@ -95,9 +87,7 @@ export async function openRunQueue(options: RunQueueOptions): Promise<RunQueue> 
 		const served: ServeRunOptions = {
 			...options,
 			signal: AbortSignal.any([signal, stopping.signal]),
-			onReplay: (past) => {
-				if (oldest() === runId) options.onReplay(past);
-			},
+			onReplay: (past) => options.onReplay(runId, past),
 			onEvent: (_runId, event) => options.onEvent(runId, event, oldest() === runId),
 		};
 		try {
@@ -113,11 +103,7 @@ export async function openRunQueue(options: RunQueueOptions): Promise<RunQueue> 
 			});
 			if (!isStopped) onFault(error);
 		}
-		const wasOldest = oldest() === runId;
 		running.delete(runId);
-		const next = oldest();
-		if (wasOldest && next !== undefined && !signal.aborted)
-			options.onReplay((await readEvents(runPaths(dir, next).events)).events);
 	};
 	const work = async (): Promise<void> => {
 		while (!signal.aborted) {

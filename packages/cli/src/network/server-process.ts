@@ -118,10 +118,10 @@ export async function serveFederation(
 			signal,
 			onFault,
 			maxRuns: settings.limits.runs ?? 1,
-			onReplay: (past) => monitor.replay(past),
+			onReplay: (runId, past) => monitor.replay(runId, past),
 			onEvent(runId, event, isOldest) {
-				// Both follow one run.
-				if (isOldest) monitor.record(event);
+				monitor.record(runId, event);
+				// The dashboard's progress follows one run.
 				if (isOldest) progress.note(event);
 				if (form === "json") logEvent(log, runId, event);
 			},

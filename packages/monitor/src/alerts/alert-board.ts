@@ -34,6 +34,6 @@ export function createAlertBoard(): AlertBoard {
 	};
 }
 
-function keyOf({ rule, subject }: Alert): string {
-	return JSON.stringify([rule, subject]);
+function keyOf({ rule, subject, run }: Alert): string {
+	return JSON.stringify([rule, subject, run ?? null]);
 }

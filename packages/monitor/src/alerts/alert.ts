@@ -16,11 +16,13 @@ export type AlertRule =
 /** How soon somebody has to look. */
 export type Severity = "warning" | "critical";
 
-/** A rule that holds now. Its identity is rule and subject. */
+/** A rule that holds now. Its identity is rule, subject and run. */
 export interface Alert {
 	readonly rule: AlertRule;
 	/** What it is about: a site, a run, `disk`, `certificate`. */
 	readonly subject: string;
+	/** The run in which it holds; absent: it is not about one alone. */
+	readonly run?: string;
 	readonly severity: Severity;
 	/** What is the case, in one sentence. */
 	readonly message: string;

@@ -67,6 +67,20 @@ export function alertsOf(observation: Observation, limits: AlertLimits = DEFAULT
 	return RULES.flatMap((rule) => rule(observation, limits));
 }
 
+/** Every alert of some runs; without runs, those that need none. Alerts about updates are of one run each. */
+export function alertsOfRuns(
+	observation: Omit<Observation, "run">,
+	runs: readonly RunView[],
+	limits: AlertLimits,
+): Alert[] {
+	if (runs.length === 0) return alertsOf({ ...observation, run: null }, limits);
+	return runs.flatMap((run) =>
+		alertsOf({ ...observation, run }, limits).map((found) =>
+			found.rule.startsWith("update-") ? { ...found, run: run.runId } : found,
+		),
+	);
+}
+
 function sitesLost({ run, nodes, nowMs }: Observation, { siteLostMs }: AlertLimits): Alert[] {
 	if (run === null || run.outcome !== "running") return [];
 	const isLost = ({ state, isOnline, offlineSinceMs }: NodeView): boolean =>

@@ -34,22 +34,27 @@ test("events are counted by site, outcome and phase, and the moment is told", as
 	const { view, metrics } = counted();
 	metrics.delivered("failed");
 	const alerts = [alert, { ...alert, subject: "attic" }];
-	const text = await metrics.text({ ...observation(view), alerts, version: "1.2.3" });
+	const text = await metrics.text({
+		...observation(view),
+		views: view === null ? [] : [view],
+		alerts,
+		version: "1.2.3",
+	});
 	for (const line of [
 		'zk0_build_info{version="1.2.3"} 1',
 		'zk0_site_updates_total{site="barn"} 1',
 		'zk0_site_trained_samples_total{site="barn"} 80',
 		'zk0_site_update_bytes_total{site="barn"} 1000',
 		'zk0_site_updates_rejected_total{site="barn",code="not-finite"} 1',
-		'zk0_site_update_refused{site="barn",code="not-finite"} 1',
+		'zk0_site_update_refused{run="run-1",site="barn",code="not-finite"} 1',
 		'zk0_rounds_total{outcome="aggregated"} 1',
 		'zk0_round_phase_duration_seconds_sum{phase="train"} 8',
 		'zk0_task_duration_seconds_count{phase="evaluate"} 3',
-		'zk0_site_train_loss{site="attic"} 0.25',
+		'zk0_site_train_loss{run="run-1",site="attic"} 0.25',
 		'zk0_sites{state="online"} 3',
 		'zk0_run_info{run="run-1",strategy="fedavg"} 1',
-		"zk0_run_loss 0.5",
-		"zk0_run_base_loss 1",
+		'zk0_run_loss{run="run-1"} 0.5',
+		'zk0_run_base_loss{run="run-1"} 1',
 		'zk0_alerts_firing{rule="site-lost",severity="critical"} 2',
 		'zk0_alert_deliveries_total{outcome="failed"} 1',
 	])
@@ -58,10 +63,10 @@ test("events are counted by site, outcome and phase, and the moment is told", as
 
 test("what is not known has no sample, and what was known leaves none behind", async () => {
 	const { view, metrics } = counted();
-	const full = { ...observation(view), alerts: [], version: "1" };
+	const full = { ...observation(view), views: view === null ? [] : [view], alerts: [], version: "1" };
 	await metrics.text(full);
 	const machine = { disk: null, certificateEndsMs: null, numConnections: 0 };
-	const text = await metrics.text({ ...full, run: null, nodes: [], machine });
+	const text = await metrics.text({ ...full, views: [], nodes: [], machine });
 	for (const name of [
 		"zk0_run_loss",
 		"zk0_disk_free_bytes",
@@ -112,7 +117,7 @@ test("calls are counted by method and status, with their bytes and time", async 
 	expect(await call("PullObject")).toHaveLength(7);
 	await expect(call("PushObject")).rejects.toThrow("no");
 	await expect(call("GetRun")).rejects.toThrow("a fault");
-	const text = await metrics.text({ ...observation(null), alerts: [], version: "1" });
+	const text = await metrics.text({ ...observation(null), views: [], alerts: [], version: "1" });
 	for (const line of [
 		'zk0_rpc_server_handled_total{method="PullObject",code="ok"} 1',
 		'zk0_rpc_server_handled_total{method="PushObject",code="unauthenticated"} 1',

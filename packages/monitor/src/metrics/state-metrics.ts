@@ -3,11 +3,13 @@
 import { Gauge, type Registry } from "prom-client";
 import type { Alert } from "../alerts/alert.ts";
 import type { NodeView, Observation } from "../view/observation.ts";
-import { isAboutUpdate, type RunPhase, type SiteRunView } from "../view/run-view.ts";
+import { isAboutUpdate, type RunPhase, type RunView, type SiteRunView } from "../view/run-view.ts";
 import { MAX_SITES } from "./event-metrics.ts";
 
 /** What a scrape shows. */
-export interface Scraped extends Observation {
+export interface Scraped extends Omit<Observation, "run"> {
+	/** The runs under way, or else those that ended last. */
+	readonly views: readonly RunView[];
 	readonly alerts: readonly Alert[];
 	readonly version: string;
 }
@@ -58,52 +60,46 @@ const GAUGES: readonly GaugeRow[] = [
 	row(
 		"zk0_site_update_refused",
 		"1 for the code with which a site's last update was refused, until it delivers one that is not.",
-		["site", "code"],
-		({ run }) =>
-			[...(run?.sites ?? [])].slice(0, MAX_SITES).flatMap(([site, { rejection }]): Sample[] => {
+		["run", "site", "code"],
+		({ views }) =>
+			ofSites(views, ({ rejection }, labels): Sample[] => {
 				if (rejection === null || !isAboutUpdate(rejection)) return [];
-				return [[{ site, code: rejection.code }, 1]];
+				return [[{ ...labels, code: rejection.code }, 1]];
 			}),
 	),
 	row("zk0_runs", "Runs of this server by state.", ["state"], ({ runs }) =>
 		Object.entries(runs).map(([state, count]) => [{ state }, count]),
 	),
-	row("zk0_run_info", "The run under way or the last one, as labels.", ["run", "strategy"], ({ run }) =>
-		run === null ? [] : [[{ run: run.runId, strategy: run.strategy }, 1]],
+	row("zk0_run_info", "The runs under way or the last ones, as labels.", ["run", "strategy"], ({ views }) =>
+		views.map(({ runId, strategy }) => [{ run: runId, strategy }, 1]),
 	),
-	row("zk0_run_phase", "1 for the phase that the run is in.", ["phase"], ({ run }) =>
-		run === null ? [] : PHASES.map((phase) => [{ phase }, Number(run.phase === phase)]),
+	row("zk0_run_phase", "1 for the phase that a run is in.", ["run", "phase"], ({ views }) =>
+		views.flatMap((run) =>
+			PHASES.map((phase): Sample => [{ run: run.runId, phase }, Number(run.phase === phase)]),
+		),
 	),
-	single("zk0_run_round", "Round under way, or the last one.", ({ run }) => run?.round ?? null),
-	single("zk0_run_planned_rounds", "Rounds that the run will have.", ({ run }) => run?.numRounds ?? null),
-	single("zk0_run_failed", "1 when the run failed and was not resumed, else 0.", ({ run }) =>
-		run === null ? null : Number(run.outcome === "failed"),
+	perRun("zk0_run_round", "Round under way, or the last one.", ({ round }) => round),
+	perRun("zk0_run_planned_rounds", "Rounds that the run will have.", ({ numRounds }) => numRounds),
+	perRun("zk0_run_failed", "1 when the run failed and was not resumed, else 0.", ({ outcome }) =>
+		Number(outcome === "failed"),
 	),
-	single("zk0_run_phase_seconds", "Seconds since the run's phase began.", ({ run, nowMs }) =>
-		run === null || run.phase === "ended" ? null : Math.max(0, nowMs - run.phaseSinceMs) / 1000,
+	perRun("zk0_run_phase_seconds", "Seconds since the run's phase began.", (run, nowMs) =>
+		run.phase === "ended" ? null : Math.max(0, nowMs - run.phaseSinceMs) / 1000,
 	),
-	single("zk0_run_silence_seconds", "Seconds since anything was heard of the run.", ({ run, nowMs }) =>
-		run === null || run.phase === "ended" ? null : Math.max(0, nowMs - run.heardMs) / 1000,
+	perRun("zk0_run_silence_seconds", "Seconds since anything was heard of the run.", (run, nowMs) =>
+		run.phase === "ended" ? null : Math.max(0, nowMs - run.heardMs) / 1000,
 	),
-	single(
+	perRun(
 		"zk0_run_open_tasks",
 		"Sites that the run waits for to deliver.",
-		({ run }) => run?.openSites.length ?? null,
+		({ openSites }) => openSites.length,
 	),
-	single("zk0_run_missing_sites", "Sites that have to come online before the run goes on.", ({ run }) =>
-		run === null ? null : Math.max(0, (run.waiting?.numNeeded ?? 0) - (run.waiting?.numOnline ?? 0)),
+	perRun("zk0_run_missing_sites", "Sites that have to come online before the run goes on.", ({ waiting }) =>
+		Math.max(0, (waiting?.numNeeded ?? 0) - (waiting?.numOnline ?? 0)),
 	),
-	single(
-		"zk0_run_loss",
-		"Mean held-out loss over sites, weighted by samples.",
-		({ run }) => run?.lastLoss ?? null,
-	),
-	single("zk0_run_best_loss", "Lowest mean held-out loss so far.", ({ run }) => run?.bestLoss ?? null),
-	single(
-		"zk0_run_base_loss",
-		"Mean held-out loss of the starting model.",
-		({ run }) => run?.baseLoss ?? null,
-	),
+	perRun("zk0_run_loss", "Mean held-out loss over sites, weighted by samples.", ({ lastLoss }) => lastLoss),
+	perRun("zk0_run_best_loss", "Lowest mean held-out loss so far.", ({ bestLoss }) => bestLoss),
+	perRun("zk0_run_base_loss", "Mean held-out loss of the starting model.", ({ baseLoss }) => baseLoss),
 	single(
 		"zk0_disk_free_bytes",
 		"Free bytes on the disk of the state folder.",
@@ -163,10 +159,26 @@ function perNode(name: string, help: string, value: (node: NodeView) => number |
 	);
 }
 
-/** One sample for each site of the run, up to the bound. */
+/** One sample for each run. */
+function perRun(name: string, help: string, value: (run: RunView, nowMs: number) => number | null): GaugeRow {
+	return row(name, help, ["run"], ({ views, nowMs }) =>
+		views.map((run) => [{ run: run.runId }, value(run, nowMs)]),
+	);
+}
+
+/** One sample for each site of each run, up to the bound. */
 function perSite(name: string, help: string, value: (site: SiteRunView) => number | null): GaugeRow {
-	return row(name, help, ["site"], ({ run }) =>
-		[...(run?.sites ?? [])].slice(0, MAX_SITES).map(([site, view]) => [{ site }, value(view)]),
+	return row(name, help, ["run", "site"], ({ views }) =>
+		ofSites(views, (site, labels) => [[labels, value(site)]]),
+	);
+}
+
+function ofSites(
+	views: readonly RunView[],
+	samples: (site: SiteRunView, labels: Readonly<Record<string, string>>) => readonly Sample[],
+): Sample[] {
+	return views.flatMap(({ runId, sites }) =>
+		[...sites].slice(0, MAX_SITES).flatMap(([site, view]) => samples(view, { run: runId, site })),
 	);
 }
 
