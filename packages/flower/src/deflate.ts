@@ -2,9 +2,9 @@
 // than two chunks in memory.
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { encodeArrayObject } from "./array-object.ts";
-import type { ReadOptions } from "./chunk-source.ts";
+import type { ChunkSource, ReadOptions } from "./chunk-source.ts";
 import type { MessageSchema } from "./gen/flwr/proto/message_pb.ts";
-import { hashObject, type ObjectId, objectIdOf } from "./ids.ts";
+import { type ObjectId, objectIdOf } from "./ids.ts";
 import {
 	encodeMessageBody,
 	type MessageError,
@@ -12,14 +12,11 @@ import {
 	wireError,
 	wireMetadata,
 } from "./message.ts";
-import { encodeObject, type ObjectType } from "./object.ts";
+import { encodeObject, type ObjectType, objectHead } from "./object.ts";
 import { buildTree, type ObjectTreeInit } from "./object-tree.ts";
 import { pythonJsonIndex } from "./python-json.ts";
 import type { ArrayRecord, FlowerArray, FlowerRecord, RecordDict } from "./record.ts";
 import { encodeConfigRecord, encodeMetricRecord } from "./record-values.ts";
-
-/** Chunks in memory at once while an array's ids are made. */
-const NUM_AHEAD = 2;
 
 /** An object whose bytes can be had when they are needed. */
 export interface ObjectSource {
@@ -139,37 +136,30 @@ async function addArray(
 	{ dtype, shape, stype, data }: FlowerArray,
 	options: ReadOptions,
 ): Promise<ObjectId> {
-	const readObject = async (index: number, readOptions?: ReadOptions) =>
-		encodeObject("ArrayChunk", [], await data.readChunk(index, readOptions));
 	const chunkIds: ObjectId[] = [];
-	for await (const { id, sizeBytes } of hashedAhead(data.numChunks, (index) => readObject(index, options))) {
-		const index = chunkIds.push(id) - 1;
-		const read = (readOptions?: ReadOptions): Promise<Uint8Array> => readObject(index, readOptions);
+	for await (const body of readAhead(data, options)) {
+		const index = chunkIds.length;
+		const head = objectHead("ArrayChunk", [], body.length);
+		const id = objectIdOf(head, body);
+		const sizeBytes = head.length + body.length;
+		const read = async (readOptions?: ReadOptions): Promise<Uint8Array> =>
+			encodeObject("ArrayChunk", [], await data.readChunk(index, readOptions));
 		if (!objects.has(id)) objects.set(id, { id, type: "ArrayChunk", children: [], sizeBytes, read });
+		chunkIds.push(id);
 	}
 	const { bytes, children } = encodeArrayObject({ dtype, shape, stype, chunkIds });
 	return addObject(objects, "Array", children, bytes);
 }
 
-/** Ids and sizes of objects in their order; while one is hashed beside this thread, the next is read. */
-async function* hashedAhead(
-	numObjects: number,
-	read: (index: number) => Promise<Uint8Array<ArrayBuffer>>,
-): AsyncGenerator<{ readonly id: ObjectId; readonly sizeBytes: number }> {
-	const hashed = async (index: number) => {
-		const bytes = await read(index);
-		return { id: await hashObject(bytes), sizeBytes: bytes.length };
-	};
-	const ahead: ReturnType<typeof hashed>[] = [];
-	for (let next = 0; next < numObjects || ahead.length > 0; ) {
-		while (next < numObjects && ahead.length < NUM_AHEAD) {
-			const started = hashed(next++);
-			// Its failure is met when its turn comes.
-			started.catch(() => undefined);
-			ahead.push(started);
-		}
-		const first = ahead.shift();
-		if (first !== undefined) yield await first;
+/** The chunks in their order; while one is used, the next is read. */
+async function* readAhead(data: ChunkSource, options: ReadOptions): AsyncGenerator<Uint8Array> {
+	let next: Promise<Uint8Array> | null = null;
+	for (let index = 0; index < data.numChunks; index++) {
+		const chunk = await (next ?? data.readChunk(index, options));
+		next = index + 1 < data.numChunks ? data.readChunk(index + 1, options) : null;
+		// A failure is met when the chunk's turn comes.
+		next?.catch(() => undefined);
+		yield chunk;
 	}
 }
 

@@ -21,22 +21,9 @@ export function parseObjectId(text: string): ObjectId {
 	throw new FlowerError("invalid-argument", `"${text.slice(0, 80)}" is not an object id (64 hex digits).`);
 }
 
-/** The id of an object's bytes, head included. */
-export function objectIdOf(bytes: Uint8Array): ObjectId {
-	return parseObjectId(createHash("sha256").update(bytes).digest("hex"));
-}
-
-/** Below this size a hash costs less than handing it to another thread. */
-const MIN_BESIDE_BYTES = 65_536;
-
-/** As `objectIdOf`, with large objects hashed beside the calling thread; the bytes must not change meanwhile. */
-export async function hashObject(bytes: Uint8Array): Promise<ObjectId> {
-	if (bytes.length < MIN_BESIDE_BYTES || !isUnshared(bytes)) return objectIdOf(bytes);
-	const digest = await crypto.subtle.digest("SHA-256", bytes);
-	return parseObjectId(Buffer.from(digest).toString("hex"));
-}
-
-/** Web Crypto takes no shared memory. */
-function isUnshared(bytes: Uint8Array): bytes is Uint8Array<ArrayBuffer> {
-	return bytes.buffer instanceof ArrayBuffer;
+/** The id of an object's bytes, head included; they may come in parts. */
+export function objectIdOf(...parts: readonly Uint8Array[]): ObjectId {
+	const hash = createHash("sha256");
+	for (const part of parts) hash.update(part);
+	return parseObjectId(hash.digest("hex"));
 }

@@ -1,7 +1,7 @@
 // Where objects are kept. Implementations: in memory (here) and one file per object (node/object-directory.ts).
 import type { ReadOptions } from "./chunk-source.ts";
 import { FlowerError, throwIfCancelled } from "./errors.ts";
-import { hashObject, type ObjectId } from "./ids.ts";
+import { type ObjectId, objectIdOf } from "./ids.ts";
 import type { ObjectReader } from "./inflate.ts";
 
 /** Objects by id. What `read` gives and `has` affirms always matches its id. */
@@ -31,7 +31,7 @@ export function memoryObjects(): ObjectStore {
 		write: async (id, bytes, options) => {
 			throwIfCancelled(options?.signal);
 			if (objects.has(id)) return;
-			await checkObjectId(id, bytes);
+			checkObjectId(id, bytes);
 			objects.set(id, bytes);
 		},
 		remove: async (id) => {
@@ -41,8 +41,8 @@ export function memoryObjects(): ObjectStore {
 }
 
 /** @throws FlowerError invalid-argument when `bytes` do not hash to `id`. */
-export async function checkObjectId(id: ObjectId, bytes: Uint8Array): Promise<void> {
-	const actual = await hashObject(bytes);
+export function checkObjectId(id: ObjectId, bytes: Uint8Array): void {
+	const actual = objectIdOf(bytes);
 	if (actual !== id)
 		throw new FlowerError("invalid-argument", `The bytes of object ${id} hash to ${actual}.`, {
 			objectId: id,

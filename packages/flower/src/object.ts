@@ -26,7 +26,7 @@ export interface ParsedObject {
 }
 
 /** What comes before an object's body; `children` must be free of repetitions. */
-function objectHead(type: ObjectType, children: readonly ObjectId[], bodyBytes: number): Uint8Array {
+export function objectHead(type: ObjectType, children: readonly ObjectId[], bodyBytes: number): Uint8Array {
 	return new TextEncoder().encode(`${type} ${children.join(",")} ${bodyBytes}\0`);
 }
 
