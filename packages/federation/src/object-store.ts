@@ -137,8 +137,10 @@ class DiskObjectStore implements ObjectStore {
 			write: (bytes) =>
 				guarded(`object store ${this.dir}`, async () => {
 					if (!isOpen) throw new TypeError("ObjectUpload: write after commit or dispose");
-					await writeFully(file, bytes);
+					const written = writeFully(file, bytes);
+					// Hashed while they are written.
 					hash.update(bytes);
+					await written;
 					flushing.wrote(bytes.length);
 					receivedBytes += bytes.length;
 				}),

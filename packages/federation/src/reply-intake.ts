@@ -18,6 +18,7 @@ import {
 	readMetadata,
 } from "@zk0/flower";
 import type { Clock } from "./clock.ts";
+import { earlyChunkRoom } from "./early-chunks.ts";
 import { FederationError, toError } from "./errors.ts";
 import type { SignedReply } from "./events.ts";
 import type { Member } from "./members.ts";
@@ -71,10 +72,14 @@ const MAX_STRAYS_RECORDED = 100;
 /** Heads and indexes of an update, per tensor, beside its data. */
 const MAX_INDEX_BYTES_PER_TENSOR = 20_000;
 
+/** Chunks of a run's updates in memory before their turn. */
+const MAX_EARLY_BYTES: number = 64 << 20;
+
 /** An intake for a run. */
 export function createReplyIntake({ store, tasks, outcomes, clock }: ReplyIntakeOptions): ReplyIntake {
 	const repliesDir = join(store.dir, "replies");
 	const directoryOf = ({ instruction }: OpenTask): string => join(repliesDir, instruction.id);
+	const openEarly = earlyChunkRoom(MAX_EARLY_BYTES);
 	const report = (error: unknown): void => outcomes.fail(toError(error));
 
 	/** Updates that are being written, by their replies. */
@@ -102,9 +107,16 @@ export function createReplyIntake({ store, tasks, outcomes, clock }: ReplyIntake
 		await forgetObjects(directoryOf(open));
 	};
 
+	/** Files that are being removed while the site has its answer already; what a crash leaves of them is swept. */
+	const removals = new Set<Promise<void>>();
+
 	const close = async (open: OpenTask, answer: ObjectId | null): Promise<void> => {
 		tasks.close(open.ref.taskId, answer);
-		await forget(open);
+		await drop(open.reply);
+		const removal = forgetObjects(directoryOf(open))
+			.catch(report)
+			.finally(() => removals.delete(removal));
+		removals.add(removal);
 	};
 
 	/** Ends the task of an unusable reply. */
@@ -225,7 +237,7 @@ export function createReplyIntake({ store, tasks, outcomes, clock }: ReplyIntake
 				const reply = await inOrder(open, async () => {
 					if (open.reply?.id !== tree.objectId) {
 						const bounds = replyBounds(open.task.expects);
-						const reply = await collectObjects(tree, directoryOf(open), bounds);
+						const reply = await collectObjects(tree, directoryOf(open), bounds, openEarly());
 						// One reply's worth of disk for each task, however often a site changes its mind.
 						await drop(open.reply);
 						await open.reply?.leaveTo(reply);
@@ -253,6 +265,7 @@ export function createReplyIntake({ store, tasks, outcomes, clock }: ReplyIntake
 		forget: (open) => inOrder(open, () => forget(open)),
 		async [Symbol.asyncDispose]() {
 			for (const { reply } of tasks.all()) await drop(reply);
+			await Promise.all(removals);
 		},
 		async sweep() {
 			const wanted = new Set<string>(tasks.all().map(({ instruction }) => instruction.id));

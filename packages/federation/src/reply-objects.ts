@@ -13,6 +13,7 @@ import {
 	type TreeNode,
 	treeNodes,
 } from "@zk0/flower";
+import type { EarlyChunks } from "./early-chunks.ts";
 import { MIN_FILE_BYTES, openSpillingObjects } from "./spilling-objects.ts";
 
 /** What a reply may be, by what was asked for. */
@@ -47,11 +48,12 @@ export interface ReplyObjects extends Disposable {
 	readonly arriving: ObjectReader;
 }
 
-/** Starts to collect the objects of `tree`; chunks that an earlier process left in `directory` count as received. */
+/** Starts to collect the objects of `tree`; chunks that an earlier process left in `directory` count as received. `early` is the reply's own. */
 export async function collectObjects(
 	tree: ObjectTree,
 	directory: string,
 	{ maxBytes, maxSmallBytes, maxObjects }: ReplyBounds,
+	early: EarlyChunks,
 ): Promise<ReplyObjects> {
 	const nodes = new Map<ObjectId, TreeNode>(treeNodes(tree).map((node) => [node.id, node]));
 	if (nodes.size > maxObjects)
@@ -98,7 +100,7 @@ export async function collectObjects(
 		hasIndexes: () => [...missing].every((id) => chunks.has(id)),
 		arriving: {
 			read: async (id, options) => {
-				if (!missing.has(id)) return await objects.read(id, options);
+				if (!missing.has(id)) return early.take(id) ?? (await objects.read(id, options));
 				return await new Promise<Uint8Array>((resolve, reject) => {
 					if (isDisposed) reject(goneError(id));
 					else waiters.set(id, { resolve, reject });
@@ -125,14 +127,17 @@ export async function collectObjects(
 			} finally {
 				room[Symbol.dispose]();
 			}
-			waiters.get(id)?.resolve(bytes);
+			const waiter = waiters.get(id);
 			waiters.delete(id);
+			if (waiter !== undefined) waiter.resolve(bytes);
+			else if (chunks.has(id) && !isDisposed) early.offer(id, bytes);
 			return true;
 		},
 		[Symbol.dispose]: () => {
 			isDisposed = true;
 			for (const [id, { reject }] of waiters) reject(goneError(id));
 			waiters.clear();
+			early[Symbol.dispose]();
 		},
 	};
 }
