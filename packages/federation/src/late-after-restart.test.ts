@@ -34,15 +34,18 @@ interface Hands {
 	readonly stop: () => void;
 }
 
+interface Parts {
+	readonly members: Members;
+	readonly clock: Clock;
+	readonly updateDtype: UpdateDtype;
+	readonly minSites: number;
+}
+
 /** One life of a server with a run under rules that wait for nobody but a quorum of one. */
-async function life(
-	dir: string,
-	parts: { readonly members: Members; readonly clock: Clock; readonly updateDtype: UpdateDtype },
-	work: (hands: Hands) => Promise<void>,
-): Promise<RoundEvent[]> {
-	const { members, clock, updateDtype } = parts;
+async function life(dir: string, parts: Parts, work: (hands: Hands) => Promise<void>): Promise<RoundEvent[]> {
+	const { members, clock, updateDtype, minSites } = parts;
 	const stopping = new AbortController();
-	await using server = createServer({ members, clock, onFault });
+	await using server = createServer({ members, clock, offlineAfterMs: 600_000, onFault });
 	const store = await openObjectStore(join(dir, "store"));
 	await using log = await openEventLog(join(dir, "events.jsonl"));
 	await using grid = server.openGrid(store);
@@ -56,7 +59,7 @@ async function life(
 			learning: null,
 			strategy: fedAvg(),
 			initialWeightsPath: join(dir, "initial.safetensors"),
-			minSites: 1,
+			minSites,
 			quorum: 1,
 			offlineSites: "wait",
 			updateDtype,
@@ -78,7 +81,7 @@ async function life(
 }
 
 async function nextTask(node: TestNode, phase: "train" | "evaluate", round: number): Promise<ReceivedTask> {
-	const task = await node.pull({ waitMs: 10_000 });
+	const task = await node.pull({ waitMs: 60_000 });
 	expect(task?.task).toMatchObject({ phase, round });
 	if (task === undefined) throw new RangeError("no task");
 	return task;
@@ -102,32 +105,39 @@ async function evaluate(node: TestNode, round: number): Promise<void> {
 	expect(await node.push(await node.reply(task, evaluation), task)).toBeUndefined();
 }
 
+const keys = { ann: createNodeIdentity("prime256v1"), bob: createNodeIdentity("prime256v1") };
+
+/** A life in which round 1 goes on without bob, who has its task. @returns bob's task, and what happened */
+async function withoutBob(dir: string, parts: Parts, tensors: NamedArrays) {
+	await writeSafetensorsFile(join(dir, "initial.safetensors"), toyWeights());
+	const late: ReceivedTask[] = [];
+	const events = await life(dir, parts, async ({ server, joinWith, stop }) => {
+		const ann = await joinWith("ann", keys.ann);
+		const bob = await joinWith("bob", keys.bob);
+		await evaluate(ann, 0);
+		await evaluate(bob, 0);
+		late.push(await nextTask(bob, "train", 1));
+		const task = await nextTask(ann, "train", 1);
+		expect(await ann.push(await ann.reply(task, update, tensors), task)).toBeUndefined();
+		server.disconnect("bob", "its network is gone");
+		await nextTask(ann, "evaluate", 1);
+		stop();
+	});
+	expect(theKind(events, "round.closed")).toMatchObject({ round: 1, without: ["bob"] });
+	const [task] = late;
+	if (task === undefined) throw new RangeError("no task");
+	return task;
+}
+
 test.each(["float32", "bfloat16"] as const)(
 	"an update in %s whose round went on without it is kept and named by the next life of the server",
 	async (updateDtype) => {
 		await using dir = await temporaryDir();
-		await writeSafetensorsFile(join(dir.path, "initial.safetensors"), toyWeights());
-		const parts = { members: openMembers(), clock: systemClock(), updateDtype };
-		const [annKey, bobKey] = [createNodeIdentity("prime256v1"), createNodeIdentity("prime256v1")];
+		const parts = { members: openMembers(), clock: systemClock(), updateDtype, minSites: 1 };
 		const tensors = updateDtype === "float32" ? toyWeights() : rounded(toyWeights());
-		const late: ReceivedTask[] = [];
-		const first = await life(dir.path, parts, async ({ server, joinWith, stop }) => {
-			const ann = await joinWith("ann", annKey);
-			const bob = await joinWith("bob", bobKey);
-			await evaluate(ann, 0);
-			await evaluate(bob, 0);
-			late.push(await nextTask(bob, "train", 1));
-			const task = await nextTask(ann, "train", 1);
-			expect(await ann.push(await ann.reply(task, update, tensors), task)).toBeUndefined();
-			server.disconnect("bob", "its network is gone");
-			await nextTask(ann, "evaluate", 1);
-			stop();
-		});
-		expect(theKind(first, "round.closed")).toMatchObject({ round: 1, without: ["bob"] });
+		const task = await withoutBob(dir.path, parts, tensors);
 		const second = await life(dir.path, parts, async ({ joinWith, stop }) => {
-			const bob = await joinWith("bob", bobKey);
-			const [task] = late;
-			if (task === undefined) throw new RangeError("no task");
+			const bob = await joinWith("bob", keys.bob);
 			const reply = await bob.reply(task, update, tensors);
 			// Until the run has read its log, the server says that it will come.
 			await vi.waitFor(async () => expect(await bob.push(reply, task)).toBeUndefined(), { interval: 5 });
@@ -140,6 +150,33 @@ test.each(["float32", "bfloat16"] as const)(
 		expect(ofKind(second, "update.rejected")).toEqual([]);
 	},
 );
+
+test("a run with a quorum goes on after a restart, a moment later, although a site is away", async () => {
+	await using dir = await temporaryDir();
+	const parts = {
+		members: openMembers(),
+		clock: systemClock(),
+		updateDtype: "float32",
+		minSites: 2,
+	} as const;
+	await withoutBob(dir.path, parts, toyWeights());
+	const events = await life(dir.path, { ...parts, clock: quickClock() }, async ({ joinWith, stop }) => {
+		const ann = await joinWith("ann", keys.ann);
+		await nextTask(ann, "evaluate", 1);
+		stop();
+	});
+	expect(theKind(events, "run.waiting")).toMatchObject({ numNeeded: 2 });
+});
+
+/** Time that passes twenty times as fast. */
+function quickClock(): Clock {
+	const clock = systemClock();
+	const startMs = clock.now();
+	return {
+		now: () => startMs + (clock.now() - startMs) * 20,
+		sleep: (ms, options) => clock.sleep(ms / 20, options),
+	};
+}
 
 test("a result of a run that is over is refused for good, of one that may come it is not", async () => {
 	await using dir = await temporaryDir();

@@ -26,6 +26,9 @@ export function rounds(options: RoundsOptions): AsyncGenerator<RoundEvent, void>
 	return new Run(resolveRounds(options)).events();
 }
 
+/** Clients try again every 2 s at the latest, and need a moment to join. */
+const RESUME_GRACE_MS = 10_000;
+
 class Run {
 	readonly #options: ResolvedRounds;
 	readonly #recorder: RunRecorder;
@@ -57,8 +60,9 @@ class Run {
 	}
 
 	async *#rounds(): AsyncGenerator<RoundEvent, void> {
-		const { numRounds, minSitesToStart, store } = this.#options;
-		yield* this.#waitForSites(minSitesToStart);
+		const { numRounds, minSitesToStart, quorum, store } = this.#options;
+		const hasBegun = this.#state.round > 0 || this.#state.isEvaluated;
+		yield* this.#waitForSites(minSitesToStart, hasBegun ? quorum : null);
 		if (!this.#state.isEvaluated) yield* this.#evaluate();
 		while (this.#state.round < numRounds) {
 			yield* this.#train();
@@ -183,21 +187,31 @@ class Run {
 		]);
 	}
 
-	/** Waits until `needed` sites are online, or until the time is up and the minimum is. */
-	async *#waitForSites(needed: number): AsyncGenerator<RoundEvent, void> {
+	/**
+	 * Waits until `needed` sites are online, or until the time is up and the minimum is. With a quorum, after a restart, for no
+	 * longer than sites need to come back: one that is away must not hold the run up.
+	 */
+	async *#waitForSites(needed: number, quorum: number | null = null): AsyncGenerator<RoundEvent, void> {
 		const { grid, clock, joinTimeoutMs, minSites, signal } = this.#options;
 		const fewest = Math.min(needed, minSites);
 		const untilMs = joinTimeoutMs === null ? null : clock.now() + joinTimeoutMs;
+		const graceEndsMs = quorum === null ? Number.POSITIVE_INFINITY : clock.now() + RESUME_GRACE_MS;
 		let numShown = -1;
 		for (;;) {
 			for (let early = grid.poll(); early !== null; early = grid.poll()) yield* this.#recordStray(early);
 			const numOnline = this.#sitesFor("train").length;
-			if (numOnline >= needed) return;
+			const isGraceOver = clock.now() >= graceEndsMs;
+			if (numOnline >= needed || (isGraceOver && numOnline >= (quorum ?? needed))) return;
 			if (numOnline !== numShown) {
 				yield* this.#recorder.record([{ kind: "run.waiting", numOnline, numNeeded: needed }]);
 			}
 			numShown = numOnline;
-			const next = await nextOutcome(grid, { clock, untilMs, signal });
+			const lookAgainMs = Math.min(
+				untilMs ?? Number.POSITIVE_INFINITY,
+				isGraceOver ? Number.POSITIVE_INFINITY : graceEndsMs,
+			);
+			const lookMs = Number.isFinite(lookAgainMs) ? lookAgainMs : null;
+			const next = await nextOutcome(grid, { clock, untilMs: lookMs, signal });
 			if (next !== null) yield* this.#recordStray(next);
 			else if (untilMs !== null && clock.now() >= untilMs) {
 				if (numOnline >= fewest) return;

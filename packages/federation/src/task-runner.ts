@@ -94,7 +94,8 @@ export async function runTask(
 		const runtimeSeconds = (runner.clock.now() - startMs) / 1000;
 		const work = withTimes(done, { pullSeconds: (startMs - pullMs) / 1000, workSeconds: runtimeSeconds });
 		onStep("upload");
-		return await deliverResult(runner, { instruction, task }, work, { runtimeSeconds, signal });
+		// A finished result is delivered although a newer task waits: the server says whether it takes it.
+		return await deliverResult(runner, { instruction, task }, work, { runtimeSeconds, signal: clientSignal });
 	} catch (error) {
 		throwIfCancelled(clientSignal, "the task");
 		// Withdrawn by the server: nobody waits for the result, and it has forgotten the task's objects.
