@@ -26,13 +26,15 @@ export interface FaultPoint {
 	readonly make: (stage: Stage) => Promise<Measured>;
 	/** Whom and which round a removing fault concerns. */
 	readonly removes?: { readonly site: string; readonly round: number };
+	/** What else the log must say; null: it does. Without `removes`, a removing fault may cost any update. */
+	readonly needs?: (events: readonly RoundEvent[]) => string | null;
 	/** Code under which the log must name the refusal. */
 	readonly refusal?: string;
 }
 
 /** The outcome of a point. */
 export interface FaultResult {
-	readonly point: FaultPoint;
+	readonly point: Pick<FaultPoint, "group" | "what" | "kind" | "refusal">;
 	readonly failure: string | null;
 	readonly measured: Measured | null;
 	readonly isHashEqual: boolean;
@@ -64,6 +66,8 @@ export async function tryPoint(
 			opened.clientLines.filter(({ kind }) => kind === "trained").length - NUM_ROUNDS * SITES.length;
 		if (!isHashEqual) throw new RangeError("the weights differ from those of the run in memory");
 		requireRefusal(point, events);
+		const missing = point.needs?.(events) ?? null;
+		if (missing !== null) throw new RangeError(missing);
 		const { recoveryMs, limitMs } = measured;
 		if (limitMs !== undefined && !(recoveryMs !== null && recoveryMs <= limitMs))
 			throw new RangeError(`${Math.round(recoveryMs ?? Number.NaN)} ms, the limit is ${limitMs} ms`);
@@ -83,6 +87,7 @@ function endOfClients(stage: Stage | null): string[] {
 }
 
 function requireSets({ kind, removes }: FaultPoint, sets: ReadonlyMap<number, readonly string[]>): void {
+	if (kind === "removing" && removes === undefined) return;
 	for (let round = 1; round <= NUM_ROUNDS; round++) {
 		const isHit = kind === "removing" && removes?.round === round;
 		const wanted = SITES.filter((site) => !(isHit && removes.site === site));

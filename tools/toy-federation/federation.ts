@@ -110,6 +110,7 @@ export async function openToyFederation(options: ToyFederationOptions): Promise<
 				numRounds,
 				minSites,
 				minUpdates,
+				roundDeadlineMs: null,
 				waitForAll,
 				offlineAfterMs,
 				death: null,

@@ -61,6 +61,7 @@ process.on("SIGTERM", () => stopping.abort());
 		clock,
 		minSites: settings.minSites,
 		quorum: settings.minUpdates,
+		roundDeadlineMs: settings.roundDeadlineMs,
 		offlineSites: "wait",
 		signal: stopping.signal,
 	});

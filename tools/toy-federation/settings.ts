@@ -52,6 +52,8 @@ export const serverSettingsSchema = z.object({
 	/** Sites needed to start, and updates needed per round. */
 	minSites: z.int(),
 	minUpdates: z.int(),
+	/** When a phase waits for nobody any more; null: everybody is waited for. */
+	roundDeadlineMs: z.int().positive().nullable(),
 	/** True: the run begins, and its time counts, when all sites are online. */
 	waitForAll: z.boolean(),
 	offlineAfterMs: z.int(),
