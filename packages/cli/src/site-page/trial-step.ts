@@ -95,13 +95,13 @@ export async function tryStep(
 		availableBytes: availableMemory(),
 		roundSteps: preset.localSteps,
 		roundSeconds: stepSeconds * preset.localSteps,
-		fullSize: isFullSize ? await fullSizeText(cacheDirectory(host.env), signal) : null,
+		fullSize: isFullSize ? await atFullSize(cacheDirectory(host.env), signal) : null,
 	};
 }
 
-async function fullSizeText(folder: string, signal: AbortSignal): Promise<string> {
+async function atFullSize(folder: string, signal: AbortSignal): Promise<TrialResult["fullSize"]> {
 	const trial = await tryDevice("cpu", { signal });
-	if (!trial.works) return trial.reason;
+	if (!trial.works) return [{ name: "processor", text: trial.reason }];
 	const findings = await suggestFullSize(trial.gflops, [trial], folder);
-	return findings.map(({ name, found }) => `${name}: ${found}`).join("; ");
+	return findings.map(({ name, found }) => ({ name: name.replace(/^full size, /, ""), text: found }));
 }

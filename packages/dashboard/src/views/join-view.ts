@@ -100,7 +100,7 @@ const trialSchema = z.object({
 			roundSteps: z.int(),
 			roundSeconds: z.number(),
 			/** What the model at full size would take here; null for the small one. */
-			fullSize: z.string().nullable(),
+			fullSize: z.array(z.object({ name: z.string(), text: z.string() })).nullable(),
 		})
 		.nullable(),
 });

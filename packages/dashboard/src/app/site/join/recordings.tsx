@@ -52,7 +52,14 @@ export function RecordingsStep({ join: { data } }: { readonly join: JoinView }) 
 						<strong>{data.uri}</strong>
 					</p>
 					<JobState job={data.job} doing="Opening the recordings" />
-					{data.facts !== null && <Facts facts={data.facts} />}
+					{data.facts !== null && (
+						<>
+							<Facts facts={data.facts} />
+							<p class="quiet">
+								To look at them, episode by episode: <code>zk0 data view {data.uri}</code>
+							</p>
+						</>
+					)}
 				</section>
 			)}
 			<Onward to="cameras" isDone={data?.job.state === "done"} />

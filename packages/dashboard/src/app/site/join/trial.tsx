@@ -72,7 +72,17 @@ export function TrialStep({ join: { cameras, trial, numCores } }: { readonly joi
 						really takes depends on the model and the steps that the operator chose.
 					</p>
 					{result.fullSize !== null && (
-						<p class="callout">At full size, by this machine’s speed in matrix products: {result.fullSize}</p>
+						<section class="chosen" aria-label="At full size">
+							<h3>At full size, reckoned from this machine’s speed</h3>
+							<dl class="facts spaced">
+								{result.fullSize.map(({ name, text }) => (
+									<div key={name}>
+										<dt>{name}</dt>
+										<dd>{text}</dd>
+									</div>
+								))}
+							</dl>
+						</section>
 					)}
 				</>
 			)}
