@@ -207,7 +207,7 @@ test("its progress is what the server's log says, and it stops, starts and leave
 	expect(kept.slice(1).map(({ weightsSha256 }) => weightsSha256)).toEqual(weights);
 	await page.getByRole("link", { name: "Episodes" }).click();
 	await page.getByRole("heading", { name: "Episode 0" }).waitFor();
-	await expect.poll(() => page.locator('.camera video[data-shown="0"]').count()).toBe(2);
+	await expect.poll(() => page.locator('.episode-camera video[data-shown="0"]').count()).toBe(2);
 	const model = page.getByLabel("Predicted by");
 	expect(await model.locator("option").allTextContents()).toEqual([
 		"nobody",

@@ -54,9 +54,9 @@ async function view(words: readonly string[]): Promise<WatchedPage> {
 
 /** Waits until all cameras show a frame, and reads the numbers in their pictures. */
 async function markers(page: Page, frame: number): Promise<number[]> {
-	const pictures = page.locator(".camera video, .camera img");
+	const pictures = page.locator(".episode-camera video, .episode-camera img");
 	await expect
-		.poll(() => pictures.evaluateAll((all) => all.map((one) => one.dataset["shown"])), { timeout: 10_000 })
+		.poll(() => pictures.evaluateAll((all) => all.map((one) => one.dataset["shown"])), { timeout: 30_000 })
 		.toEqual(["", ""].map(() => String(frame)));
 	return await pictures.evaluateAll((all) =>
 		all.map((one) => {
@@ -148,7 +148,9 @@ test("what the browser cannot play is shown picture by picture", {
 	const { page } = watched;
 	await page.getByText("No model to compare with").waitFor();
 	await page.keyboard.press("ArrowRight");
-	await expect.poll(() => page.locator('.camera img[data-shown="1"]').count(), { timeout: 10_000 }).toBe(3);
+	await expect
+		.poll(() => page.locator('.episode-camera img[data-shown="1"]').count(), { timeout: 30_000 })
+		.toBe(3);
 	expect([watched.complaints(), await watched.findings()]).toEqual([[], []]);
 });
 

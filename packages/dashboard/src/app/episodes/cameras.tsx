@@ -21,13 +21,13 @@ export function Cameras({
 }) {
 	const [unplayed, setUnplayed] = useState<ReadonlySet<string>>(new Set());
 	return (
-		<div class="cameras">
+		<div class="episode-cameras">
 			{cameras.map((camera) => {
 				const from = episode.videoFrom[camera.key];
 				const isVideo = camera.kind === "video" && from !== undefined && !unplayed.has(camera.key);
 				const place = { episode: episode.index, camera, player };
 				return (
-					<figure key={camera.key} class="camera">
+					<figure key={camera.key} class="episode-camera">
 						{isVideo ? (
 							<Video
 								{...place}

@@ -7,6 +7,7 @@ import {
 	type RecordingsView,
 	recordingsViewSchema,
 } from "@zk0/dashboard/views";
+import type { ComponentChildren } from "preact";
 import { useEffect, useMemo } from "preact/hooks";
 import { useRead } from "../live.ts";
 import { setQuery, usePlace } from "../location.ts";
@@ -20,8 +21,16 @@ import { usePrediction, usePredictionProgress } from "./prediction.ts";
 import { PredictionBar } from "./prediction-bar.tsx";
 import { Transport } from "./transport.tsx";
 
-/** The page; `version` changes when there may be other models. */
-export function EpisodesPage({ version = 0 }: { readonly version?: number }) {
+/** The page. */
+export function EpisodesPage({
+	noModel,
+	version = 0,
+}: {
+	/** Said where there is no model to compare with. */
+	readonly noModel: ComponentChildren;
+	/** Changes when there may be other models. */
+	readonly version?: number;
+}) {
 	const { data, error } = useRead("/recordings", recordingsViewSchema, version);
 	const { query } = usePlace();
 	if (error !== null) return <Failure text={error} />;
@@ -39,7 +48,7 @@ export function EpisodesPage({ version = 0 }: { readonly version?: number }) {
 					setQuery("episode", String(index));
 				}}
 			/>
-			<EpisodeShown key={episode.index} recordings={data} row={episode} />
+			<EpisodeShown key={episode.index} recordings={data} row={episode} noModel={noModel} />
 		</div>
 	);
 }
@@ -47,8 +56,10 @@ export function EpisodesPage({ version = 0 }: { readonly version?: number }) {
 function EpisodeShown({
 	recordings,
 	row,
+	noModel,
 }: {
 	readonly recordings: RecordingsView;
+	readonly noModel: ComponentChildren;
 	readonly row: RecordingsView["episodes"][number];
 }) {
 	const { data, error } = useRead(`/episodes/${row.index}`, episodeViewSchema);
@@ -67,7 +78,7 @@ function EpisodeShown({
 			</div>
 			{error !== null && <Failure text={error} />}
 			{data === null && error === null && <Empty>Loading…</Empty>}
-			{data !== null && <Recording recordings={recordings} episode={data} />}
+			{data !== null && <Recording recordings={recordings} episode={data} noModel={noModel} />}
 		</section>
 	);
 }
@@ -75,8 +86,10 @@ function EpisodeShown({
 function Recording({
 	recordings,
 	episode,
+	noModel,
 }: {
 	readonly recordings: RecordingsView;
+	readonly noModel: ComponentChildren;
 	readonly episode: EpisodeView;
 }) {
 	const { query } = usePlace();
@@ -94,6 +107,7 @@ function Recording({
 			<Transport player={player} />
 			<PredictionBar
 				models={models}
+				nothing={noModel}
 				model={model}
 				onChoose={(id) => setQuery("model", id)}
 				prediction={prediction}

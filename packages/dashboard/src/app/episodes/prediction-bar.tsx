@@ -1,6 +1,6 @@
 // Which model's actions stand beside the recorded ones, and how its prediction of this episode stands.
 import type { PredictionView, RecordingsView } from "@zk0/dashboard/views";
-import type { VNode } from "preact";
+import type { ComponentChildren, VNode } from "preact";
 import { Failure } from "../parts/card.tsx";
 import { formatJoint } from "./joint-plot.tsx";
 import type { Prediction } from "./prediction.ts";
@@ -8,23 +8,20 @@ import type { Prediction } from "./prediction.ts";
 /** The choice of a model, and its prediction. */
 export function PredictionBar({
 	models,
+	nothing,
 	model,
 	onChoose,
 	prediction,
 }: {
 	readonly models: RecordingsView["models"];
+	/** Said when there is none. */
+	readonly nothing: ComponentChildren;
 	/** Null: none is shown. */
 	readonly model: string | null;
 	readonly onChoose: (model: string | null) => void;
 	readonly prediction: Prediction;
 }) {
-	if (models.length === 0)
-		return (
-			<p class="prediction quiet">
-				No model to compare with. <code>zk0 data view … --model &lt;checkpoint&gt;</code> or{" "}
-				<code>--run &lt;run&gt;</code> shows what one would have done.
-			</p>
-		);
+	if (models.length === 0) return <p class="prediction quiet">{nothing}</p>;
 	return (
 		<div class="prediction" role="group" aria-label="Prediction">
 			<label>

@@ -78,7 +78,13 @@ function Page({ place }: { readonly place: Place }) {
 	if (view === null) return <Empty>{link === "lost" ? "zk0 client page was stopped" : "Loading…"}</Empty>;
 	const section = sectionOf(place, view);
 	if (section === "progress") return <ProgressPage client={view.client} />;
-	if (section === "episodes") return <EpisodesPage version={view.client.activity?.rounds.length ?? 0} />;
+	if (section === "episodes")
+		return (
+			<EpisodesPage
+				noModel="What the shared model would have done can be shown here after the first round."
+				version={view.client.activity?.rounds.length ?? 0}
+			/>
+		);
 	if (section === "join") return <JoinPage view={view} named={place.segments[1]} />;
 	return <Empty>There is no such page</Empty>;
 }

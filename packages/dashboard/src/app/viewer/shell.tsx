@@ -20,7 +20,14 @@ export function ViewerShell({ session }: { readonly session: SessionView }) {
 				<ThemeButton />
 			</header>
 			<main id="page" class="wide" tabIndex={-1}>
-				<EpisodesPage />
+				<EpisodesPage
+					noModel={
+						<>
+							No model to compare with. <code>zk0 data view … --model &lt;checkpoint&gt;</code> or{" "}
+							<code>--run &lt;run&gt;</code> shows what one would have done.
+						</>
+					}
+				/>
 			</main>
 		</SessionContext.Provider>
 	);
