@@ -1,5 +1,6 @@
 // `zk0 runs log <run>`: what happened in a run, line by line, and what happens while it runs.
 import { resolve } from "node:path";
+import type { RoundEvent } from "@zk0/federation";
 import {
 	eventText,
 	type RunPaths,
@@ -12,6 +13,7 @@ import { z } from "zod";
 import { findRun, RUN_POSITIONAL } from "../arguments/find-run.ts";
 import { defineCommand } from "../command.ts";
 import { RUN_OPTIONS } from "../config/run-options.ts";
+import { openLineTail } from "../network/line-tail.ts";
 
 const POLL_MS = 500;
 
@@ -45,7 +47,7 @@ export const runsLog = defineCommand({
 	async run({ values, named, host, output }) {
 		const paths = await findRun(resolve(host.cwd, values.out ?? "runs"), named["run"] ?? "");
 		const read = await readerOf(paths);
-		let known = await read();
+		const known = await read();
 		const tail = known.slice(known.length - Math.min(values.tail ?? known.length, known.length));
 		const show = (line: LogLine): void =>
 			output.result(line.event, () => `${line.at.slice(0, 19).replace("T", " ")}  ${line.text}`);
@@ -56,30 +58,46 @@ export const runsLog = defineCommand({
 			return;
 		}
 		for (const line of tail) show(line);
-		while (known.at(-1)?.isEnd !== true && !host.signal.aborted) {
+		let isOver = known.at(-1)?.isEnd === true;
+		while (!isOver && !host.signal.aborted) {
 			await new Promise((wake) => {
 				setTimeout(wake, POLL_MS);
 			});
-			const all = await read();
-			for (const line of all.slice(known.length)) show(line);
-			known = all;
+			const added = await read();
+			for (const line of added) show(line);
+			isOver = added.at(-1)?.isEnd === true;
 		}
 	},
 });
 
-/** How the run's log is read: a federation's events, or a training's lines. */
+/** How the run's log is read: a federation's events, or a training's lines. Each call gives what is new. */
 async function readerOf(paths: RunPaths): Promise<() => Promise<LogLine[]>> {
 	const { training } = await readRunRecord(paths.config);
-	if (training !== undefined) return async () => (await readTrainingLog(paths.trainingLog)).map(trainingLine);
+	if (training !== undefined) {
+		let numSeen = 0;
+		return async () => {
+			const all = await readTrainingLog(paths.trainingLog);
+			return all.slice(numSeen, (numSeen = all.length)).map(trainingLine);
+		};
+	}
+	const { roundEventSchema } = await import("@zk0/federation");
+	const lineSchema = z.object({ event: roundEventSchema });
+	const tail = openLineTail(paths.events);
+	// The history is checked once; what comes later is read from there on.
+	const { events } = await readEvents(paths.events);
+	let isFirst = true;
 	return async () => {
-		const { events } = await readEvents(paths.events);
-		return events.map((event) => ({
-			at: event.at,
-			text: eventText(event),
-			event,
-			isEnd: event.kind === "run.completed" || event.kind === "run.failed" || event.kind === "run.stopped",
-		}));
+		const added = await tail.read();
+		const parsed = isFirst ? events : [];
+		const fresh = added.slice(parsed.length).map((line) => lineSchema.parse(JSON.parse(line)).event);
+		isFirst = false;
+		return [...parsed, ...fresh].map(eventLine);
 	};
+}
+
+function eventLine(event: RoundEvent): LogLine {
+	const isEnd = event.kind === "run.completed" || event.kind === "run.failed" || event.kind === "run.stopped";
+	return { at: event.at, text: eventText(event), event, isEnd };
 }
 
 function trainingLine({ at, event }: TrainingLine): LogLine {

@@ -1,7 +1,7 @@
 // `zk0 runs stop <run>`: ends the process that works on a run, as Ctrl-C would.
 import { existsSync } from "node:fs";
 import { hostname } from "node:os";
-import { relative, resolve } from "node:path";
+import { dirname, resolve } from "node:path";
 import { isProcessAlive } from "@zk0/arrays/node";
 import { holderOf, runPaths } from "@zk0/records";
 import { z } from "zod";
@@ -39,9 +39,11 @@ export const runsStop = defineCommand({
 			return;
 		}
 		const paths = await findRun(resolve(host.cwd, values.out ?? "runs"), named["run"] ?? "");
-		if (!relative(serverHome(host, undefined).runs, paths.root).startsWith("..")) {
+		// A folder of runs beside a server's settings is that server's, whatever its state folder is called.
+		const state = dirname(dirname(paths.root));
+		if (existsSync(serverHome(host, state).settings)) {
 			throw new CliError("run-in-use", `${paths.id} is the server's`, {
-				cure: `leave --out out: zk0 runs stop ${paths.id}`,
+				cure: `zk0 runs stop ${paths.id} --state ${state}`,
 			});
 		}
 		const holder = await holderOf(paths.lock);

@@ -139,8 +139,9 @@ describe("zk0 runs stop", () => {
 		const program = { commands: COMMANDS, version: "0" };
 		await mkdir(join(cwd, "home/server"), { recursive: true });
 		await rename(join(cwd, "runs"), join(cwd, "home/server/runs"));
+		await writeFile(join(cwd, "home/server/server.json"), "{}");
 		expect(await runCli(["runs", "stop", "latest", "--out", "home/server/runs"], host, program)).toBe(8);
-		expect(host.err()).toContain("zk0 runs stop 20261121-0000-aaaa");
+		expect(host.err()).toContain(`zk0 runs stop 20261121-0000-aaaa --state ${join(cwd, "home/server")}`);
 	});
 
 	test("ends the process that holds the lock", async () => {

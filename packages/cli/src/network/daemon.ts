@@ -1,11 +1,13 @@
 // Processes in the background: starting one and waiting until it is ready, stopping it, showing its log.
 import { spawn } from "node:child_process";
-import { open, readFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { open, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { isProcessAlive } from "@zk0/arrays/node";
 import { z } from "zod";
 import { CliError } from "../cli-error.ts";
 import { makePrivateFolder } from "./home.ts";
+import { openLineTail } from "./line-tail.ts";
 import { readIfThere, readJsonFile } from "./private-file.ts";
 
 const START_TIMEOUT_MS = 30_000;
@@ -92,12 +94,9 @@ export async function tailOf(log: string, numLines: number = LOG_TAIL_LINES): Pr
 
 /** Lines that are added to a log from now on, until the signal aborts. */
 export async function* followLog(log: string, signal: AbortSignal): AsyncGenerator<string> {
-	let seen = (await readIfThere(log))?.length ?? 0;
+	const tail = openLineTail(log, existsSync(log) ? (await stat(log)).size : 0);
 	while (!signal.aborted) {
-		const text = await readFile(log, "utf8");
-		const end = text.lastIndexOf("\n") + 1;
-		if (end > seen) yield* text.slice(seen, end).trimEnd().split("\n");
-		seen = Math.max(seen, end);
+		yield* await tail.read();
 		await pause(500);
 	}
 }
