@@ -6,6 +6,7 @@ import { traceClient } from "@zk0/monitor/traces";
 import { withRunLock } from "@zk0/records";
 import { CliError } from "../cli-error.ts";
 import type { Host } from "../host.ts";
+import { boundLog } from "./bounded-log.ts";
 import { type ActivityLog, openActivityLog } from "./client-activity.ts";
 import { openDaemonLog } from "./daemon-log.ts";
 import type { ClientHome } from "./home.ts";
@@ -54,7 +55,8 @@ export async function serveTasks(
 		const { site, threads, device, camera } = settings;
 		const { plan, dataset } = await openData(site, dataUri ?? settings.data, context);
 		const badge = plan.uri === settings.data ? settings.doctor : null;
-		const { log } = openDaemonLog("client", context.logForm, context);
+		const { log, fault } = openDaemonLog("client", context.logForm, context);
+		using _ = boundLog(home.log, fault);
 		const onNote = (text: string): void => log("info", text, { site });
 		const machine = { threads, device, maxMemory: settings.maxMemory };
 		await using app = createSiteApp({ home, plan, dataset, badge, camera, ...machine, host, onNote });

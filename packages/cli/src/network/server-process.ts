@@ -23,6 +23,7 @@ import { accessRoutes } from "./access-routes.ts";
 import { adminRoutes, type ServerParts, statusNow } from "./admin-routes.ts";
 import { callLimits, listenerLimits } from "./apply-limits.ts";
 import type { ServerTrust } from "./authority.ts";
+import { boundLog } from "./bounded-log.ts";
 import { type LogForm, openDaemonLog } from "./daemon-log.ts";
 import { makePrivateFolder, type ServerHome } from "./home.ts";
 import { openTraces } from "./open-traces.ts";
@@ -59,6 +60,7 @@ export async function serveFederation(
 		const stopping = new AbortController();
 		const signal = AbortSignal.any([host.signal, stopping.signal]);
 		const { form, log, fault: onFault } = openDaemonLog("server", logForm, { host, output });
+		using _ = boundLog(home.log, onFault);
 		const { listen, address, allowFlowerNodes } = settings;
 		using keeper = await openTrustKeeper({ home, settings, now: () => clock.now(), onFault });
 		const { trust } = keeper;
