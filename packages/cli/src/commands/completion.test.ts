@@ -1,4 +1,4 @@
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { beforeAll, expect, test } from "vitest";
 import { EXIT_CODES } from "../exit-codes.ts";
 import { runCli } from "../run-cli.ts";
@@ -45,3 +45,39 @@ test("zsh and fish get the same table; another shell is refused", async () => {
 	expect(code).toBe(EXIT_CODES.usage.code);
 	expect(err).toContain("one of: bash, zsh, fish");
 });
+
+/** Debian's packages, which `.ci/run` installs. */
+const isInstalled = (shell: string): boolean =>
+	process.env["ZK0_REQUIRE_ALL"] === "1" || spawnSync(shell, ["--version"]).error === undefined;
+
+test.skipIf(!isInstalled("zsh"))("zsh itself offers them (skipped where zsh is not installed)", async () => {
+	const { out } = await script("zsh");
+	// What zsh's completion system gives: the words, the place of the cursor, and where offers go.
+	const ask = (...words: string[]): string[] => {
+		const line = ["zk0", ...words].map((word) => `'${word}'`).join(" ");
+		const around = `compadd() { shift; print -l -- $@ }\n_files() { print FILES }\nwords=(${line}); CURRENT=${words.length + 1}`;
+		return execFileSync("zsh", ["-f", "-c", `${around}\n${out}`], { encoding: "utf8" })
+			.trim()
+			.split("\n");
+	};
+	expect(ask("server", "st")).toEqual(expect.arrayContaining(["start", "stop", "status"]));
+	expect(ask("simulate", "--preset", "")).toEqual(["tiny", "small", "full"]);
+	expect(ask("simulate", "--rounds", "")).toEqual(["FILES"]);
+	expect(ask("runs", "show", "latest", "--j")).toContain("--json");
+});
+
+test.skipIf(!isInstalled("fish"))(
+	"fish itself offers them (skipped where fish is not installed)",
+	async () => {
+		const { out } = await script("fish");
+		const ask = (line: string): string[] =>
+			execFileSync("fish", ["--no-config", "-c", `${out}\ncomplete -C '${line}'`], { encoding: "utf8" })
+				.trim()
+				.split("\n")
+				.map((offer) => offer.split("\t")[0] ?? "");
+		expect(ask("zk0 server st")).toEqual(["start", "status", "stop"]);
+		expect(ask("zk0 simulate --preset ")).toEqual(["tiny", "small", "full"].toSorted());
+		expect(ask("zk0 simulate --local-st")).toEqual(["--local-steps"]);
+		expect(ask("zk0 runs show latest --j")).toContain("--json");
+	},
+);
