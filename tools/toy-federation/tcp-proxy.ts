@@ -21,6 +21,12 @@ export interface TcpProxy extends AsyncDisposable {
 	onceAnswered(callback: () => void): void;
 }
 
+/** Ends a connection at once. With bytes still to be written Node would first send those, and then never close. */
+function drop(socket: Socket): void {
+	if (socket.writableLength > 0) socket.destroy();
+	else socket.resetAndDestroy();
+}
+
 /** A proxy on loopback in front of `target`. */
 export async function openProxy(target: number): Promise<TcpProxy> {
 	const sockets = new Set<Socket>();
@@ -80,11 +86,11 @@ export async function openProxy(target: number): Promise<TcpProxy> {
 		},
 		reset() {
 			state = "reset";
-			for (const socket of sockets) socket.resetAndDestroy();
+			for (const socket of sockets) drop(socket);
 		},
 		heal() {
 			state = "up";
-			for (const socket of sockets) socket.resetAndDestroy();
+			for (const socket of sockets) drop(socket);
 		},
 		onceAt(direction, numBytes, callback) {
 			marks.push({ direction, numBytes, callback });
