@@ -152,10 +152,12 @@ test("what the browser cannot play is shown picture by picture", {
 		.poll(() => page.locator('.episode-camera img[data-shown="1"]').count(), { timeout: 30_000 })
 		.toBe(3);
 	expect([watched.complaints(), await watched.findings()]).toEqual([[], []]);
+	await picture();
 });
 
-test("pictures for the documentation", { timeout: PATIENCE_MS }, async (context) => {
-	context.skip(process.env["ZK0_SCREENSHOTS"] !== "1", "only with ZK0_SCREENSHOTS=1");
+/** Takes the picture for the documentation anew. */
+async function picture(): Promise<void> {
+	if (process.env["ZK0_SCREENSHOTS"] !== "1") return;
 	const run =
 		"simulate --preset small --init bundled --rounds 3 --local-steps 60 --seed 7 --quiet --data kitchen=sim:site-a?episodes=12&seed=7&size=128x128";
 	expect((await zk0(run.split(" "), place.dir)).code).toBe(0);
@@ -167,4 +169,4 @@ test("pictures for the documentation", { timeout: PATIENCE_MS }, async (context)
 	await page.getByText("open loop").waitFor({ timeout: 60_000 });
 	await page.waitForTimeout(600);
 	await page.screenshot({ path: join(IMAGES, "episode-viewer.png") });
-});
+}

@@ -5,7 +5,7 @@ import { dirname, join } from "node:path";
 import { openEventLog } from "@zk0/federation";
 import { runPaths, writeRunRecord } from "@zk0/records";
 import { sampleEvents, sampleRecord } from "@zk0/records/testing";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { EXIT_CODES } from "../exit-codes.ts";
 import { runCli } from "../run-cli.ts";
 import { captureHost } from "../testing/capture-host.ts";
@@ -121,11 +121,15 @@ describe("zk0 runs log", () => {
 
 	test("following shows what is added", async () => {
 		await makeRun("20261121-0000-aaaa", 5);
-		const following = run("runs log latest --follow --tail 0");
+		const host = captureHost({ cwd });
+		const words = ["runs", "log", "latest", "--follow", "--tail", "1"];
+		const following = runCli(words, host, { commands: COMMANDS, version: "0" });
+		await vi.waitFor(() => expect(host.out()).not.toBe(""), { timeout: 10_000 });
 		await using log = await openEventLog(runPaths(join(cwd, "runs"), "20261121-0000-aaaa").events);
 		const rest = sampleEvents({ sites: ["kitchen", "workshop"], numRounds: 3, runId: "20261121-0000-aaaa" });
 		await log.append(rest.slice(5));
-		expect((await following).out).toContain("run completed");
+		expect(await following).toBe(0);
+		expect(host.out()).toContain("run completed");
 	});
 });
 
