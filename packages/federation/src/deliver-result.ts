@@ -23,6 +23,9 @@ export interface Work {
 /** What a delivery needs of a site. */
 type Courier = Pick<TaskRunner, "session" | "identity" | "clock" | "retry" | "scratchDir" | "refusedDir">;
 
+/** Chunks under way at once: while one is hashed and written at the server, two keep the connection busy. */
+const PUSH_CONCURRENCY = 3;
+
 /** Longest failure text sent. */
 const MAX_FAILURE_LENGTH = 2000;
 
@@ -77,7 +80,8 @@ async function deliver(
 	const backoff = createBackoff(`${identity.publicKeyPem} delivery`, clock, retry);
 	for (;;) {
 		try {
-			const options = { runtimeSeconds, runId: metadata.runId, signal, inline: true };
+			const about = { runtimeSeconds, runId: metadata.runId };
+			const options = { ...about, signal, inline: true, concurrency: PUSH_CONCURRENCY };
 			return await pushMessage(session.calls, nodeId, reply, options);
 		} catch (failure) {
 			// The server lost track of the reply (it was restarted, or an answer was lost): announce it again.
