@@ -17,6 +17,7 @@ export type CliErrorCode =
 	| "run-in-use"
 	| "run-not-resumable"
 	| "recording-failed"
+	| "not-installed"
 	| "prediction-failed"
 	| "cache-damaged"
 	| "state-damaged"

@@ -159,6 +159,7 @@ const CLI_ERRORS: Readonly<Record<CliErrorCode, ExitName>> = {
 	"run-in-use": "run",
 	"run-not-resumable": "run",
 	"recording-failed": "simulator",
+	"not-installed": "not-installed",
 	"prediction-failed": "engine",
 	"cache-damaged": "storage",
 	"state-damaged": "storage",

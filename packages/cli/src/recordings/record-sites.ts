@@ -30,7 +30,8 @@ export interface RecordSitesOptions {
 
 /**
  * The dataset directory of every site, by site name.
- * @throws CliError "recording-failed" with the reason of the first failure; the others are stopped.
+ * @throws CliError "recording-failed" with the reason of the first failure, "not-installed" where an optional
+ *   package is missing; the others are stopped.
  */
 export async function recordSites(
 	sites: readonly SimulatedSite[],
@@ -101,7 +102,9 @@ async function recordInChild(
 				if (signal.aborted) reject(signal.reason);
 				else if (outcome?.failure === null) resolve();
 				else
-					reject(recordingFailed(site, outcome?.failure ?? `its process ended with ${exitCode ?? killedBy}`));
+					reject(
+						recordingFailed(site, outcome ?? { failure: `its process ended with ${exitCode ?? killedBy}` }),
+					);
 			});
 		});
 	} finally {
@@ -109,8 +112,14 @@ async function recordInChild(
 	}
 }
 
-function recordingFailed(site: string, reason: string): CliError {
-	return new CliError("recording-failed", `recording ${site} failed: ${reason}`, {
+function recordingFailed(
+	site: string,
+	{ failure, code }: { readonly failure: string | null; readonly code?: string },
+): CliError {
+	const message = `recording ${site} failed: ${failure}`;
+	// Says itself what to do.
+	if (code === "not-installed") return new CliError("not-installed", message);
+	return new CliError("recording-failed", message, {
 		cure: "check the free disk space and the task of the site, then run again; finished recordings are kept",
 	});
 }
