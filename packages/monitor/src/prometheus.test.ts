@@ -11,12 +11,27 @@ import { manualClock } from "@zk0/federation";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parse } from "yaml";
 import { z } from "zod";
+import { ALERT_RULES, type AlertRule } from "./alerts/alert.ts";
 import { METRICS_CONTENT_TYPE } from "./metrics/metrics.ts";
 import { type Monitor, startMonitor } from "./monitor.ts";
 import { START_MS, script } from "./testing/sample-run.ts";
 
 const DEPLOY = fileURLToPath(new URL("../../../deploy/", import.meta.url));
 const RULES = join(DEPLOY, "prometheus", "rules.yml");
+const RULE_TESTS = join(DEPLOY, "prometheus", "rules.test.yml");
+/** What says the same for Prometheus. */
+const IN_PROMETHEUS: Readonly<Record<AlertRule, readonly string[]>> = {
+	"site-lost": ["Zk0SiteLost"],
+	"round-stuck": ["Zk0RoundStuck"],
+	"run-failed": ["Zk0RunFailed"],
+	"loss-diverging": ["Zk0LossDiverging", "Zk0LossWorsening"],
+	"update-not-finite": ["Zk0UpdateNotFinite"],
+	"update-refused": ["Zk0UpdateRefused"],
+	"update-unusual": ["Zk0UpdateUnusual"],
+	"disk-low": ["Zk0DiskLow"],
+	"certificate-expiring": ["Zk0CertificateExpiring"],
+	"authority-ending": ["Zk0AuthorityEnding", "Zk0AuthorityUnheard"],
+};
 const MISSING = "Debian's prometheus is not installed (apt-get install prometheus)";
 const isThere = existsSync("/usr/bin/promtool") && existsSync("/usr/bin/prometheus");
 
@@ -28,6 +43,19 @@ const rulesSchema = z.object({
 					alert: z.string(),
 					expr: z.string(),
 					annotations: z.object({ summary: z.string().min(1), cure: z.string().min(1) }),
+				}),
+			),
+		}),
+	),
+});
+const ruleTestsSchema = z.object({
+	tests: z.array(
+		z.object({
+			alert_rule_test: z.array(
+				z.object({
+					alertname: z.string(),
+					eval_time: z.string().regex(/^\d+m$/),
+					exp_alerts: z.array(z.unknown()),
 				}),
 			),
 		}),
@@ -95,6 +123,30 @@ test("every query of rules and dashboard names metrics that a server shows", () 
 	expect(unknown).toEqual([]);
 });
 
+test("every built-in alert has its rules for Prometheus, and a row in the manual", () => {
+	const { groups } = rulesSchema.parse(parse(readFileSync(RULES, "utf8")));
+	const there = groups.flatMap(({ rules }) => rules.map(({ alert }) => alert));
+	// A server that is gone cannot say so itself.
+	expect(there.toSorted()).toEqual([...Object.values(IN_PROMETHEUS).flat(), "Zk0ServerDown"].toSorted());
+	const manual = readFileSync(join(DEPLOY, "..", "docs", "operations.md"), "utf8");
+	expect(ALERT_RULES.filter((rule) => !manual.includes(`| \`${rule}\` |`))).toEqual([]);
+});
+
+test("every rule for Prometheus has a test in which it fires and then stops", () => {
+	const { groups } = rulesSchema.parse(parse(readFileSync(RULES, "utf8")));
+	const { tests } = ruleTestsSchema.parse(parse(readFileSync(RULE_TESTS, "utf8")));
+	const firesAndStops = (name: string): boolean =>
+		tests.some(({ alert_rule_test: all }) => {
+			const own = all
+				.filter(({ alertname }) => alertname === name)
+				.toSorted((a, b) => Number.parseInt(a.eval_time, 10) - Number.parseInt(b.eval_time, 10));
+			const fires = own.findIndex(({ exp_alerts }) => exp_alerts.length > 0);
+			return fires >= 0 && own.slice(fires).some(({ exp_alerts }) => exp_alerts.length === 0);
+		});
+	const alerts = groups.flatMap(({ rules }) => rules.map(({ alert }) => alert));
+	expect([...alerts, "Zk0NoSuchRule"].filter((name) => !firesAndStops(name))).toEqual(["Zk0NoSuchRule"]);
+});
+
 describe.skipIf(!isThere)(`with a real Prometheus (skipped when ${MISSING})`, () => {
 	const promtool = (args: readonly string[], input = "") => {
 		const { status, stdout, stderr } = spawnSync("/usr/bin/promtool", args, { encoding: "utf8", input });
@@ -103,9 +155,7 @@ describe.skipIf(!isThere)(`with a real Prometheus (skipped when ${MISSING})`, ()
 
 	test("promtool accepts the rules, and they fire and stop", () => {
 		expect(promtool(["check", "rules", RULES])).toMatchObject({ status: 0 });
-		expect(promtool(["test", "rules", join(DEPLOY, "prometheus", "rules.test.yml")])).toMatchObject({
-			status: 0,
-		});
+		expect(promtool(["test", "rules", RULE_TESTS])).toMatchObject({ status: 0 });
 	});
 
 	test("promtool finds nothing to say about the metrics", async () => {

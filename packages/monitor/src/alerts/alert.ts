@@ -1,17 +1,21 @@
 // What an alert is: a rule that holds for a subject now, said in words, with its cure.
 
-/** The rules that zk0 has built in. */
-export type AlertRule =
-	| "site-lost"
-	| "round-stuck"
-	| "run-failed"
-	| "loss-diverging"
-	| "update-not-finite"
-	| "update-refused"
-	| "update-unusual"
-	| "disk-low"
-	| "certificate-expiring"
-	| "authority-ending";
+/** The names of the built-in rules. */
+export const ALERT_RULES = [
+	"site-lost",
+	"round-stuck",
+	"run-failed",
+	"loss-diverging",
+	"update-not-finite",
+	"update-refused",
+	"update-unusual",
+	"disk-low",
+	"certificate-expiring",
+	"authority-ending",
+] as const;
+
+/** A rule that zk0 has built in. */
+export type AlertRule = (typeof ALERT_RULES)[number];
 
 /** How soon somebody has to look. */
 export type Severity = "warning" | "critical";

@@ -2,7 +2,7 @@
 import { describe, expect, test } from "vitest";
 import { compared, node, observation, type Script, script, update } from "../testing/sample-run.ts";
 import type { AuthorityView, Observation } from "../view/observation.ts";
-import type { AlertRule } from "./alert.ts";
+import { ALERT_RULES, type AlertRule } from "./alert.ts";
 import { alertsOf, DEFAULT_LIMITS } from "./rules.ts";
 
 const MINUTE_MS = 60_000;
@@ -181,6 +181,10 @@ test.each(CASES)("$rule fires and stops", ({ rule, fires, stops, says, cure }) =
 	expect(found[0]?.message).toMatch(says);
 	expect(found[0]?.cure).toMatch(cure);
 	expect(alertsOf(stops).filter((alert) => alert.rule === rule)).toEqual([]);
+});
+
+test("no rule is without a case", () => {
+	expect(ALERT_RULES.filter((rule) => !CASES.some((one) => one.rule === rule))).toEqual([]);
 });
 
 test("a healthy federation has no alerts, nor has one without a run", () => {

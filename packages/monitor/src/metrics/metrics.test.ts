@@ -55,6 +55,7 @@ test("events are counted by site, outcome and phase, and the moment is told", as
 		'zk0_run_info{run="run-1",strategy="fedavg"} 1',
 		'zk0_run_loss{run="run-1"} 0.5',
 		'zk0_run_base_loss{run="run-1"} 1',
+		'zk0_run_worse_rounds{run="run-1"} 0',
 		'zk0_alerts_firing{rule="site-lost",severity="critical"} 2',
 		'zk0_alert_deliveries_total{outcome="failed"} 1',
 	])
@@ -76,6 +77,22 @@ test("what is not known has no sample, and what was known leaves none behind", a
 	])
 		expect(text).not.toMatch(new RegExp(`^${name}[ {]`, "m"));
 	expect(text).toMatch(/^zk0_connections 0$/m);
+});
+
+test("an authority and its successor are told, and nothing of a successor that is not announced", async () => {
+	const metrics = createMetrics({ nowMs: () => 0, process: false });
+	const lines = async (changesMs: number | null): Promise<string[]> => {
+		const authority = { endsMs: 9000, changesMs, missing: ["barn"] };
+		const machine = { disk: null, certificateEndsMs: null, numConnections: 0, authority };
+		const text = await metrics.text({ ...observation(null), machine, views: [], alerts: [], version: "1" });
+		return text.split("\n").filter((line) => line.startsWith("zk0_authority_"));
+	};
+	expect(await lines(5000)).toEqual([
+		"zk0_authority_expiry_timestamp_seconds 9",
+		"zk0_authority_change_timestamp_seconds 5",
+		"zk0_authority_uninformed_sites 1",
+	]);
+	expect(await lines(null)).toEqual(["zk0_authority_expiry_timestamp_seconds 9"]);
 });
 
 test("sites beyond the bound share a label", () => {

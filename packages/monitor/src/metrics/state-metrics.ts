@@ -100,6 +100,11 @@ const GAUGES: readonly GaugeRow[] = [
 	perRun("zk0_run_loss", "Mean held-out loss over sites, weighted by samples.", ({ lastLoss }) => lastLoss),
 	perRun("zk0_run_best_loss", "Lowest mean held-out loss so far.", ({ bestLoss }) => bestLoss),
 	perRun("zk0_run_base_loss", "Mean held-out loss of the starting model.", ({ baseLoss }) => baseLoss),
+	perRun(
+		"zk0_run_worse_rounds",
+		"Rounds in a row whose mean held-out loss was worse than the one before.",
+		({ numWorseRounds }) => numWorseRounds,
+	),
 	single(
 		"zk0_disk_free_bytes",
 		"Free bytes on the disk of the state folder.",
@@ -112,6 +117,21 @@ const GAUGES: readonly GaugeRow[] = [
 	),
 	single("zk0_certificate_expiry_timestamp_seconds", "Unix time when the certificate ends.", ({ machine }) =>
 		seconds(machine.certificateEndsMs),
+	),
+	single(
+		"zk0_authority_expiry_timestamp_seconds",
+		"Unix time when the server's own certificate authority ends.",
+		({ machine }) => seconds(machine.authority?.endsMs ?? null),
+	),
+	single(
+		"zk0_authority_change_timestamp_seconds",
+		"Unix time when the server changes to its authority's announced successor.",
+		({ machine }) => seconds(machine.authority?.changesMs ?? null),
+	),
+	single(
+		"zk0_authority_uninformed_sites",
+		"Sites that have not heard of the authority's announced successor.",
+		({ machine: { authority } }) => (authority?.changesMs == null ? null : authority.missing.length),
 	),
 	single("zk0_connections", "Connections of sites that are open.", ({ machine }) => machine.numConnections),
 	row("zk0_alerts_firing", "Alerts that fire now, by rule.", ["rule", "severity"], ({ alerts }) => {
