@@ -130,7 +130,17 @@ function recordings(site: string): string {
 }
 
 async function submit(): Promise<string> {
-	const words = ["run", ...RUN, "--min-sites", "3", "--state", "server", "--detach", "--json"];
+	const words = [
+		"run",
+		...RUN,
+		"--eval-local",
+		"--min-sites",
+		"3",
+		"--state",
+		"server",
+		"--detach",
+		"--json",
+	];
 	return String(jsonOf(await zk0(words, place.dir))["runId"]);
 }
 
@@ -149,7 +159,10 @@ test("three sites join by invitation and train over TLS; server and a client are
 	timeout: PATIENCE_MS,
 }, async () => {
 	const data = SITES.flatMap((site) => ["--data", `${site}=${recordings(site)}`]);
-	const simulated = zk0(["simulate", ...RUN, ...data, "--json"], place.dir);
+	await using simulationTraces = await startCollector();
+	const simulated = zk0(["simulate", ...RUN, ...data, "--json"], place.dir, {
+		OTEL_EXPORTER_OTLP_ENDPOINT: simulationTraces.endpoint,
+	});
 	for (const site of SITES) {
 		const joined = await zk0(
 			["client", "join", await invitationFor(site), recordings(site), "--state", site, "--json"],
@@ -178,6 +191,20 @@ test("three sites join by invitation and train over TLS; server and a client are
 	model = await resultOf(runId);
 	expect(model).toBe(jsonOf(await simulated)["modelSha256"]);
 	expect(has("run.resumed")).toBe(true);
+	const { spans } = simulationTraces;
+	const numOf = (wanted: string): number => spans.filter(({ name }) => name === wanted).length;
+	const [numSites, numRounds] = [SITES.length, 2];
+	expect(["run", "round", "aggregate", "task train", "train", "evaluate"].map(numOf)).toEqual([
+		1,
+		numRounds + 1,
+		numRounds,
+		numRounds * numSites,
+		numRounds * numSites,
+		(numRounds + 1) * numSites,
+	]);
+	const taskIds = new Set(spans.filter(({ name }) => name === "task train").map(({ spanId }) => spanId));
+	const parents = spans.filter(({ name }) => name === "train").map(({ parentSpanId }) => parentSpanId);
+	expect(new Set(parents)).toEqual(taskIds);
 	for (const site of SITES) {
 		const [model = "", ...others] = await readdir(join(place.dir, site, "models"));
 		expect(others).toEqual([]);

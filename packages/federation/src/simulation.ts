@@ -2,7 +2,7 @@
 // Sites wait for a permit before they work; whichever finishes first, the result has the same bytes.
 import { join } from "node:path";
 import { createNodeIdentity, memoryTransport, type Transport } from "@zk0/flower";
-import { runClient } from "./client.ts";
+import { type ClientEvent, runClient } from "./client.ts";
 import type { ClientApp } from "./client-app.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import { toError } from "./errors.ts";
@@ -22,6 +22,8 @@ export interface SimulatedSite {
 	readonly app: ClientApp;
 	/** Limits of its own; default none. */
 	readonly limits?: SiteLimits;
+	/** Is told what its client does; default: nobody. */
+	readonly onEvent?: (event: ClientEvent) => void;
 }
 
 /** Options of `simulate`: those of `rounds`, without the parts a simulation makes itself. */
@@ -83,7 +85,7 @@ function startClients(
 	const { wrapTransport = (_site, transport) => transport } = options;
 	const stopping = new AbortController();
 	const semaphore = createSemaphore(options.concurrency ?? 1);
-	const run = async ({ site, app, limits }: SimulatedSite): Promise<void> => {
+	const run = async ({ site, app, limits, onEvent }: SimulatedSite): Promise<void> => {
 		await using transport = wrapTransport(site, memoryTransport(server.routes, { peer: site }));
 		const identity = createNodeIdentity("prime256v1");
 		const dir = join(options.dir, "clients", site);
@@ -98,6 +100,7 @@ function startClients(
 				clock,
 				signal,
 				...(limits && { limits }),
+				...(onEvent && { onEvent }),
 			});
 		} catch (error) {
 			server.disconnect(site, toError(error).message);

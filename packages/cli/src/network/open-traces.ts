@@ -5,7 +5,7 @@ import { VERSION } from "../version.ts";
 
 /** Opens the way to the collector; null: there is none. `warn` is told what keeps spans from it. */
 export function openTraces(
-	service: "zk0-server" | "zk0-client",
+	service: "zk0-server" | "zk0-client" | "zk0-simulate",
 	host: Host,
 	warn: (message: string) => void,
 ): Promise<TraceExport | null> {

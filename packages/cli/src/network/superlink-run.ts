@@ -12,7 +12,6 @@ import {
 	takeSuperLinkRun,
 } from "@zk0/federation";
 import { grpcTransport, isLoopback, makeHeapRoom } from "@zk0/flower/node";
-import { traceparentOf, traceRun } from "@zk0/monitor/traces";
 import { openCheckpoint } from "@zk0/policy";
 import { type RunPaths, readRunRecord, runPaths, withRunLock, writeRunRecord } from "@zk0/records";
 import { CliError } from "../cli-error.ts";
@@ -20,10 +19,11 @@ import { parseConfig } from "../config/config-file.ts";
 import { resolveConfig } from "../config/resolve.ts";
 import type { Host } from "../host.ts";
 import type { Output } from "../output.ts";
-import { createReporter, type RunReporter } from "../progress/reporter.ts";
+import { createReporter } from "../progress/reporter.ts";
 import { federate } from "../simulation/federate.ts";
 import { newRunId, recordedConfig, recordOf } from "../simulation/recorded-run.ts";
 import { writeStartCheckpoint } from "../simulation/start-model.ts";
+import { tracedRun } from "../simulation/traced-run.ts";
 import { parseAddress } from "./host-port.ts";
 import { openTraces } from "./open-traces.ts";
 import { setupOf } from "./run-setup.ts";
@@ -87,30 +87,22 @@ export async function runAtSuperLink(
 			await using traces = await openTraces("zk0-server", host, (message) =>
 				output.line(`warning: ${message}`),
 			);
-			const tracer = traces && traceRun(paths.id, traces.emit);
-			const watching: RunReporter = {
-				...reporter,
-				event(event) {
-					reporter.event(event);
-					tracer?.record(event);
-				},
-			};
-			const about = { paths, record, config, base, reporter: watching, signal };
-			const { modelSha256 } = await federate(about, (ready) => {
-				tracer?.replay(ready.log.events);
-				return rounds({
+			const traced = tracedRun(paths.id, traces, reporter);
+			const about = { paths, record, config, base, reporter: traced.reporter, signal };
+			const { modelSha256 } = await federate(about, (ready) =>
+				rounds({
 					...ready,
+					...traced.begin(ready.log.events),
 					learning,
 					// Flower's nodes cannot read bfloat16.
 					updateDtype: "float32",
 					grid,
 					store,
 					clock,
-					traceparentOf: traces === null ? null : traceparentOf,
 					// A SuperLink hands a message out once: what an offline node had is lost.
 					offlineSites: "fail",
-				});
-			});
+				}),
+			);
 			await run.finish("completed", "");
 			return { runId: paths.id, state: "completed", modelSha256, folder: paths.root };
 		} catch (error) {

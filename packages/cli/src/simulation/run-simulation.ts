@@ -72,7 +72,7 @@ async function recordAndFederate(
 	await writeRunRecord(paths.config, record);
 	const { cache } = kept;
 	const run = { paths, record, config, base, cache, sites: opened.sites, reporter, signal: host.signal };
-	return { ...(await federateHere(run)), paths };
+	return { ...(await federateHere(run, host)), paths };
 }
 
 /**
@@ -93,7 +93,7 @@ export async function resumeRun(paths: RunPaths, context: SimulationContext): Pr
 		await using kept = await openCache(config, { base, opened, reporter, host });
 		const { cache } = kept;
 		const run = { paths, record, config, base, cache, sites: opened.sites, reporter, signal: host.signal };
-		return { ...(await federateHere(run)), paths };
+		return { ...(await federateHere(run, host)), paths };
 	});
 }
 
