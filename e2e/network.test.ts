@@ -205,6 +205,11 @@ test("three sites join by invitation and train over TLS; server and a client are
 	const taskIds = new Set(spans.filter(({ name }) => name === "task train").map(({ spanId }) => spanId));
 	const parents = spans.filter(({ name }) => name === "train").map(({ parentSpanId }) => parentSpanId);
 	expect(new Set(parents)).toEqual(taskIds);
+	// The simulation did not measure the sites' own weights, and ended at the same.
+	const updates = readFileSync(events, "utf8")
+		.split("\n")
+		.filter((line) => line.includes("update.received"));
+	expect(updates.map((line) => /"heldOutLoss":\d/.test(line))).toEqual(updates.map(() => true));
 	for (const site of SITES) {
 		const [model = "", ...others] = await readdir(join(place.dir, site, "models"));
 		expect(others).toEqual([]);

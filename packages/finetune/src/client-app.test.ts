@@ -2,11 +2,12 @@ import { mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { float32Array } from "@zk0/arrays";
-import { hashTensors, openSafetensors, writeSafetensorsFile } from "@zk0/arrays/node";
+import { hashTensors, openSafetensors, sha256File, writeSafetensorsFile } from "@zk0/arrays/node";
 import {
 	type ClientApp,
 	fedAvg,
 	fedProx,
+	type Metrics,
 	openEventLog,
 	type RoundEvent,
 	type SimulationOptions,
@@ -220,6 +221,34 @@ describe("the app alone", () => {
 			onProgress: ({ step, numSteps }) => steps.push(`${step}/${numSteps}`),
 		});
 		expect(steps.at(-1)).toBe(`${steps.length}/${steps.length}`);
+	});
+
+	test("measures its own weights as they would be measured by everybody, and trains the same", async () => {
+		const [site] = sites;
+		if (site === undefined) throw new RangeError("no site");
+		const { app, runDir, scratchDir } = await setUp("ann");
+		const measuring = createFinetuneApp({ site, pool, stateDir: join(runDir, "other"), evalLocal: true });
+		const context = { ...quiet, scratchDir };
+		const rounds = async (app: ClientApp) => {
+			const hashes: string[] = [];
+			let metrics: Metrics = {};
+			for (const round of [1, 2]) {
+				const result = await app.train(task({ round, globalStep: 3 * (round - 1) }), context);
+				hashes.push(await sha256File(result.weightsPath));
+				metrics = result.metrics;
+			}
+			return { hashes, metrics };
+		};
+		const plain = await rounds(app);
+		const measured = await rounds(measuring);
+		expect(measured.hashes).toEqual(plain.hashes);
+		expect(Object.keys(plain.metrics)).not.toContain("heldOutLoss");
+		const own = await app.evaluate(task({ weightsPath: join(scratchDir, "update.safetensors") }), context);
+		expect(own.loss).toBeGreaterThan(0);
+		expect(measured.metrics).toMatchObject({
+			heldOutLoss: own.loss,
+			jointErrorDeg: own.metrics["jointErrorDeg"],
+		});
 	});
 
 	test("aborted in the middle of a round it leaves nothing behind and the round can start again", async () => {

@@ -3,7 +3,7 @@
 import { join } from "node:path";
 import type { NdArray } from "@zk0/arrays";
 import { openSafetensors, writeSafetensorsFile } from "@zk0/arrays/node";
-import type { ClientApp, Metrics } from "@zk0/federation";
+import type { ClientApp, Metrics, TaskContext, TrainTask } from "@zk0/federation";
 import type { JointErrors } from "./joint-error.ts";
 import { parseLearning } from "./learning.ts";
 import { createMicroBatching, type MicroBatching } from "./micro-batch.ts";
@@ -24,14 +24,36 @@ export interface FinetuneAppOptions {
 	readonly stateDir: string;
 	/** How the machine divides a batch; sites of one process share it. @default in one piece */
 	readonly microBatching?: MicroBatching;
+	/**
+	 * Measure the weights that the site trained as the joint weights are measured: same held-out frames, noise and times.
+	 * The figures are metrics of the update. One more evaluation in each round. @default false
+	 */
+	readonly evalLocal?: boolean;
 	/** Milliseconds of a monotonic clock. @default performance.now */
 	readonly clock?: () => number;
 }
 
 /** The client application of one site. */
 export function createFinetuneApp(options: FinetuneAppOptions): ClientApp {
-	const { site, pool, stateDir, microBatching = createMicroBatching(), clock } = options;
+	const { site, pool, stateDir, microBatching = createMicroBatching(), evalLocal = false, clock } = options;
 	const { data } = site;
+	const measureLocal = async (
+		{ weights, lastLoss, samplesPerSecond }: LocalTrainingResult,
+		task: TrainTask,
+		{ signal, onProgress }: Pick<TaskContext, "signal" | "onProgress">,
+	): Promise<Metrics> => {
+		const step = task.numLocalSteps;
+		const found = await evaluateOnSite(site, pool, {
+			weights,
+			learning: parseLearning(task.learning, data.name),
+			seed: task.seed,
+			microBatching,
+			signal,
+			// The steps are done; that it is told shows that the site is not stuck.
+			onProgress: () => onProgress({ step, numSteps: step, loss: lastLoss, samplesPerSecond }),
+		});
+		return found === null ? {} : { heldOutLoss: found.loss, jointErrorDeg: found.joints.meanDeg };
+	};
 	return {
 		describe: () => ({
 			numSamples: data.trainItems.length,
@@ -45,7 +67,8 @@ export function createFinetuneApp(options: FinetuneAppOptions): ClientApp {
 				jointNames: data.actionNames,
 			},
 		}),
-		async train(task, { signal, onProgress, scratchDir }) {
+		async train(task, context) {
+			const { signal, onProgress, scratchDir } = context;
 			const learning = parseLearning(task.learning, data.name);
 			const cacheBefore = { ...site.observations.counts };
 			const spool = openTrainingStateSpool(stateDir, { runId: task.runId, site: data.name });
@@ -68,13 +91,14 @@ export function createFinetuneApp(options: FinetuneAppOptions): ClientApp {
 				...(clock === undefined ? {} : { clock }),
 			});
 			signal.throwIfAborted();
+			const local = evalLocal ? await measureLocal(result, task, context) : {};
 			const weightsPath = join(scratchDir, "update.safetensors");
 			await writeSafetensorsFile(weightsPath, result.weights);
 			await spool.write({ round: task.round, ...result.to });
 			return {
 				weightsPath,
 				numSamples: result.numSamples,
-				metrics: { ...trainMetrics(result), ...cacheMetrics(site, cacheBefore) },
+				metrics: { ...trainMetrics(result), ...local, ...cacheMetrics(site, cacheBefore) },
 			};
 		},
 		async evaluate(task, { signal, onProgress }) {

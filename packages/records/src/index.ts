@@ -4,6 +4,7 @@ export { RecordsError, type RecordsErrorCode } from "./errors.ts";
 export { eventText } from "./run-directory/event-text.ts";
 export { lastEvent } from "./run-directory/last-event.ts";
 export { isRunDirectory, listRunIds } from "./run-directory/list-runs.ts";
+export { localAgainstJoint } from "./run-directory/local-weights.ts";
 export { type RunPaths, runPaths } from "./run-directory/paths.ts";
 export { type PrunablePart, planPrune, prunableRuns } from "./run-directory/prune-plan.ts";
 export { readEvents, readRun, type StoredRun } from "./run-directory/read-run.ts";

@@ -102,6 +102,7 @@ const OWN_SETTINGS = {
 	heldOut: RUN_OPTIONS.heldOut,
 	evalFrames: RUN_OPTIONS.evalFrames,
 	sampledFrames: RUN_OPTIONS.sampledFrames,
+	evalLocal: RUN_OPTIONS.evalLocal,
 	seed: RUN_OPTIONS.seed,
 };
 

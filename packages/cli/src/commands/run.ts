@@ -31,6 +31,7 @@ const SETTINGS = {
 	heldOut: RUN_OPTIONS.heldOut,
 	evalFrames: RUN_OPTIONS.evalFrames,
 	sampledFrames: RUN_OPTIONS.sampledFrames,
+	evalLocal: RUN_OPTIONS.evalLocal,
 	keepCheckpoints: RUN_OPTIONS.keepCheckpoints,
 	updateDtype: RUN_OPTIONS.updateDtype,
 	seed: RUN_OPTIONS.seed,

@@ -67,6 +67,7 @@ const SMALL: RunDefaults = {
 	heldOut: 0.2,
 	evalFrames: 48,
 	sampledFrames: 16,
+	evalLocal: false,
 	keepCheckpoints: null,
 	seed: 42,
 	// The last bits of a result depend on the number of threads, so that it is the same on every machine; small

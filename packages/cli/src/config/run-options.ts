@@ -286,6 +286,13 @@ export const RUN_OPTIONS = settings({
 		value: "<n>",
 		summary: "held-out frames on which each site samples actions to measure errors in degrees",
 	},
+	evalLocal: {
+		kind: "switch",
+		schema: z.boolean(),
+		summary:
+			"each site also measures the weights that it trained itself, before they are combined, on the same held-out frames; " +
+			"one more evaluation a round, the weights stay the same",
+	},
 	keepCheckpoints: {
 		kind: "number",
 		schema: z.number().int().min(1).max(MAX_ROUNDS),

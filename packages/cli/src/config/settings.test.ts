@@ -61,6 +61,7 @@ describe("every setting changes something", () => {
 		[{ heldOut: 0.5 }],
 		[{ evalFrames: 1 }],
 		[{ sampledFrames: 1 }],
+		[{ evalLocal: true }],
 		[{ seed: 1 }],
 		[{ threads: 2 }],
 		[{ sites: 64, concurrency: 63 }],

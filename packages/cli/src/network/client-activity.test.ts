@@ -53,7 +53,7 @@ function app(failure: Error | null = null): ClientApp {
 		train: async (_, { onProgress }) => {
 			onProgress({ step: 1, numSteps: 2, loss: 0.9, samplesPerSecond: 3 });
 			if (failure !== null) throw failure;
-			return { weightsPath: "", numSamples: 8, metrics: { loss: 0.8 } };
+			return { weightsPath: "", numSamples: 8, metrics: { loss: 0.8, heldOutLoss: 0.75 } };
 		},
 		evaluate: () => Promise.resolve({ loss: 0.7, numSamples: 4, metrics: {} }),
 	};
@@ -87,8 +87,8 @@ test("rounds, bytes and failures are kept, and known again after a restart; anot
 		bytesUp: 11,
 		bytesDown: 5,
 		rounds: [
-			{ round: 0, heldOutLoss: 0.7, trainLoss: null, numSamples: null },
-			{ round: 1, heldOutLoss: 0.7, trainLoss: 0.8, numSteps: 2, numSamples: 8 },
+			{ round: 0, heldOutLoss: 0.7, localHeldOutLoss: null, trainLoss: null, numSamples: null },
+			{ round: 1, heldOutLoss: 0.7, localHeldOutLoss: 0.75, trainLoss: 0.8, numSteps: 2, numSamples: 8 },
 		],
 		incidents: [
 			{ severity: "error", round: 2, detail: "the weights are odd", cure: "wait" },

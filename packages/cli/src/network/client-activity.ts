@@ -69,6 +69,7 @@ class FileActivity implements ActivityLog {
 				);
 				this.#round(task, {
 					trainLoss: result.metrics["loss"] ?? null,
+					localHeldOutLoss: result.metrics["heldOutLoss"] ?? null,
 					numSteps: task.numLocalSteps,
 					numSamples: result.numSamples,
 					trainSeconds: (this.#options.now() - startedMs) / 1000,
@@ -149,6 +150,7 @@ class FileActivity implements ActivityLog {
 		const at = rounds.findIndex((row) => row.runId === runId && row.round === round);
 		const empty = {
 			heldOutLoss: null,
+			localHeldOutLoss: null,
 			trainLoss: null,
 			numSteps: null,
 			numSamples: null,

@@ -21,7 +21,7 @@ const setup: RunSetup = {
 		modelSha256: "aa",
 		files: "f1",
 	},
-	site: { heldOut: 0.2, evalFrames: 4, sampledFrames: 1 },
+	site: { heldOut: 0.2, evalFrames: 4, sampledFrames: 1, evalLocal: false },
 	learning: {},
 };
 

@@ -25,6 +25,8 @@ export const setupSchema = z.object({
 		heldOut: z.union([z.number(), z.array(z.int())]),
 		evalFrames: z.int(),
 		sampledFrames: z.int(),
+		/** Servers before this setting do not name it. */
+		evalLocal: z.boolean().default(false),
 	}),
 	learning: z.json(),
 });
@@ -39,7 +41,7 @@ export function setupOf(
 	files: string,
 ): RunSetup {
 	const { init, preset, seed, loraRank, loraAlpha, loraFreezeA } = config;
-	const { heldOut, evalFrames, sampledFrames } = config;
+	const { heldOut, evalFrames, sampledFrames, evalLocal } = config;
 	return {
 		format: "zk0-setup-2",
 		start: {
@@ -52,7 +54,12 @@ export function setupOf(
 			modelSha256: record.initial.modelSha256,
 			files,
 		},
-		site: { heldOut: typeof heldOut === "number" ? heldOut : [...heldOut], evalFrames, sampledFrames },
+		site: {
+			heldOut: typeof heldOut === "number" ? heldOut : [...heldOut],
+			evalFrames,
+			sampledFrames,
+			evalLocal,
+		},
 		learning: record.learning,
 	};
 }

@@ -159,6 +159,7 @@ async function openRun(
 			site: site.site,
 			pool,
 			stateDir: home.siteState,
+			evalLocal: setup.site.evalLocal,
 			...(memory === null ? {} : { microBatching: memory.microBatching }),
 		});
 		const admit = (isProximal: boolean): void => memory?.admit({ batchSize, isProximal });

@@ -156,6 +156,13 @@ describe("renderRunFrame", () => {
 		}
 	});
 
+	test("says what the sites have of it, where they measured their own weights", () => {
+		const frameOf = (evalLocal: boolean): string =>
+			renderRunFrame(summarizeRun(sampleEvents({ sites: SITES, numRounds: 2, evalLocal })), [], paint);
+		expect(frameOf(true)).toMatch(/against own[^]*kitchen(?: +[−\d.]+| %)+ +−\d+ % +640/);
+		expect(frameOf(false)).not.toContain("against own");
+	});
+
 	test("long runs show the first and the last rounds", () => {
 		const text = renderRunFrame(summarizeRun(sampleEvents({ sites: SITES, numRounds: 30 })), [], paint);
 		expect(text.split("\n")).toHaveLength(9 + 1 + 1 + 2 + 1 + 2);

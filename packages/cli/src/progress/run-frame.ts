@@ -1,5 +1,5 @@
 // The summary of a run in a frame: rounds, sites, and where everything is.
-import type { RunSummary } from "@zk0/records";
+import { localAgainstJoint, type RunSummary } from "@zk0/records";
 import { formatBytes, formatChange, formatDuration, formatLoss, MISSING } from "@zk0/records/format";
 import { type FrameSection, renderFrame } from "./frame.ts";
 import type { Paint } from "./paint.ts";
@@ -61,18 +61,29 @@ function roundSection(run: RunSummary, paint: Paint): FrameSection {
 function siteSection(run: RunSummary, paint: Paint): FrameSection {
 	const [first] = run.rounds;
 	const last = run.rounds.at(-1);
-	const rows = run.sites.map((site) => {
+	const against = run.sites.map((site) => localAgainstJoint(run, site));
+	const isLocalMeasured = against.some((one) => one !== null);
+	const rows = run.sites.map((site, index) => {
+		const { local = null, joint = null } = against[index] ?? {};
 		const from = first?.sites[site]?.heldOutLoss ?? null;
 		const to = last?.sites[site]?.heldOutLoss ?? null;
 		const trained = run.rounds.flatMap((round) => round.sites[site]?.numSamples ?? []);
 		const samples = trained.length === 0 ? MISSING : String(trained.reduce((sum, value) => sum + value, 0));
-		return [site, formatLoss(from), formatLoss(to), change(from, to, paint), samples];
+		const own = isLocalMeasured ? [change(local, joint, paint)] : [];
+		return [site, formatLoss(from), formatLoss(to), change(from, to, paint), ...own, samples];
 	});
 	const shown = rows.slice(0, MAX_SITE_ROWS);
 	if (rows.length > shown.length) shown.push([`and ${rows.length - shown.length} more`]);
 	return {
-		header: ["site", "round 0", "last round", "change", "samples"],
+		header: [
+			"site",
+			"round 0",
+			"last round",
+			"change",
+			...(isLocalMeasured ? ["against own"] : []),
+			"samples",
+		],
 		rows: shown,
-		align: ["left", "right", "right", "right", "right"],
+		align: ["left", "right", "right", "right", "right", "right"],
 	};
 }

@@ -54,7 +54,8 @@ async function* startSimulation(
 	rounds: ReadyRounds,
 	watcherOf: (site: string) => Pick<SimulatedSite, "onEvent">,
 ): AsyncGenerator<RoundEvent, void> {
-	const { paths, record, base, sites, reporter } = federation;
+	const { paths, record, config, base, sites, reporter } = federation;
+	const { evalLocal } = config;
 	await using pool = await createEngines(base.model, federation);
 	// Sites share engines, so they share what a shrunk micro-batch is; updates record the size they were made with.
 	const microBatching = watchedMicroBatching(record.machine.microBatch, ({ site, from, to, why }) => {
@@ -66,7 +67,7 @@ async function* startSimulation(
 		sites: sites.map(({ site }) => ({
 			site: site.data.name,
 			...watcherOf(site.data.name),
-			app: createFinetuneApp({ site, pool, stateDir: paths.siteState, microBatching }),
+			app: createFinetuneApp({ site, pool, stateDir: paths.siteState, microBatching, evalLocal }),
 		})),
 		concurrency: record.machine.concurrency,
 	});

@@ -31,6 +31,8 @@ const clientRoundSchema = z.object({
 	at: z.string(),
 	/** Loss of the round's shared weights on what this site holds out. */
 	heldOutLoss: number,
+	/** … and of the weights that this site trained itself, where the run measures them. */
+	localHeldOutLoss: number.default(null),
 	/** Mean loss while this site trained in the round. */
 	trainLoss: number,
 	numSteps: count.nullable(),

@@ -51,6 +51,7 @@ test("events are counted by site, outcome and phase, and the moment is told", as
 		'zk0_round_phase_duration_seconds_sum{phase="train"} 8',
 		'zk0_task_duration_seconds_count{phase="evaluate"} 3',
 		'zk0_site_train_loss{run="run-1",site="attic"} 0.25',
+		'zk0_site_local_held_out_loss{run="run-1",site="attic"} 0.3',
 		'zk0_sites{state="online"} 3',
 		'zk0_run_info{run="run-1",strategy="fedavg"} 1',
 		'zk0_run_loss{run="run-1"} 0.5',

@@ -51,6 +51,11 @@ const GAUGES: readonly GaugeRow[] = [
 	),
 	perSite("zk0_site_train_loss", "A site's training loss, as it last reported it.", (s) => s.trainLoss),
 	perSite("zk0_site_held_out_loss", "A site's loss on its held-out episodes.", (s) => s.heldOutLoss),
+	perSite(
+		"zk0_site_local_held_out_loss",
+		"Loss on a site's held-out episodes of the weights that it trained last, before they were combined.",
+		(s) => s.localHeldOutLoss,
+	),
 	perSite("zk0_site_update_norm", "L2 norm of a site's last update.", (s) => s.updateNorm),
 	perSite(
 		"zk0_site_update_alignment",

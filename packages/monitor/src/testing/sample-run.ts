@@ -106,7 +106,7 @@ export function update(round: number, site: string): Extract<Untimed, { kind: "u
 		sha256: HASH,
 		sizeBytes: 1000,
 		numSamples: 80,
-		metrics: { loss: 0.25, samplesPerSecond: 40 },
+		metrics: { loss: 0.25, heldOutLoss: 0.3, samplesPerSecond: 40 },
 		norm: null,
 		signed: null,
 	};

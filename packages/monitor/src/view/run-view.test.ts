@@ -15,7 +15,12 @@ test("a run is followed through its phases", () => {
 	expect(run.view().phaseSinceMs).toBe(START_MS + 3000);
 	run.add(update(1, "attic"));
 	expect(run.view()).toMatchObject({ openSites: ["barn"], heardMs: START_MS + 6000 });
-	expect(run.view().sites.get("attic")).toMatchObject({ trainLoss: 0.25, samplesPerSecond: 40, task: null });
+	expect(run.view().sites.get("attic")).toMatchObject({
+		localHeldOutLoss: 0.3,
+		trainLoss: 0.25,
+		samplesPerSecond: 40,
+		task: null,
+	});
 	expect(run.view().sites.get("barn")?.task).toMatchObject({ round: 1, phase: "train" });
 	run.add({ kind: "round.accepted", round: 1, updates: [] });
 	expect(run.view()).toMatchObject({ phase: "aggregate", openSites: [] });

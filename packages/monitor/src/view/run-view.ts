@@ -12,7 +12,10 @@ export interface SiteRunView {
 	readonly samplesPerSecond: number | null;
 	/** Training loss, from its progress or its last update. */
 	readonly trainLoss: number | null;
+	/** Loss of the joint weights on its held-out recordings. */
 	readonly heldOutLoss: number | null;
+	/** … and of the weights that it trained itself, before they were combined. */
+	readonly localHeldOutLoss: number | null;
 	/** L2 norm of its update in the last round that was aggregated; null when it had none in that. */
 	readonly updateNorm: number | null;
 	/** Cosine between that update and the mean of the others'. */
@@ -62,6 +65,7 @@ const NEW_SITE: SiteRunView = {
 	samplesPerSecond: null,
 	trainLoss: null,
 	heldOutLoss: null,
+	localHeldOutLoss: null,
 	updateNorm: null,
 	updateAlignment: null,
 	lastUpdateRound: null,
@@ -130,8 +134,8 @@ const CHANGES: {
 			...(phase === "train" && loss !== null ? { trainLoss: loss } : {}),
 		}),
 	"update.received": (view, { site, round, metrics }) => {
-		const { loss: trainLoss = null, samplesPerSecond } = metrics;
-		const settled = { task: null, trainLoss, lastUpdateRound: round };
+		const { loss: trainLoss = null, heldOutLoss: localHeldOutLoss = null, samplesPerSecond } = metrics;
+		const settled = { task: null, trainLoss, localHeldOutLoss, lastUpdateRound: round };
 		const cleared = { rejection: null, failure: null };
 		const rate = samplesPerSecond === undefined ? {} : { samplesPerSecond };
 		return closed(changed(view, site, { ...settled, ...cleared, ...rate }), site);

@@ -46,6 +46,21 @@ describe("tables", () => {
 		expect(rows).toEqual([1, 2, 3].map((round) => `${round},workshop,kitchen,0.25`));
 	});
 
+	test("losses of the sites' own weights have a column, empty where they were not measured", async () => {
+		const events = sampleEvents({ sites: ["kitchen"], numRounds: 1, evalLocal: true });
+		const measured = { ...run, summary: summarizeRun(events) };
+		const [path = ""] = await exportRun(measured, { format: "csv", directory, only: ["sites"] });
+		const [head = "", ...rows] = (await readFile(path, "utf8")).trimEnd().split("\r\n");
+		const at = head.split(",").indexOf("local_held_out_loss");
+		const local = measured.summary.rounds[1]?.sites["kitchen"]?.training?.["heldOutLoss"];
+		expect(rows.map((row) => row.split(",")[at])).toEqual(["", String(local)]);
+		expect(runScalars(measured.summary)).toContainEqual({
+			tag: "kitchen/train/heldOutLoss",
+			round: 1,
+			value: local,
+		});
+	});
+
 	test("Parquet reads back with its nulls", async () => {
 		const [path = ""] = await write("parquet", ["sites"]);
 		const bytes = await readFile(path);

@@ -1,5 +1,6 @@
 // report.html: everything about a run on one page that needs no network, no script and no other file.
 import { formatBytes, formatChange, formatDuration, formatLoss, MISSING } from "../format.ts";
+import { type LocalAgainstJoint, localAgainstJoint } from "../run-directory/local-weights.ts";
 import type { RunSummary } from "../run-directory/run-summary.ts";
 import type { Check } from "../verification/verify-run.ts";
 import { renderCertainty, renderChecks, renderEnvironment, renderTrust } from "./evidence-sections.ts";
@@ -132,6 +133,8 @@ function renderLossSection(run: RunSummary): string {
 			? MISSING
 			: `${(values.reduce((sum, value) => sum + value, 0) / values.length).toFixed(1)}°`;
 	};
+	const local = run.sites.map((site) => localAgainstJoint(run, site));
+	const isLocalMeasured = local.some((one) => one !== null);
 	const rows = run.sites.map((site, index) => {
 		const { first, last } = siteChange(run, site);
 		const samples = run.rounds.reduce((sum, round) => sum + (round.sites[site]?.numSamples ?? 0), 0);
@@ -144,6 +147,7 @@ function renderLossSection(run: RunSummary): string {
 			element("td", {}, formatLoss(first)),
 			element("td", {}, formatLoss(last)),
 			element("td", { class: tone }, formatChange(first, last)),
+			...(isLocalMeasured ? localCells(local[index] ?? null) : []),
 			element("td", {}, meanError(site, "first")),
 			element("td", {}, meanError(site, "last")),
 			element("td", {}, samples.toLocaleString("en")),
@@ -154,6 +158,7 @@ function renderLossSection(run: RunSummary): string {
 		"loss, round 0",
 		"loss, now",
 		"change",
+		...(isLocalMeasured ? ["loss, own weights", "shared against own"] : []),
 		"error, round 0",
 		"error, now",
 		"samples trained",
@@ -169,6 +174,7 @@ function renderLossSection(run: RunSummary): string {
 			"Losses are in each site's own units: compare rounds, not sites. Errors in degrees compare sites.",
 		),
 		renderCertainty(run),
+		renderLocalGain(local),
 		chart,
 		element(
 			"div",
@@ -176,6 +182,29 @@ function renderLossSection(run: RunSummary): string {
 			element("table", {}, element("tr", {}, ...head.map((name) => element("th", {}, name))), ...rows),
 		),
 	);
+}
+
+function isGain({ local, joint }: LocalAgainstJoint): boolean {
+	return joint < local;
+}
+
+function localCells(found: LocalAgainstJoint | null): string[] {
+	if (found === null) return [element("td", {}, MISSING), element("td", {}, MISSING)];
+	const { local, joint } = found;
+	return [
+		element("td", {}, formatLoss(local)),
+		element("td", { class: isGain(found) ? "good" : "bad" }, formatChange(local, joint)),
+	];
+}
+
+/** What the sites have of it; empty when they did not measure their own weights. */
+function renderLocalGain(local: readonly (LocalAgainstJoint | null)[]): string {
+	const found = local.filter((one) => one !== null);
+	if (found.length === 0) return "";
+	const text =
+		`At ${found.filter(isGain).length} of ${found.length} sites the shared weights do better on what the site holds out than its ` +
+		"own weights of the same round, which it had just trained from those of the round before.";
+	return element("p", {}, text);
 }
 
 function renderJointSection(run: RunSummary): string {

@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { formatChange, formatLoss } from "../format.ts";
 import { summarizeRun } from "../run-directory/run-summary.ts";
 import { sampleEvents } from "../testing/sample-events.ts";
 import { renderReport } from "./html-report.ts";
@@ -112,7 +113,7 @@ describe("charts", () => {
 });
 
 describe("renderReport", () => {
-	const page = renderReport({
+	const input = {
 		run,
 		previews: [preview],
 		settings: [["rounds", "3"]],
@@ -121,6 +122,21 @@ describe("renderReport", () => {
 		privacy: privacyOf(events),
 		environment: [["zk0", "0.1.0"]],
 		checks: [{ subject: "log", state: "holds", detail: "9 events" }],
+	} as const;
+	const page = renderReport(input);
+
+	test("shared against own weights stand in the table of sites, where they were measured", () => {
+		const measured = summarizeRun(sampleEvents({ sites: ["kitchen", "lab"], numRounds: 3, evalLocal: true }));
+		const { heldOutLoss: joint = null, localLoss: local = null } = measured.rounds.at(-1)?.sites["lab"] ?? {};
+		expect(local).toBeGreaterThan(joint ?? Number.NaN);
+		const report = renderReport({ ...input, run: measured });
+		expectBalanced(report.replace("<!doctype html>", ""));
+		expect(report).toContain("<th>shared against own</th>");
+		expect(report).toContain(
+			`<td>${formatLoss(local)}</td><td class="good">${formatChange(local, joint)}</td>`,
+		);
+		expect(report).toContain("At 2 of 2 sites the shared weights do better");
+		expect(page).not.toContain("own weights");
 	});
 
 	test("is one balanced page without script, without network, with everything in it", () => {

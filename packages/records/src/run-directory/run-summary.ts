@@ -14,6 +14,8 @@ export interface SiteRound {
 	readonly heldOut: Readonly<Record<string, number | null>>;
 	/** Training measurements by name; null when the site did not train in this round. */
 	readonly training: Readonly<Record<string, number | null>> | null;
+	/** Held-out loss of the weights that the site trained in the round, before they were combined; null: not measured. */
+	readonly localLoss: number | null;
 	/** Samples consumed by the round's optimizer steps; null when the site did not train. */
 	readonly numSamples: number | null;
 	/** Share in the round's aggregate. */
@@ -89,6 +91,7 @@ const EMPTY_SITE: SiteRound = {
 	heldOutLoss: null,
 	heldOut: {},
 	training: null,
+	localLoss: null,
 	numSamples: null,
 	weight: null,
 	updateBytes: null,
@@ -161,6 +164,7 @@ function foldRound(event: RoundEvent, rounds: Map<number, RoundDraft>): void {
 			const { metrics, numSamples, sizeBytes } = event;
 			Object.assign(siteOf(event.site), {
 				training: metrics,
+				localLoss: metrics["heldOutLoss"] ?? null,
 				numSamples,
 				updateBytes: sizeBytes,
 				failure: null,

@@ -12,10 +12,17 @@ export interface SampleRun {
 	readonly sites: readonly string[];
 	readonly numRounds: number;
 	readonly runId?: string;
+	/** Sites also measure the weights that they trained themselves. */
+	readonly evalLocal?: boolean;
 }
 
 /** A complete run of `numRounds` rounds whose losses fall; every round takes 10 s. */
-export function sampleEvents({ sites, numRounds, runId = "sample" }: SampleRun): RoundEvent[] {
+export function sampleEvents({
+	sites,
+	numRounds,
+	runId = "sample",
+	evalLocal = false,
+}: SampleRun): RoundEvent[] {
 	const random = rng("sample-events");
 	let nowMs = START_MS;
 	const at = (aheadMs = 0): string => {
@@ -48,11 +55,12 @@ export function sampleEvents({ sites, numRounds, runId = "sample" }: SampleRun):
 			publicKey: null,
 		})),
 	];
-	const level = new Map(sites.map((site) => [site, 0.7 + 0.4 * random.uniform()]));
+	const levels = new Map(sites.map((site) => [site, 0.7 + 0.4 * random.uniform()]));
 	for (let round = 0; round <= numRounds; round++) {
 		if (round > 0) {
 			events.push({ kind: "round.started", at: at(), round, attempt: 1, sites, proximalMu: 0.01 });
 			for (const site of sites) {
+				const level = levels.get(site) ?? 1;
 				events.push({ kind: "task.sent", at: at(), round, phase: "train", site });
 				events.push({
 					kind: "update.received",
@@ -62,7 +70,7 @@ export function sampleEvents({ sites, numRounds, runId = "sample" }: SampleRun):
 					sha256: hash(round),
 					sizeBytes: 4_000_000,
 					numSamples: 320,
-					metrics: { loss: 0.9 * (level.get(site) ?? 1) },
+					metrics: { loss: 0.9 * level, ...(evalLocal ? { heldOutLoss: 0.95 * level } : {}) },
 					norm: null,
 					signed: null,
 				});
@@ -94,11 +102,11 @@ export function sampleEvents({ sites, numRounds, runId = "sample" }: SampleRun):
 				numUpdates: sites.length,
 				seconds: 0.1,
 			});
-			for (const site of sites) level.set(site, (level.get(site) ?? 1) * (0.78 + 0.14 * random.uniform()));
+			for (const site of sites) levels.set(site, (levels.get(site) ?? 1) * (0.78 + 0.14 * random.uniform()));
 		}
 		for (const site of sites) {
 			events.push({ kind: "task.sent", at: at(), round, phase: "evaluate", site });
-			const loss = level.get(site) ?? 1;
+			const loss = levels.get(site) ?? 1;
 			events.push({
 				kind: "site.evaluated",
 				at: at(1900 / sites.length),
@@ -114,13 +122,13 @@ export function sampleEvents({ sites, numRounds, runId = "sample" }: SampleRun):
 				),
 			});
 		}
-		const losses = sites.map((site) => level.get(site) ?? 1);
+		const losses = sites.map((site) => levels.get(site) ?? 1);
 		events.push({
 			kind: "round.evaluated",
 			at: at(),
 			round,
 			loss: losses.reduce((sum, loss) => sum + loss, 0) / sites.length,
-			perSite: Object.fromEntries(sites.map((site) => [site, level.get(site) ?? null])),
+			perSite: Object.fromEntries(sites.map((site) => [site, levels.get(site) ?? null])),
 			bytesUp: round === 0 ? 2000 * sites.length : 4_002_000 * sites.length,
 			bytesDown: 4_001_000 * sites.length * (round === 0 ? 1 : 2),
 		});

@@ -130,7 +130,7 @@ function problemsIn(numProblems: number, numUpdates: number): string {
 		: `${updates}, ${formatCount(numProblems)} problem${numProblems === 1 ? "" : "s"}`;
 }
 
-/** The global weights on this site's held-out recordings and on everybody's, and the local weights while they train. */
+/** The global weights on this site's held-out recordings and on everybody's, and the local weights there and while they train. */
 function LocalAndGlobal({ history }: { readonly history: SiteHistory }) {
 	const { run } = useLive();
 	const everywhere = run?.rounds.map(({ loss }) => loss) ?? [];
@@ -139,9 +139,13 @@ function LocalAndGlobal({ history }: { readonly history: SiteHistory }) {
 	const at = (values: readonly (number | null)[] | undefined): (number | null)[] =>
 		x.map((round) => values?.[round] ?? null);
 	const base = history.loss.find((value) => value !== null) ?? null;
+	const local = history.training["heldOutLoss"];
 	const curves: Curve[] = [
 		{ name: "global weights, here", values: at(history.loss), colour: "series-0", width: 2.5 },
 		{ name: "global weights, all sites", values: at(everywhere), colour: "ink", width: 1.5 },
+		...(local === undefined
+			? []
+			: [{ name: "local weights, here", values: at(local), colour: "series-2", width: 2.5 }]),
 		{
 			name: "local weights, in training",
 			values: at(history.training["loss"]),

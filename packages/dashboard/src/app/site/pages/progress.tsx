@@ -1,5 +1,5 @@
 // How this site's client is doing: its connection, its task, the run so far, what went wrong; and starting and stopping it.
-import type { ClientActivity, ClientTask, ClientView } from "@zk0/dashboard/views";
+import type { ClientActivity, ClientRound, ClientTask, ClientView } from "@zk0/dashboard/views";
 import { useState } from "preact/hooks";
 import { type Curve, LineChart } from "../../charts/line-chart.tsx";
 import {
@@ -92,6 +92,7 @@ function Work({ activity }: { readonly activity: ClientActivity }) {
 	const first = own.find(({ heldOutLoss }) => heldOutLoss !== null)?.heldOutLoss ?? null;
 	const shared = own.findLast(({ heldOutLoss }) => heldOutLoss !== null)?.heldOutLoss ?? null;
 	const trained = own.findLast(({ trainLoss }) => trainLoss !== null)?.trainLoss ?? null;
+	const isLocalMeasured = rounds.some(({ localHeldOutLoss }) => localHeldOutLoss !== null);
 	const last = own.findLast(({ trainSeconds }) => trainSeconds !== null);
 	const change = formatChange(first, shared);
 	return (
@@ -131,6 +132,15 @@ function Work({ activity }: { readonly activity: ClientActivity }) {
 								{ name: "run", cell: (row) => row.runId },
 								{ name: "round", isNumber: true, cell: (row) => row.round },
 								{ name: "shared weights, here", isNumber: true, cell: (row) => formatLoss(row.heldOutLoss) },
+								...(isLocalMeasured
+									? [
+											{
+												name: "own weights, here",
+												isNumber: true,
+												cell: (row: ClientRound) => formatLoss(row.localHeldOutLoss),
+											},
+										]
+									: []),
 								{ name: "while training", isNumber: true, cell: (row) => formatLoss(row.trainLoss) },
 								{ name: "steps", isNumber: true, cell: (row) => formatCount(row.numSteps) },
 								{ name: "samples", isNumber: true, cell: (row) => formatCount(row.numSamples) },
@@ -146,6 +156,7 @@ function Work({ activity }: { readonly activity: ClientActivity }) {
 }
 
 function Losses({ rounds }: { readonly rounds: ClientActivity["rounds"] }) {
+	const local = rounds.map(({ localHeldOutLoss }) => localHeldOutLoss);
 	const curves: Curve[] = [
 		{
 			name: "shared weights, held out here",
@@ -153,6 +164,9 @@ function Losses({ rounds }: { readonly rounds: ClientActivity["rounds"] }) {
 			colour: "series-0",
 			width: 2.5,
 		},
+		...(local.some((loss) => loss !== null)
+			? [{ name: "own weights, held out here", values: local, colour: "series-2", width: 2.5 }]
+			: []),
 		{
 			name: "own, while training",
 			values: rounds.map(({ trainLoss }) => trainLoss),
