@@ -2,6 +2,7 @@ import { spawnSync } from "node:child_process";
 import { mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { sampleRecord } from "../testing/sample-record.ts";
 import { runPaths } from "./paths.ts";
@@ -50,6 +51,15 @@ describe("lockRun", () => {
 		});
 		await lockOf({ pid: 1, host: "elsewhere" });
 		await expect(lockRun(path())).rejects.toMatchObject({ code: "run-in-use" });
+	});
+
+	test("a lock that is there and not yet written is not taken from who writes it", async () => {
+		await writeFile(path(), "");
+		const locking = lockRun(path());
+		// Long enough that a lock which is taken at once was taken.
+		await setTimeout(40);
+		await lockOf({ pid: 1, host: "elsewhere" });
+		await expect(locking).rejects.toMatchObject({ code: "run-in-use" });
 	});
 
 	test("the lock of a dead process and a torn lock are taken over", async () => {

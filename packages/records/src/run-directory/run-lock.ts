@@ -2,6 +2,7 @@
 // cut) is taken over.
 import { open, readFile, rm } from "node:fs/promises";
 import { hostname } from "node:os";
+import { setTimeout } from "node:timers/promises";
 import { codeOf } from "@zk0/arrays";
 import { isProcessAlive } from "@zk0/arrays/node";
 import { z } from "zod";
@@ -22,7 +23,7 @@ export async function lockRun(path: string): Promise<RunLock> {
 		} catch (error) {
 			if (codeOf(error) !== "EEXIST") throw error;
 		}
-		const holder = await readHolder(path);
+		const holder = await readSettled(path);
 		if (holder !== undefined && isAlive(holder)) {
 			throw new RecordsError(
 				"run-in-use",
@@ -31,6 +32,19 @@ export async function lockRun(path: string): Promise<RunLock> {
 		}
 		await rm(path, { force: true });
 	}
+}
+
+/** How often, and after which pause in milliseconds, a lock without a holder is read again. */
+const REREADS = { count: 10, pauseMs: 20 };
+
+/** The holder, also of a lock whose file is there and not yet written. */
+async function readSettled(path: string): ReturnType<typeof readHolder> {
+	for (let count = 0; count < REREADS.count; count++) {
+		const holder = await readHolder(path);
+		if (holder !== undefined) return holder;
+		await setTimeout(REREADS.pauseMs);
+	}
+	return undefined;
 }
 
 /** Does `work` while holding the lock. @throws RecordsError "run-in-use" */
