@@ -4,6 +4,7 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { rng } from "@zk0/arrays";
 import { openEventLog, type RoundEvent } from "@zk0/federation";
+import { runStarted } from "@zk0/records/testing";
 
 /** How large the history is. */
 export interface HistorySize {
@@ -45,21 +46,7 @@ export function* historyOf(size: HistorySize): Generator<RoundEvent[]> {
 		return { name, level: firstLoss * (0.8 + 0.4 * random.uniform()), pace: 3 + 5 * random.uniform() };
 	}).sort((a, b) => (a.name < b.name ? -1 : 1));
 	yield [
-		{
-			kind: "run.started",
-			at: at(),
-			runId,
-			seed: 42,
-			numRounds,
-			numLocalSteps: 20,
-			strategy: { name: "fedprox", options: { mu: 0.01 } },
-			learning: {},
-			updateDtype: "float32",
-			privacy: "none",
-			clipNorm: null,
-			weightsSha256: hash(),
-			weightsSizeBytes: UPDATE_BYTES,
-		},
+		runStarted({ at: at(), runId, numRounds, weightsSha256: hash(), weightsSizeBytes: UPDATE_BYTES }),
 		...sites.map(({ name }) => ({
 			kind: "site.joined" as const,
 			at: at(20),

@@ -7,6 +7,8 @@ import type { OptionTable } from "../arguments/option.ts";
 import { CliError } from "../cli-error.ts";
 import { defineCommand } from "../command.ts";
 import { RUN_OPTIONS } from "../config/run-options.ts";
+import { createPaint, type Paint, wantsColour } from "../progress/paint.ts";
+import { renderTable } from "../progress/table.ts";
 import { type ClientPart, divideDataset } from "../simulation/partition-plan.ts";
 import { parsePartition, partitionText } from "../simulation/partition-scheme.ts";
 import { DATA_FORMS } from "../sources/data-forms.ts";
@@ -69,30 +71,22 @@ export const dataPartition = defineCommand({
 		if (out !== undefined) {
 			await writeFileAtomic(folderOf(host, out), `${JSON.stringify(document, null, 2)}\n`);
 		}
-		output.result(document, () => tableOf(parts, [...new Set(dataset.episodes.map(taskOf))]));
+		const paint = createPaint(wantsColour(host.stdout.isTTY, host.env));
+		output.result(document, () => tableOf(parts, [...new Set(dataset.episodes.map(taskOf))], paint));
 	},
 });
 
 /** One line per client: episodes, frames, and episodes of each task, which the lines below name. */
-function tableOf(parts: readonly ClientPart[], tasks: readonly string[]): string {
-	const rows = [
-		["client", "episodes", "frames", ...tasks.map((_, index) => `task ${index + 1}`)],
-		...parts.map(({ name, episodes, numFrames, tasks: counts }) => [
-			name,
-			String(episodes.length),
-			String(numFrames),
-			...tasks.map((task) => String(counts[task] ?? 0)),
-		]),
-	];
-	const widths = rows[0]?.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0))) ?? [];
-	const lines = rows.map((row) =>
-		row
-			.map((cell, column) =>
-				column === 0 ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0),
-			)
-			.join("  "),
-	);
+function tableOf(parts: readonly ClientPart[], tasks: readonly string[], paint: Paint): string {
+	const numbers = ["episodes", "frames", ...tasks.map((_, index) => `task ${index + 1}`)];
+	const rows = parts.map(({ name, episodes, numFrames, tasks: counts }) => [
+		name,
+		String(episodes.length),
+		String(numFrames),
+		...tasks.map((task) => String(counts[task] ?? 0)),
+	]);
+	const table = renderTable(["client", ...numbers], rows, { paint, right: numbers });
 	const names = tasks.map((task, index) => `task ${index + 1}: ${task}`);
 	const uris = parts.map(({ name, uri }) => `${name}=${uri}`);
-	return [...lines, "", ...names, "", ...uris].join("\n");
+	return [table, "", ...names, "", ...uris].join("\n");
 }

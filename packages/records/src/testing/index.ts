@@ -1,3 +1,3 @@
 // A made-up run, for tests of this repository.
-export { sampleEvents } from "./sample-events.ts";
+export { runStarted, sampleEvents } from "./sample-events.ts";
 export { sampleRecord } from "./sample-record.ts";

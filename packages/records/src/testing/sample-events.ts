@@ -7,6 +7,25 @@ const JOINTS = ["shoulder_pan", "shoulder_lift", "elbow_flex", "wrist_flex", "wr
 	(joint) => `${joint}.pos`,
 );
 
+type RunStarted = Extract<RoundEvent, { kind: "run.started" }>;
+
+/** The first event of a made-up run. */
+export function runStarted(
+	about: Pick<RunStarted, "at" | "runId" | "numRounds" | "weightsSha256" | "weightsSizeBytes">,
+): RunStarted {
+	return {
+		kind: "run.started",
+		seed: 42,
+		numLocalSteps: 20,
+		strategy: { name: "fedprox", options: { mu: 0.01 } },
+		learning: {},
+		updateDtype: "float32",
+		privacy: "none",
+		clipNorm: null,
+		...about,
+	};
+}
+
 /** How the made-up run looks. */
 export interface SampleRun {
 	readonly sites: readonly string[];
@@ -31,21 +50,7 @@ export function sampleEvents({
 	};
 	const hash = (round: number): string => String(round).padStart(64, "0");
 	const events: RoundEvent[] = [
-		{
-			kind: "run.started",
-			at: at(),
-			runId,
-			seed: 42,
-			numRounds,
-			numLocalSteps: 20,
-			strategy: { name: "fedprox", options: { mu: 0.01 } },
-			learning: {},
-			weightsSha256: hash(0),
-			updateDtype: "float32",
-			privacy: "none",
-			clipNorm: null,
-			weightsSizeBytes: 4_000_000,
-		},
+		runStarted({ at: at(), runId, numRounds, weightsSha256: hash(0), weightsSizeBytes: 4_000_000 }),
 		...sites.map((site) => ({
 			kind: "site.joined" as const,
 			at: at(),
