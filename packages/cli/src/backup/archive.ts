@@ -1,6 +1,6 @@
 // A backup: a tar file with a server's state and a manifest of every file's SHA-256, so that a restore knows that it has
 // everything, unchanged. It holds the private keys of the authority and is written for its owner only.
-import { createWriteStream } from "node:fs";
+import { createWriteStream, existsSync } from "node:fs";
 import { mkdir, mkdtemp, open, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { dirname, join, relative, resolve, sep } from "node:path";
 import { pipeline } from "node:stream/promises";
@@ -14,6 +14,10 @@ import type { ServerHome } from "../network/home.ts";
 import { takeSnapshot } from "./snapshot.ts";
 
 const MANIFEST = "zk0-backup.json";
+/** Folders of backups that are being made, below the state folder. */
+const WORK = "backup-";
+/** No backup takes longer. */
+const ABANDONED_MS = 24 * 60 * 60_000;
 
 const manifestSchema = z.object({
 	format: z.literal("zk0-backup-1"),
@@ -49,11 +53,12 @@ export async function writeBackup(
 	file: string,
 	{ version, nowMs, signal }: BackupOptions,
 ): Promise<BackupSummary> {
-	if (!(await hasState(home.dir)))
+	if (!existsSync(home.members))
 		throw new CliError("not-running", `${home.dir} holds no server`, {
 			cure: "name its folder with --state",
 		});
-	const work = await mkdtemp(join(home.dir, "backup-"));
+	await dropAbandoned(home.dir, nowMs);
+	const work = await mkdtemp(join(home.dir, WORK));
 	const partial = `${file}.part`;
 	try {
 		await takeSnapshot(home.dir, work);
@@ -155,8 +160,13 @@ async function namesBelow(folder: string): Promise<string[]> {
 	}
 }
 
-async function hasState(dir: string): Promise<boolean> {
-	return (await namesBelow(dir)).some((path) => path === join(dir, "members.jsonl"));
+/** Deletes what backups that were cut off left: its links keep on the disk what the server has deleted since. */
+async function dropAbandoned(dir: string, nowMs: number): Promise<void> {
+	for (const name of await readdir(dir)) {
+		if (!name.startsWith(WORK)) continue;
+		const path = join(dir, name);
+		if (nowMs - (await stat(path)).mtimeMs > ABANDONED_MS) await rm(path, { recursive: true, force: true });
+	}
 }
 
 async function syncFile(path: string): Promise<void> {

@@ -1,6 +1,6 @@
 // A backup has everything and only that, is taken while a server writes, and comes back whole or not at all.
 import { createHash } from "node:crypto";
-import { appendFile, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { appendFile, mkdir, mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { manualClock, openEventLog, openMemberLog } from "@zk0/federation";
@@ -92,6 +92,17 @@ test("a run whose objects are gone is not saved as if it were whole", async () =
 	expect(await backup()).toMatchObject({ code: 9, err: expect.stringContaining("are not there") });
 	expect(await readdir(dir)).toEqual(["server"]);
 	expect((await readdir(at())).filter((name) => name.startsWith("backup-"))).toEqual([]);
+});
+
+test("what a backup that was killed left is deleted by a later one, and that of one under way is not", async () => {
+	for (const name of ["backup-killed", "backup-under-way"]) {
+		await mkdir(at(name));
+		await writeFile(at(name, "model.safetensors"), "weights");
+	}
+	await utimes(at("backup-killed"), 1, 1);
+	await utimes(at("backup-under-way"), 1_800_000_000, 1_800_000_000);
+	expect(await backup()).toMatchObject({ code: 0, out: expect.stringMatching(/^8 files/) });
+	expect((await readdir(at())).filter((name) => name.startsWith("backup-"))).toEqual(["backup-under-way"]);
 });
 
 test("a damaged file restores nothing", async () => {
