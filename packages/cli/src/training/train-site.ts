@@ -99,7 +99,10 @@ export async function trainSite(run: SiteTrainingRun): Promise<SiteTrainingResul
 	};
 	const shrinks: Promise<void>[] = [];
 	const microBatching = watchedMicroBatching(run.microBatch, ({ from, to, why }) => {
-		shrinks.push(record({ kind: "micro-batch-shrunk", from, to, why }));
+		const line = record({ kind: "micro-batch-shrunk", from, to, why });
+		// It fails where it is awaited, after the training; until then a full disk must not end the process.
+		line.catch(() => undefined);
+		shrinks.push(line);
 	});
 	await using pool = createPool([
 		createPolicyEngine(
