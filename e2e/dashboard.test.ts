@@ -120,7 +120,7 @@ test("a run is followed live, from waiting for sites to its last round", {
 			expect(joined.code).toBe(0);
 		}),
 	);
-	const run = `run --preset tiny --init random --seed 7 --eval-frames 4 --sampled-frames 1 --rounds ${ROUNDS} --min-sites 2 --detach`;
+	const run = `run --preset tiny --init random --seed 7 --eval-frames 4 --sampled-frames 1 --eval-local --rounds ${ROUNDS} --min-sites 2 --detach`;
 	runId = String((await operator(...run.split(" ")))["runId"]);
 	// Nothing was loaded again: the page learns of the run, of the sites and of each round by itself.
 	await page.getByText("0 of 2 are online").waitFor();
@@ -209,6 +209,9 @@ test("rounds and sites, with hashes, shares and signatures", { timeout: PATIENCE
 	const card = await page.getByRole("region", { name: "Recordings" }).innerText();
 	expect(card).toMatch(/Doctor\s+(good|\d+ warnings?)/);
 	expect(await page.locator(".figures").innerText()).toContain(losses("kitchen").at(-1));
+	const own = kinds("update.received").findLast(({ site }) => site === "kitchen")?.metrics["heldOutLoss"];
+	const chart = await page.getByRole("figure", { name: "Loss at kitchen over rounds" }).innerText();
+	expect(chart).toContain(`local weights, here${own?.toPrecision(3)}`);
 	const joints = await rowsOf("Error per joint and round, in degrees");
 	const last = kinds("site.evaluated").findLast(({ site }) => site === "kitchen")?.metrics ?? {};
 	expect(joints.length).toBeGreaterThan(3);
