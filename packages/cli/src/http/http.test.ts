@@ -254,12 +254,14 @@ test("every answer has the headers that keep a browser from harm", async () => {
 
 test("the app's files: hashed ones for ever, pages anew, nothing else", async () => {
 	expect((await ask("/assets/app-1234.js")).headers["cache-control"]).toContain("immutable");
-	const page = await ask("/runs/some-run?view=loss");
-	expect([page.status, page.headers["cache-control"], page.text]).toEqual([
-		200,
-		"no-cache",
-		"<!doctype html><title>app</title>",
-	]);
+	for (const path of ["/runs/some-run?view=loss", "/runs/some-run/sites/lab.berlin"]) {
+		const page = await ask(path);
+		expect([page.status, page.headers["cache-control"], page.text]).toEqual([
+			200,
+			"no-cache",
+			"<!doctype html><title>app</title>",
+		]);
+	}
 	for (const path of ["/../secret.txt", "/%2e%2e/secret.txt", "/assets/../../secret.txt", "/assets/none.js"])
 		expect((await ask(path)).status).toBe(404);
 	expect((await ask("/", { method: "POST" })).status).toBe(404);

@@ -1,5 +1,5 @@
 // The browser app's files, read and compressed once. Only what was found at the start can be asked for. Files under
-// assets/ have a hash of their content in their names and may be kept for ever; index.html stands for every other page.
+// assets/ have a hash of their content in their names and may be kept for ever; index.html stands for every page.
 import { readdir, readFile } from "node:fs/promises";
 import { extname, join, relative, sep } from "node:path";
 import { gzipSync } from "node:zlib";
@@ -22,7 +22,7 @@ export interface StaticFile {
 
 /** The app's files by path. */
 export interface StaticFiles {
-	/** The file of a path; index.html for a path without an extension. */
+	/** The file of a path; index.html for the path of a page. */
 	find(path: string): StaticFile | undefined;
 }
 
@@ -39,6 +39,12 @@ export async function readStaticFiles(dir: string): Promise<StaticFiles> {
 		files.set(name, { type, bytes, gzipped: gzipSync(bytes), isForEver: name.startsWith("/assets/") });
 	}
 	return {
-		find: (path) => files.get(path) ?? (extname(path) === "" ? files.get("/index.html") : undefined),
+		find: (path) => files.get(path) ?? (isPage(path) ? files.get("/index.html") : undefined),
 	};
+}
+
+/** Files lie in assets/ or at the top, with an extension. Deeper paths are pages, whose last name may have a dot: a site's. */
+function isPage(path: string): boolean {
+	const isTop = path.lastIndexOf("/") === 0;
+	return isTop ? extname(path) === "" : !path.startsWith("/assets/");
 }
