@@ -3,12 +3,13 @@ import { appendFile, copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from "n
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { viewRound } from "@zk0/dashboard/views";
-import { manualClock, openEventLog, type RoundEvent } from "@zk0/federation";
+import { manualClock, openEventLog } from "@zk0/federation";
 import { runPaths, writeRunRecord } from "@zk0/records";
 import { sampleEvents, sampleRecord } from "@zk0/records/testing";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { type RunTask, tasksAfter } from "../network/serve-run.ts";
 import { auditPage, invitationsOf } from "./audit.ts";
-import { createLiveProgress, streamLive } from "./live-stream.ts";
+import { streamLive } from "./live-stream.ts";
 import { createCardMaker, listModels, modelFile } from "./models.ts";
 import { createRunBook } from "./run-book.ts";
 import { openRunFeed, type RunFeed } from "./run-feed.ts";
@@ -186,54 +187,58 @@ test("a card is made from the record; a run that began with another's weights sa
 	await rm(next.root, { recursive: true });
 });
 
-test("a stream tells status once, events as they come and progress, and goes on where it was left", async () => {
+test("a stream tells the status when it changes, with every run's tasks, and events as they come, and goes on where it was left", async () => {
 	const clock = manualClock();
-	const progress = createLiveProgress();
 	const path = join(dir, "live.jsonl");
 	const text = await readFile(log, "utf8");
 	const lines = text.trimEnd().split("\n");
 	await writeFile(path, `${lines.slice(0, 5).join("\n")}\n`);
 	const feed = openRunFeed(path);
 	const stop = new AbortController();
-	const stream = streamLive({
-		feed,
-		numSeen: 3,
-		status: () => ({ state: "fine" }),
-		progress,
-		clock,
-		signal: stop.signal,
-	});
+	// Two runs at once have tasks at the same site: none may stand for the other.
+	const tasks: Record<"run-1" | "run-2", readonly RunTask[]> = { "run-1": [], "run-2": [] };
+	const status = () => ({ runs: Object.entries(tasks) });
+	const stream = streamLive({ feed, numSeen: 3, status, clock, signal: stop.signal });
 	const next = async () => (await stream.next()).value;
-	expect(await next()).toEqual({ event: "status", data: { state: "fine" } });
+	expect(await next()).toEqual({
+		event: "status",
+		data: {
+			runs: [
+				["run-1", []],
+				["run-2", []],
+			],
+		},
+	});
 	expect(await next()).toEqual({ id: "5", event: "events", data: EVENTS.slice(3, 5) });
-	expect(await next()).toEqual({ event: "progress", data: [] });
-	await appendFile(path, `${lines[5]}\n`);
-	const task: RoundEvent = {
-		kind: "task.progress",
-		at: "2026-11-23T12:00:00Z",
-		round: 1,
-		phase: "train",
-		site: "kitchen",
-		step: 1,
-		numSteps: 2,
-		loss: null,
-		samplesPerSecond: null,
-	};
-	progress.note(task);
 	const following = next();
 	while (clock.numSleepers === 0) await new Promise(setImmediate);
+	await appendFile(path, `${lines[5]}\n`);
+	const at = "2026-11-23T12:00:00Z";
+	const sent = { kind: "task.sent", at, round: 1, phase: "train", site: "kitchen" } as const;
+	const progress = { ...sent, kind: "task.progress", step: 1, numSteps: 2, loss: null } as const;
+	tasks["run-1"] = tasksAfter([], sent);
+	tasks["run-2"] = tasksAfter(tasksAfter([], sent), { ...progress, samplesPerSecond: null });
 	clock.advance(250);
-	expect(await following).toEqual({ id: "6", event: "events", data: [EVENTS[5]] });
-	expect(await next()).toEqual({ event: "progress", data: [task] });
+	const task = { site: "kitchen", phase: "train" } as const;
+	expect(await following).toEqual({
+		event: "status",
+		data: {
+			runs: [
+				["run-1", [{ ...task, step: null, numSteps: null }]],
+				["run-2", [{ ...task, step: 1, numSteps: 2 }]],
+			],
+		},
+	});
+	expect(await next()).toEqual({ id: "6", event: "events", data: [EVENTS[5]] });
 	const last = next();
 	while (clock.numSleepers === 0) await new Promise(setImmediate);
 	stop.abort();
 	expect(await last).toBeUndefined();
 	expect(clock.numSleepers).toBe(0);
-	const behind = streamLive({ feed, numSeen: 99, status: () => 1, progress, clock, signal: stop.signal });
+	const behind = streamLive({ feed, numSeen: 99, status: () => 1, clock, signal: stop.signal });
 	expect((await behind.next()).done).toBe(true);
 	const far = new AbortController().signal;
-	const reset = streamLive({ feed, numSeen: 99, status: () => 1, progress, clock, signal: far });
+	const reset = streamLive({ feed, numSeen: 99, status: () => 1, clock, signal: far });
 	await reset.next();
 	expect((await reset.next()).value).toEqual({ event: "reset", data: {} });
 });

@@ -9,7 +9,7 @@ import { json, type Route, route } from "../http/route.ts";
 import type { Access } from "../network/access.ts";
 import { siteStatuses } from "../network/server-status.ts";
 import { auditPage, invitationsOf } from "./audit.ts";
-import { type LiveProgress, streamLive } from "./live-stream.ts";
+import { streamLive } from "./live-stream.ts";
 import { createCardMaker, listModels, modelFile } from "./models.ts";
 import type { RunBook } from "./run-book.ts";
 
@@ -23,7 +23,6 @@ export interface ViewSources {
 	readonly server: FederationServer;
 	readonly access: Access;
 	readonly clock: Clock;
-	readonly progress: LiveProgress;
 	/** The document of `GET /api/status`. */
 	readonly status: () => unknown;
 }
@@ -36,7 +35,7 @@ const pageQuery = z.object({
 
 /** The routes. */
 export function viewRoutes(sources: ViewSources): readonly Route[] {
-	const { runs, book, members, server, access, clock, progress, status } = sources;
+	const { runs, book, members, server, access, clock, status } = sources;
 	const cardOf = createCardMaker(runs, book);
 	return [
 		route("GET", "/api/runs", "viewer", async () => json({ runs: await book.list() })),
@@ -93,7 +92,7 @@ export function viewRoutes(sources: ViewSources): readonly Route[] {
 			const feed = runId === null ? null : await book.open(runId).catch(notFound);
 			return {
 				kind: "stream",
-				messages: streamLive({ feed, numSeen, status, progress, clock, signal }),
+				messages: streamLive({ feed, numSeen, status, clock, signal }),
 			};
 		}),
 	];

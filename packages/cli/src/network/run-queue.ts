@@ -34,7 +34,7 @@ export interface RunQueue extends AsyncDisposable {
 }
 
 /** What the queue works with. */
-export interface RunQueueOptions extends Omit<ServeRunOptions, "onReplay" | "onEvent"> {
+export interface RunQueueOptions extends Omit<ServeRunOptions, "onReplay"> {
 	/** Folder of the runs. */
 	readonly dir: string;
 	/** Folder of app bundles, by their hash. */
@@ -45,8 +45,6 @@ export interface RunQueueOptions extends Omit<ServeRunOptions, "onReplay" | "onE
 	readonly onFault: (error: unknown) => void;
 	/** Is told what happened so far in a run, when it begins or goes on. */
 	readonly onReplay: (runId: string, past: readonly RoundEvent[]) => void;
-	/** Is told of every event of a run, and whether the run is the oldest one under way. */
-	readonly onEvent: (runId: string, event: RoundEvent, isOldest: boolean) => void;
 }
 
 /** In the folder of a run that the operator stopped. */
@@ -77,7 +75,6 @@ export async function openRunQueue(options: RunQueueOptions): Promise<RunQueue> 
 		const fresh: RunStatus = { ...NOTHING_YET, runId };
 		states.set(runId, { ...(states.get(runId) ?? fresh), ...change });
 	};
-	const oldest = (): string | undefined => [...running.keys()][0];
 	for (const runId of await listRunIds(dir)) {
 		const found = await statusOnDisk(runPaths(dir, runId));
 		states.set(runId, found);
@@ -88,7 +85,6 @@ export async function openRunQueue(options: RunQueueOptions): Promise<RunQueue> 
 			...options,
 			signal: AbortSignal.any([signal, stopping.signal]),
 			onReplay: (past) => options.onReplay(runId, past),
-			onEvent: (_runId, event) => options.onEvent(runId, event, oldest() === runId),
 		};
 		try {
 			const { serveRun } = await loadWork();

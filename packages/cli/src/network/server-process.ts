@@ -8,7 +8,6 @@ import { healthRoutes } from "@zk0/flower";
 import { makeHeapRoom, serveGrpc } from "@zk0/flower/node";
 import { logEvent } from "@zk0/monitor";
 import { withRunLock } from "@zk0/records";
-import { createLiveProgress } from "../dashboard/live-stream.ts";
 import { createRunBook } from "../dashboard/run-book.ts";
 import { viewRoutes } from "../dashboard/view-routes.ts";
 import type { Host } from "../host.ts";
@@ -107,7 +106,6 @@ export async function serveFederation(
 			sites: [],
 			rounds: 0,
 		});
-		const progress = createLiveProgress();
 		await using traces = await openTraces("zk0-server", host, (message) => log("warn", message));
 		await using queue = await openRunQueue({
 			dir: home.runs,
@@ -121,10 +119,8 @@ export async function serveFederation(
 			onFault,
 			maxRuns: settings.limits.runs ?? 1,
 			onReplay: (runId, past) => monitor.replay(runId, past),
-			onEvent(runId, event, isOldest) {
+			onEvent(runId, event) {
 				monitor.record(runId, event);
-				// The dashboard's progress follows one run.
-				if (isOldest) progress.note(event);
 				if (form === "json") logEvent(log, runId, event);
 			},
 		});
@@ -157,7 +153,6 @@ export async function serveFederation(
 					server,
 					access,
 					clock,
-					progress,
 					status: () => statusNow(parts),
 				}),
 			],

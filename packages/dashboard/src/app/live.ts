@@ -14,34 +14,18 @@ import { z } from "zod";
 import { ApiError, read } from "./api.ts";
 import { readSession } from "./session.ts";
 
-const progressSchema = z.array(
-	z.object({
-		site: z.string(),
-		round: z.number(),
-		phase: z.enum(["train", "evaluate"]),
-		step: z.number(),
-		numSteps: z.number(),
-		loss: z.number().nullable(),
-		samplesPerSecond: z.number().nullable(),
-	}),
-);
-
-/** How far sites are with their tasks. */
-export type Progress = z.infer<typeof progressSchema>;
-
 /** What is known now. */
 export interface Live {
 	/** Null: not yet. */
 	readonly status: ServerStatus | null;
 	/** The run of the page; null: none, or not yet. */
 	readonly run: RunView | null;
-	readonly progress: Progress;
 	readonly link: "connecting" | "live" | "lost";
 	/** Why there is nothing. */
 	readonly error: string | null;
 }
 
-const NOTHING: Live = { status: null, run: null, progress: [], link: "connecting", error: null };
+const NOTHING: Live = { status: null, run: null, link: "connecting", error: null };
 
 /** What the pages read. */
 export const LiveContext = createContext<Live>(NOTHING);
@@ -66,7 +50,7 @@ export function useFollow(runId: string | null, onSignedOut: () => void): Live {
 			if (error instanceof ApiError && error.status === 401) onSignedOut();
 			else put({ error: error instanceof Error ? error.message : String(error) });
 		};
-		put({ run: null, progress: [], error: null });
+		put({ run: null, error: null });
 		follow(runId, put, { stop: stop.signal, failed }).catch(failed);
 		return () => stop.abort();
 	}, [runId, onSignedOut]);
@@ -112,7 +96,6 @@ async function follow(
 		if (!stop.aborted) follow(runId, put, options).catch(failed);
 	};
 	on("status", serverStatusSchema, (status) => put({ status }));
-	on("progress", progressSchema, (progress) => put({ progress }));
 	on("events", z.array(roundEventSchema), (events) => {
 		if (view === null) return;
 		for (const event of events) foldRun(view, event);

@@ -15,7 +15,7 @@ import {
 	formatTime,
 	secondsBetween,
 } from "../format.ts";
-import { type Progress, useLive } from "../live.ts";
+import { useLive } from "../live.ts";
 import { go, pathOf, setQuery, usePlace } from "../location.ts";
 import { Badge, Card, Empty, Failure, Figure, RunBadge } from "../parts/card.tsx";
 import { Incidents } from "../parts/incidents.tsx";
@@ -26,7 +26,7 @@ import { type Column, Table } from "../parts/table.tsx";
 
 /** The page. */
 export function Overview() {
-	const { run, status, progress, error } = useLive();
+	const { run, status, error } = useLive();
 	if (error !== null) return <Failure text={error} />;
 	if (status === null) return <Empty>Connecting…</Empty>;
 	return (
@@ -37,11 +37,7 @@ export function Overview() {
 				</p>
 			)}
 			<Alerts alerts={status.alerts} />
-			{run === null ? (
-				<NoRun status={status} />
-			) : (
-				<RunOverview run={run} status={status} progress={progress} />
-			)}
+			{run === null ? <NoRun status={status} /> : <RunOverview run={run} status={status} />}
 		</>
 	);
 }
@@ -77,10 +73,9 @@ function NoRun({ status }: { readonly status: ServerStatus }) {
 interface RunProps {
 	readonly run: RunView;
 	readonly status: ServerStatus;
-	readonly progress: Progress;
 }
 
-function RunOverview({ run, status, progress }: RunProps) {
+function RunOverview({ run, status }: RunProps) {
 	const runId = run.runId ?? "";
 	const isRunning = run.status === "running";
 	const now = useNow(isRunning);
@@ -123,7 +118,7 @@ function RunOverview({ run, status, progress }: RunProps) {
 				</Card>
 				{charts.part}
 				<Card title="Sites in this run" span={3}>
-					<SiteTable run={run} status={status} progress={progress} />
+					<SiteTable run={run} status={status} />
 				</Card>
 			</div>
 		</>
@@ -268,7 +263,7 @@ function Traffic({ run }: { readonly run: RunView }) {
 	);
 }
 
-function SiteTable({ run, status, progress }: RunProps) {
+function SiteTable({ run, status }: RunProps) {
 	const states = new Map(status.sites.map((site) => [site.site, site]));
 	const isRunning = run.status === "running";
 	const columns: readonly Column<SiteRow>[] = [
@@ -281,7 +276,7 @@ function SiteTable({ run, status, progress }: RunProps) {
 		{
 			name: "Now",
 			cell: ({ site }) => (
-				<SiteTask task={isRunning ? taskOf(site, { status, progress, runId: run.runId }) : undefined} />
+				<SiteTask task={isRunning ? taskOf(site, { status, runId: run.runId }) : undefined} />
 			),
 		},
 		{

@@ -63,11 +63,10 @@ function History({
 	readonly history: SiteHistory;
 	readonly member: SiteStatus | undefined;
 }) {
-	const { run, status, progress } = useLive();
+	const { run, status } = useLive();
 	const row = run?.sites.find(({ site }) => site === history.site);
 	const isRunning = run?.status === "running";
-	const task =
-		status === null || !isRunning ? undefined : taskOf(history.site, { status, progress, runId: run.runId });
+	const task = status === null || !isRunning ? undefined : taskOf(history.site, { status, runId: run.runId });
 	return (
 		<>
 			<dl class="figures">

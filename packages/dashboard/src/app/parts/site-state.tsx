@@ -1,6 +1,5 @@
 // Whether a site is there and may take part, and what it does.
 import type { ServerStatus, SiteStatus } from "@zk0/dashboard/views";
-import type { Progress } from "../live.ts";
 import { Badge } from "./card.tsx";
 
 const TONE = { pending: "warn", revoked: "bad" } as const;
@@ -18,13 +17,11 @@ export function SiteState({ state }: { readonly state: SiteStatus | undefined })
 	);
 }
 
-/** A site's task: from its own words, or else that the run waits for it. */
+/** The task that a run waits for at a site. Runs may overlap: a site's tasks of other runs are none of this one's. */
 export function taskOf(
 	site: string,
-	{ status, progress, runId }: { status: ServerStatus; progress: Progress; runId: string | null },
+	{ status, runId }: { readonly status: ServerStatus; readonly runId: string | null },
 ): ServerStatus["runs"][number]["tasks"][number] | undefined {
-	const told = progress.find((task) => task.site === site);
-	if (told !== undefined) return told;
 	return status.runs.find((run) => run.runId === runId)?.tasks.find((task) => task.site === site);
 }
 
