@@ -45,6 +45,8 @@ export interface PredictorOptions {
 export interface Predictor extends AsyncDisposable {
 	/** Counts changes. */
 	readonly version: number;
+	/** True once it is disposed: there will be no more changes. */
+	readonly isClosed: boolean;
 	/** What is under way, and how many came to an end. */
 	progress(): PredictionProgress;
 	/** @throws HttpError not-found; what `openCheckpoint` throws */
@@ -94,6 +96,7 @@ class ChildPredictor implements Predictor {
 	#queue: Promise<void> = Promise.resolve();
 	#version = 0;
 	#numEnded = 0;
+	#isClosed = false;
 
 	constructor(options: PredictorOptions) {
 		this.#options = options;
@@ -101,6 +104,10 @@ class ChildPredictor implements Predictor {
 
 	get version(): number {
 		return this.#version;
+	}
+
+	get isClosed(): boolean {
+		return this.#isClosed;
 	}
 
 	progress(): PredictionProgress {
@@ -137,6 +144,7 @@ class ChildPredictor implements Predictor {
 	}
 
 	async [Symbol.asyncDispose](): Promise<void> {
+		this.#isClosed = true;
 		for (const { abort } of this.#jobs.values()) abort.abort();
 		this.#jobs.clear();
 		await this.#queue;
@@ -299,10 +307,14 @@ async function predictInChild(
 				else if (message.kind === "failed") failure = message;
 			});
 			child.on("error", reject);
+			// A process's end may be seen before its last message: that has come when the channel is closed, too.
+			const disconnected = new Promise<void>((closed) => child.once("disconnect", closed));
 			child.on("exit", (exitCode, killedBy) => {
-				if (exitCode === 0) resolve();
-				else if (signal.aborted) reject(signal.reason);
-				else reject(predictionFailed(failure, exitCode ?? killedBy));
+				void disconnected.then(() => {
+					if (exitCode === 0) resolve();
+					else if (signal.aborted) reject(signal.reason);
+					else reject(predictionFailed(failure, exitCode ?? killedBy));
+				});
 			});
 			child.send(task);
 		});

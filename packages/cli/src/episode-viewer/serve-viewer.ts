@@ -1,4 +1,5 @@
 // The viewer as a page of its own, on this machine only: for whoever has the link that is printed, until it is stopped.
+import { sha256Hex } from "@zk0/arrays/node";
 import { viewerAppDirectory } from "@zk0/dashboard/node";
 import type { Host } from "../host.ts";
 import { countAttempts } from "../http/attempts.ts";
@@ -40,7 +41,9 @@ export async function serveViewer(
 		attempts.fail(peer);
 		throw new HttpError("unauthorised", "that is not the code of the link that `zk0 data view` printed");
 	};
-	const sessions = createSessions(() => host.now(), "zk0_viewer");
+	// Viewers of several recordings may be open side by side.
+	const { root } = viewer.recordings.viewed.dataset;
+	const sessions = createSessions(() => host.now(), `zk0_viewer_${sha256Hex(root).slice(0, 8)}`);
 	await using listener = await listenHttp(
 		{
 			routes: [...sessionRoutes(signIn, sessions), ...viewerRoutes(async () => viewer)],

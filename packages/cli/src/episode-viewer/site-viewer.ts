@@ -32,15 +32,12 @@ export interface SiteViewer extends AsyncDisposable {
 export function createSiteViewer(options: SiteViewerOptions): SiteViewer {
 	const { home } = options;
 	let current: { readonly key: string; readonly viewer: Promise<Viewer> } | null = null;
-	const close = async (): Promise<void> => {
-		const closing = current;
-		current = null;
-		// Whoever asked for one that could not be opened was told why.
-		await closing?.viewer.then(
+	/** Whoever asked for one that could not be opened was told why. */
+	const close = async (closing: typeof current): Promise<void> =>
+		closing?.viewer.then(
 			(viewer) => viewer[Symbol.asyncDispose](),
 			() => undefined,
 		);
-	};
 	const open = async (): Promise<Viewer> => {
 		const settings = await readJsonFile(home.settings, clientSettingsSchema);
 		if (settings === undefined)
@@ -52,8 +49,8 @@ export function createSiteViewer(options: SiteViewerOptions): SiteViewer {
 		const split = latest === undefined ? null : { wanted: latest.heldOut, seed: latest.seed };
 		const key = JSON.stringify([settings.data, settings.site, settings.camera, split]);
 		if (current?.key === key) return await current.viewer;
-		await close();
-		const opening = { key, viewer: openOf(settings, split, options) };
+		// Takes its place before the other one is closed: of requests that come together, all get the same.
+		const opening = { key, viewer: close(current).then(() => openOf(settings, split, options)) };
 		current = opening;
 		opening.viewer.catch(() => {
 			// Tried again when it is asked for again.
@@ -61,7 +58,14 @@ export function createSiteViewer(options: SiteViewerOptions): SiteViewer {
 		});
 		return await opening.viewer;
 	};
-	return { routes: viewerRoutes(open), [Symbol.asyncDispose]: close };
+	return {
+		routes: viewerRoutes(open),
+		async [Symbol.asyncDispose]() {
+			const closing = current;
+			current = null;
+			await close(closing);
+		},
+	};
 }
 
 async function openOf(

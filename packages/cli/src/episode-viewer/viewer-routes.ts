@@ -66,14 +66,14 @@ export function viewerRoutes(open: () => Promise<ViewerSources>): readonly Route
 	];
 }
 
-/** What is under way, whenever it changes. */
+/** What is under way, whenever it changes; ends with the predictor, so that the reader comes back to the one that took its place. */
 async function* streamProgress(
 	predictor: Predictor,
 	clock: Clock,
 	signal: AbortSignal,
 ): AsyncGenerator<StreamMessage> {
 	let lastVersion = -1;
-	while (!signal.aborted) {
+	while (!signal.aborted && !predictor.isClosed) {
 		const { version } = predictor;
 		if (version !== lastVersion) yield { event: "progress", data: predictor.progress() };
 		lastVersion = version;

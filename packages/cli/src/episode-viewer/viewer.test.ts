@@ -12,9 +12,14 @@ import {
 	recordSynthetic,
 	temporaryFolder,
 } from "../../../dataset/src/testing/recordings.ts";
+import type { StreamMessage } from "../http/route.ts";
+import { clientHome, makePrivateFolder } from "../network/home.ts";
+import { writePrivateJson } from "../network/private-file.ts";
+import { createOutput } from "../output.ts";
 import { captureHost } from "../testing/capture-host.ts";
 import { namedModel } from "./models.ts";
 import { serveViewer } from "./serve-viewer.ts";
+import { createSiteViewer } from "./site-viewer.ts";
 import { openViewer } from "./viewer.ts";
 
 /** A v2.1 dataset with pictures in its rows, and videos that browsers do not play. */
@@ -210,6 +215,44 @@ test("a model that is not there is said to be so, with the cure", async () => {
 		code: "model-not-found",
 		cure: expect.stringContaining("config.json"),
 	});
+});
+
+test("a site's viewer is opened anew once, and whoever followed the one before comes back", async () => {
+	const host = captureHost({ cwd: folder.path, env: { ZK0_CACHE_DIR: join(folder.path, "cache") } });
+	const home = clientHome(host, "site");
+	await makePrivateFolder(home.dir);
+	const joinAs = (site: string): Promise<void> =>
+		writePrivateJson(home.settings, {
+			host: "fl.example",
+			port: 9092,
+			authority: null,
+			site,
+			data: join(folder.path, "videos"),
+			camera: null,
+			threads: 1,
+			device: "cpu",
+		});
+	const output = createOutput(host, { json: false, quiet: true });
+	const viewer = createSiteViewer({ home, host, output });
+	const progress = viewer.routes.find(({ path }) => path === "/api/predictions");
+	const follow = async (): Promise<AsyncIterator<StreamMessage>> => {
+		const { signal } = new AbortController();
+		const call = { params: {}, query: new URLSearchParams(), body: undefined, peer: "", cookie: null };
+		const owner = { name: "owner", role: "operator" } as const;
+		const reply = await progress?.handle({ ...call, lastEventId: null, isEncrypted: false, signal }, owner);
+		if (reply?.kind !== "stream") throw new RangeError("no stream");
+		const messages = reply.messages[Symbol.asyncIterator]();
+		expect((await messages.next()).done).toBe(false);
+		return messages;
+	};
+	await joinAs("kitchen");
+	const before = await follow();
+	await joinAs("workshop");
+	const after = await Promise.all([follow(), follow()]);
+	expect((await before.next()).done).toBe(true);
+	await viewer[Symbol.asyncDispose]();
+	const ends = await Promise.all(after.map((messages) => messages.next()));
+	expect(ends.map(({ done }) => done)).toEqual([true, true]);
 });
 
 test("nothing of all this was a fault of the viewer's", () => {

@@ -46,8 +46,7 @@ export class JoinDraft implements AsyncDisposable {
 	#cameras: { readonly model: Model; readonly chosen: CameraMap } | null = null;
 	#doctor: {
 		readonly job: Job<SiteExamination>;
-		numDone: number;
-		numEpisodes: number | null;
+		readonly count: { readonly numDone: number; readonly numEpisodes: number | null };
 		accepts: boolean;
 	} | null = null;
 	#trial: { readonly job: Job<TrialResult>; readonly threads: number } | null = null;
@@ -89,8 +88,15 @@ export class JoinDraft implements AsyncDisposable {
 	/** One picture of each camera. */
 	async pictures(): ReturnType<typeof cameraPictures> {
 		const { dataset } = required(this.#data?.job.result(), "choose recordings");
-		this.#pictures ??= cameraPictures(dataset, this.#options.host.signal);
-		return await this.#pictures;
+		const pictures = this.#pictures ?? cameraPictures(dataset, this.#options.host.signal);
+		this.#pictures = pictures;
+		try {
+			return await pictures;
+		} catch (error) {
+			// Tried again when they are asked for again.
+			if (this.#pictures === pictures) this.#pictures = null;
+			throw error;
+		}
 	}
 
 	/** Says which camera is which. @throws FinetuneError "camera-missing" for a map that cannot be */
@@ -110,12 +116,11 @@ export class JoinDraft implements AsyncDisposable {
 	examine(): void {
 		const data = required(this.#data?.job.result(), "choose recordings");
 		this.#doctor?.job.cancel();
+		const count: { numDone: number; numEpisodes: number | null } = { numDone: 0, numEpisodes: null };
 		const job = this.#start((context) =>
-			examineSite(data, context, (numDone, numEpisodes) => {
-				if (this.#doctor !== null) Object.assign(this.#doctor, { numDone, numEpisodes });
-			}),
+			examineSite(data, context, (numDone, numEpisodes) => Object.assign(count, { numDone, numEpisodes })),
 		);
-		this.#doctor = { job, numDone: 0, numEpisodes: null, accepts: false };
+		this.#doctor = { job, count, accepts: false };
 	}
 
 	/** Joins although there are errors, or not. */
@@ -239,7 +244,7 @@ export class JoinDraft implements AsyncDisposable {
 
 	#viewDoctor(): JoinView["doctor"] {
 		if (this.#doctor === null) return null;
-		const { job, numDone, numEpisodes, accepts: acceptsErrors } = this.#doctor;
+		const { job, count, accepts: acceptsErrors } = this.#doctor;
 		const { report, badge = null } = job.result() ?? {};
 		const findings = (report?.datasets ?? [])
 			.flatMap((dataset) => dataset.findings)
@@ -247,7 +252,7 @@ export class JoinDraft implements AsyncDisposable {
 				const { code, severity, message, cure, camera } = finding;
 				return { code, severity, message, cure, camera, place: placeText(finding) };
 			});
-		return { job: job.view(), numDone, numEpisodes, badge, findings, acceptsErrors };
+		return { job: job.view(), ...count, badge, findings, acceptsErrors };
 	}
 }
 

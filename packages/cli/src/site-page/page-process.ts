@@ -1,4 +1,5 @@
 // The site's page as a process: a listener on this machine only, a link that opens it once, until it is told to stop.
+import { sha256Hex } from "@zk0/arrays/node";
 import { siteAppDirectory } from "@zk0/dashboard/node";
 import { createSiteViewer } from "../episode-viewer/site-viewer.ts";
 import type { Host } from "../host.ts";
@@ -43,8 +44,8 @@ export async function openSitePage(options: SitePageOptions): Promise<SitePage> 
 	const { home, port, host, output, folder } = options;
 	const now = (): number => host.now();
 	const codes = createOneTimeCodes(now);
-	// The dashboard of a server on this machine has another cookie.
-	const sessions = createSessions(now, "zk0_site");
+	// A server's dashboard on this machine, and the page of another site, have other cookies.
+	const sessions = createSessions(now, `zk0_site_${sha256Hex(home.dir).slice(0, 8)}`);
 	const onFault = (error: unknown): void =>
 		output.line(`fault: ${error instanceof Error ? error.stack : String(error)}`);
 	const draft = new JoinDraft({ home, host, onFault });

@@ -56,10 +56,20 @@ async function signIn(): Promise<Record<string, string>> {
 	};
 }
 
-test("the link works once, on this machine, and its cookie is not the dashboard's", async () => {
+test("the link works once, on this machine, and its cookie is neither the dashboard's nor another site's", async () => {
 	expect(page.link).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/#code=/);
 	expect((await enter(new URL(page.link).hash.slice("#code=".length))).status).toBe(401);
-	expect(headers["cookie"]).toMatch(/^zk0_site=/);
+	expect(headers["cookie"]).toMatch(/^zk0_site_[0-9a-f]{8}=/);
+	const host = { ...captureHost({ cwd: dir }), now: () => Date.now() };
+	await using other = await openSitePage({ home: clientHome(host, "other"), port: 0, host, output });
+	const session = await fetch(`http://127.0.0.1:${other.port}/api/session`, {
+		method: "POST",
+		headers: { "content-type": "application/json" },
+		body: JSON.stringify({ secret: new URL(other.link).hash.slice("#code=".length) }),
+	});
+	// A browser sends the cookies of one host to all its ports: a name of its own keeps a page's session.
+	expect(session.headers.get("set-cookie")).toMatch(/^zk0_site_[0-9a-f]{8}=/);
+	expect(session.headers.get("set-cookie")?.split("=")[0]).not.toBe(headers["cookie"]?.split("=")[0]);
 	for (let tries = 0; tries < 4; tries++) await enter("guess");
 	expect((await enter("guess")).status).toBe(429);
 });
