@@ -64,8 +64,10 @@ const OPENERS: Readonly<Partial<Record<NodeJS.Platform, readonly string[]>>> = {
 function openInBrowser(link: string, say: (line: string) => void): void {
 	const [program = "", ...words] = OPENERS[process.platform] ?? ["xdg-open"];
 	const child = spawn(program, [...words, link], { detached: true, stdio: "ignore" });
-	child.once("error", ({ message }) =>
-		say(`no browser could be opened (${message}); open the link yourself`),
-	);
+	const failed = (why: string): void => say(`no browser could be opened (${why}); open the link yourself`);
+	child.once("error", ({ message }) => failed(message));
+	child.once("exit", (code) => {
+		if (code !== null && code !== 0) failed(`${program} ended with ${code}`);
+	});
 	child.unref();
 }
