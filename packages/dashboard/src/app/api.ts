@@ -15,6 +15,18 @@ export class ApiError extends Error {
 
 const refusalSchema = z.object({ message: z.string(), cure: z.string().optional() });
 
+/** What an answer or a message says. @throws ApiError for what this page does not understand */
+export function take<T>(schema: z.ZodType<T>, json: unknown): T {
+	const parsed = schema.safeParse(json);
+	if (parsed.success) return parsed.data;
+	throw new ApiError(200, "zk0 speaks a newer version than this page; load it again");
+}
+
+/** What to say of a failure. */
+export function wordsOf(error: unknown): string {
+	return error instanceof Error ? error.message : String(error);
+}
+
 /** Reads a view. @throws ApiError */
 export async function read<T>(path: string, schema: z.ZodType<T>, signal?: AbortSignal): Promise<T> {
 	return parse(await fetch(`/api${path}`, signal === undefined ? {} : { signal }), schema);
@@ -44,12 +56,30 @@ export async function change<T>(
 }
 
 async function parse<T>(response: Response, schema: z.ZodType<T>): Promise<T> {
-	const json: unknown = await response.json();
+	const { status } = response;
+	const json = await jsonOf(response);
 	if (!response.ok) {
-		const { message, cure } = refusalSchema.parse(json);
-		throw new ApiError(response.status, cure === undefined ? message : `${message}: ${cure}`);
+		const refusal = refusalSchema.safeParse(json);
+		if (!refusal.success) throw notOurs(status);
+		const { message, cure } = refusal.data;
+		throw new ApiError(status, cure === undefined ? message : `${message}: ${cure}`);
 	}
-	const parsed = schema.safeParse(json);
-	if (parsed.success) return parsed.data;
-	throw new ApiError(response.status, "the server speaks a newer version than this page; load it again");
+	return take(schema, json);
+}
+
+async function jsonOf(response: Response): Promise<unknown> {
+	try {
+		return await response.json();
+	} catch (error) {
+		if (error instanceof SyntaxError) throw notOurs(response.status);
+		throw error;
+	}
+}
+
+/** What stands in front of the server answers for it when it is down. */
+function notOurs(status: number): ApiError {
+	return new ApiError(
+		status,
+		`something between this page and the server answered instead of it (${status})`,
+	);
 }

@@ -10,7 +10,17 @@ export interface Place {
 /** The place now. */
 export function placeOf({ pathname, search }: { pathname: string; search: string }): Place {
 	const segments = pathname.split("/").filter((segment) => segment !== "");
-	return { segments: segments.map(decodeURIComponent), query: new URLSearchParams(search) };
+	return { segments: segments.map(decode), query: new URLSearchParams(search) };
+}
+
+/** A segment in clear; as it stands where it was never encoded: then it names nothing, and the page says so. */
+function decode(segment: string): string {
+	try {
+		return decodeURIComponent(segment);
+	} catch (error) {
+		if (error instanceof URIError) return segment;
+		throw error;
+	}
 }
 
 const MOVED = "zk0:moved";

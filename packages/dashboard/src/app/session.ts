@@ -13,9 +13,17 @@ export function useSession(): SessionView {
 	return useContext(SessionContext);
 }
 
+/** What to call when the session has ended. */
+export const SignedOutContext = createContext<() => void>(() => undefined);
+
+/** What to call when the session has ended: the page asks to sign in. The same function for as long as the page is open. */
+export function useSignedOut(): () => void {
+	return useContext(SignedOutContext);
+}
+
 /** The session of this browser; null: nobody is signed in. @throws ApiError */
-export function readSession(): Promise<SessionView | null> {
-	return read("/session", sessionViewSchema.nullable());
+export function readSession(signal?: AbortSignal): Promise<SessionView | null> {
+	return read("/session", sessionViewSchema.nullable(), signal);
 }
 
 /** Signs in with a code or a token. @throws ApiError */

@@ -1,6 +1,5 @@
-// The frame around the pages: where one can go, which run is shown, whether what is shown is live.
-import type { SessionView } from "@zk0/dashboard/views";
-import { useCallback, useEffect, useRef, useState } from "preact/hooks";
+// The dashboard: where one can go, which run is shown, whether what is shown is live.
+import { useEffect, useState } from "preact/hooks";
 import { type Live, LiveContext, useFollow } from "./live.ts";
 import { go, type Place, pathOf, usePlace } from "./location.ts";
 import { AccessPage } from "./pages/access.tsx";
@@ -10,10 +9,9 @@ import { Models } from "./pages/models.tsx";
 import { Overview } from "./pages/overview.tsx";
 import { RoundPage } from "./pages/round.tsx";
 import { SitePage } from "./pages/site.tsx";
-import { LinkBadge, ThemeButton } from "./parts/bar.tsx";
 import { Empty } from "./parts/card.tsx";
-import { Link } from "./parts/link.tsx";
-import { SessionContext, signOut } from "./session.ts";
+import { Frame } from "./parts/frame.tsx";
+import { signOut, useSession, useSignedOut } from "./session.ts";
 
 const PAGES = [
 	["/", "Overview"],
@@ -24,55 +22,25 @@ const PAGES = [
 ] as const;
 
 /** Everything that somebody sees who has signed in. */
-export function Shell({
-	session,
-	onSignedOut,
-}: {
-	readonly session: SessionView;
-	readonly onSignedOut: () => void;
-}) {
+export function Shell() {
+	const session = useSession();
+	const onSignedOut = useSignedOut();
 	const place = usePlace();
-	const ended = useCallback(onSignedOut, []);
 	const [section = "", named] = place.segments;
-	const asked = section === "runs" && named !== undefined ? named : null;
-	const live = useFollowRun(asked, ended);
+	const live = useFollowRun(section === "runs" && named !== undefined ? named : null);
 	const leave = (): void => {
 		// Whether the server heard it or not, this page forgets the session.
 		signOut(session).then(onSignedOut, onSignedOut);
 	};
-	const heading = useRef<HTMLElement>(null);
-	const path = place.segments.join("/");
-	const isFirst = useRef(true);
-	useEffect(() => {
-		// After a move the keyboard and the screen reader go on at the new page.
-		if (!isFirst.current) heading.current?.focus();
-		isFirst.current = false;
-		document.title = path === "" ? "zk0" : `${path} · zk0`;
-	}, [path]);
 	return (
-		<SessionContext.Provider value={session}>
-			<LiveContext.Provider value={live}>
-				<a class="skip" href="#page">
-					Skip to the page
-				</a>
-				<header class="bar">
-					<Link to="/" class="brand">
-						<span class="mark" aria-hidden="true" />
-						zk0
-					</Link>
-					<nav aria-label="Pages">
-						{PAGES.map(([to, name]) => {
-							const isHere = to === "/" ? section === "" || section === "runs" : `/${section}` === to;
-							return (
-								<Link key={to} to={to} {...(isHere ? { "aria-current": "page" as const } : {})}>
-									{name}
-								</Link>
-							);
-						})}
-					</nav>
-					<RunPicker live={live} />
-					<LinkBadge link={live.link} />
-					<ThemeButton />
+		<LiveContext.Provider value={live}>
+			<Frame
+				title="zk0"
+				pages={PAGES}
+				here={section === "" || section === "runs" ? "/" : `/${section}`}
+				bar={<RunPicker live={live} />}
+				link={live.link}
+				end={
 					<button
 						type="button"
 						class="flat"
@@ -81,19 +49,18 @@ export function Shell({
 					>
 						Sign out
 					</button>
-				</header>
-				<main id="page" ref={heading} tabIndex={-1}>
-					<Page place={place} />
-				</main>
-			</LiveContext.Provider>
-		</SessionContext.Provider>
+				}
+			>
+				<Page place={place} />
+			</Frame>
+		</LiveContext.Provider>
 	);
 }
 
 /** Follows the run in the address, or else the one under way, or else the last. */
-function useFollowRun(asked: string | null, onSignedOut: () => void): Live {
+function useFollowRun(asked: string | null): Live {
 	const [auto, setAuto] = useState<string | null>(null);
-	const live = useFollow(asked ?? auto, onSignedOut);
+	const live = useFollow(asked ?? auto);
 	const runs = live.status?.runs ?? [];
 	const best = (runs.find(({ state }) => state === "running") ?? runs.at(-1))?.runId;
 	useEffect(() => {

@@ -1,19 +1,16 @@
 // Starts an app: signs in with the code of a link, or with the session that the browser has, or asks.
 import type { SessionView } from "@zk0/dashboard/views";
 import { type ComponentChildren, type FunctionComponent, render } from "preact";
-import { useState } from "preact/hooks";
+import { useCallback, useState } from "preact/hooks";
 import { ApiError } from "./api.ts";
 import { SignIn } from "./pages/sign-in.tsx";
-import { readSession, signIn } from "./session.ts";
+import { readSession, SessionContext, SignedOutContext, signIn } from "./session.ts";
 import { applyTheme } from "./theme.ts";
 
 /** What an app is made of. */
 export interface AppParts {
 	/** Everything that somebody sees who has signed in. */
-	readonly Shell: FunctionComponent<{
-		readonly session: SessionView;
-		readonly onSignedOut: () => void;
-	}>;
+	readonly Shell: FunctionComponent;
 	/** Where a link comes from, for somebody who has none. */
 	readonly hint: ComponentChildren;
 }
@@ -30,8 +27,15 @@ export async function startApp({ Shell, hint }: AppParts): Promise<void> {
 	const { first, problem } = await begin();
 	const App = () => {
 		const [session, setSession] = useState(first);
+		const end = useCallback(() => setSession(null), []);
 		if (session === null) return <SignIn problem={problem} hint={hint} onDone={setSession} />;
-		return <Shell session={session} onSignedOut={() => setSession(null)} />;
+		return (
+			<SignedOutContext.Provider value={end}>
+				<SessionContext.Provider value={session}>
+					<Shell />
+				</SessionContext.Provider>
+			</SignedOutContext.Provider>
+		);
 	};
 	render(<App />, root);
 }

@@ -9,9 +9,9 @@ import {
 } from "@zk0/dashboard/views";
 import type { ComponentChildren } from "preact";
 import { useEffect, useMemo } from "preact/hooks";
-import { useRead } from "../live.ts";
 import { setQuery, usePlace } from "../location.ts";
 import { Empty, Failure } from "../parts/card.tsx";
+import { useRead } from "../use-read.ts";
 import { Cameras } from "./cameras.tsx";
 import { EpisodeList } from "./episode-list.tsx";
 import { JointPlot, type PlottedJoint } from "./joint-plot.tsx";
@@ -97,7 +97,7 @@ function Recording({
 	useFrameInAddress(player);
 	const { models } = recordings;
 	const model = models.find(({ id }) => id === query.get("model"))?.id ?? null;
-	const prediction = usePrediction(model, episode.index, usePredictionProgress());
+	const prediction = usePrediction(model, episode.index, usePredictionProgress(model !== null));
 	const { state } = prediction;
 	const shown = model !== null && state?.kind === "ready" ? state.prediction : null;
 	const joints = useMemo(() => jointsOf(recordings, episode, shown), [recordings, episode, shown]);

@@ -7,10 +7,11 @@ import {
 } from "@zk0/dashboard/views";
 import { useEffect, useState } from "preact/hooks";
 import { z } from "zod";
-import { change } from "../api.ts";
-import { useRead } from "../live.ts";
+import { change, take, wordsOf } from "../api.ts";
 import { pathOf } from "../location.ts";
-import { useSession } from "../session.ts";
+import { useSession, useSignedOut } from "../session.ts";
+import { followStream } from "../stream.ts";
+import { useRead } from "../use-read.ts";
 
 /** A prediction and what can be done about it. */
 export interface Prediction {
@@ -22,17 +23,22 @@ export interface Prediction {
 	readonly cancel: () => void;
 }
 
-/** What is under way at the server; null: not known yet. */
-export function usePredictionProgress(): PredictionProgress | null {
+/** What is under way at the server; null: not known yet, or not wanted. */
+export function usePredictionProgress(isWanted: boolean): PredictionProgress | null {
 	const [progress, setProgress] = useState<PredictionProgress | null>(null);
+	const onSignedOut = useSignedOut();
 	useEffect(() => {
-		const source = new EventSource("/api/predictions");
-		source.addEventListener("progress", (message: MessageEvent<string>) => {
-			const parsed = predictionProgressSchema.safeParse(JSON.parse(message.data));
-			if (parsed.success) setProgress(parsed.data);
+		if (!isWanted) return undefined;
+		const following = followStream({
+			begin: () => Promise.resolve("/api/predictions"),
+			on: { progress: (data) => setProgress(take(predictionProgressSchema, data)) },
+			onLink: () => undefined,
+			// Reading the prediction itself meets the same, and says it.
+			onFailure: () => setProgress(null),
+			onSignedOut,
 		});
-		return () => source.close();
-	}, []);
+		return () => following.close();
+	}, [isWanted, onSignedOut]);
 	return progress;
 }
 
@@ -53,7 +59,7 @@ export function usePrediction(
 		if (path === null) return;
 		change(method, path, { csrfToken, schema: z.unknown() })
 			.then(() => setAsked((before) => before + 1))
-			.catch((failure: unknown) => setRefusal(failure instanceof Error ? failure.message : String(failure)));
+			.catch((failure: unknown) => setRefusal(wordsOf(failure)));
 	};
 	const underWay = progress?.underWay.find((one) => one.model === model && one.episode === episode);
 	const now: PredictionState | null =

@@ -10,13 +10,14 @@ import {
 import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
 import { z } from "zod";
-import { change } from "../api.ts";
+import { change, wordsOf } from "../api.ts";
 import { formatCount, formatTime, shortHash } from "../format.ts";
-import { useLive, useRead } from "../live.ts";
+import { useLive } from "../live.ts";
 import { Badge, Card, Empty, Failure } from "../parts/card.tsx";
 import { DoctorBadge, Recordings } from "../parts/recordings.tsx";
 import { type Column, Table } from "../parts/table.tsx";
 import { useSession } from "../session.ts";
+import { useRead } from "../use-read.ts";
 
 const membersSchema = z.object({
 	members: z.array(memberViewSchema),
@@ -39,7 +40,7 @@ export function AccessPage() {
 		setFailure(null);
 		work()
 			.then(() => setVersion((before) => before + 1))
-			.catch((problem: unknown) => setFailure(problem instanceof Error ? problem.message : String(problem)));
+			.catch((problem: unknown) => setFailure(wordsOf(problem)));
 	};
 	const { csrfToken } = session;
 	const invite = (site: string): void =>

@@ -3,10 +3,10 @@
 import { type AuditEntry, auditEntrySchema } from "@zk0/dashboard/views";
 import { z } from "zod";
 import { formatCount, formatTime } from "../format.ts";
-import { useRead } from "../live.ts";
 import { setQuery, usePlace } from "../location.ts";
 import { Badge, Card, Empty, Failure } from "../parts/card.tsx";
 import { type Column, Table } from "../parts/table.tsx";
+import { useRead } from "../use-read.ts";
 
 const PAGE = 100;
 const pageSchema = z.object({ entries: z.array(auditEntrySchema), numEntries: z.number() });

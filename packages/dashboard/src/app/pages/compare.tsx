@@ -9,15 +9,16 @@ import {
 } from "@zk0/dashboard/views";
 import { useEffect, useState } from "preact/hooks";
 import { z } from "zod";
-import { read } from "../api.ts";
+import { read, wordsOf } from "../api.ts";
 import { type Curve, LineChart } from "../charts/line-chart.tsx";
 import { formatBytes, formatChange, formatLoss, formatTime, formatValue } from "../format.ts";
-import { useLive, useRead } from "../live.ts";
+import { useLive } from "../live.ts";
 import { pathOf, setQuery, usePlace } from "../location.ts";
 import { Card, Empty, Failure, RunBadge } from "../parts/card.tsx";
 import { Link } from "../parts/link.tsx";
 import { type Column, Table } from "../parts/table.tsx";
 import { seriesName } from "../theme.ts";
+import { useRead } from "../use-read.ts";
 
 const runsSchema = z.object({ runs: z.array(runLineSchema) });
 const snapshotSchema = z.object({ view: runViewSchema });
@@ -71,7 +72,7 @@ function Chosen({ chosen, version }: { readonly chosen: readonly string[]; reado
 		Promise.all(chosen.map((runId) => load(runId, stop.signal)))
 			.then(setLoaded)
 			.catch((failure: unknown) => {
-				if (!stop.signal.aborted) setError(failure instanceof Error ? failure.message : String(failure));
+				if (!stop.signal.aborted) setError(wordsOf(failure));
 			});
 		return () => stop.abort();
 	}, [chosen.join(), version]);
@@ -134,7 +135,7 @@ async function load(runId: string, signal: AbortSignal): Promise<Loaded> {
 function overRounds(loaded: readonly Loaded[]): { x: number[]; curves: Curve[] } {
 	const rounds = Math.max(
 		0,
-		...loaded.map(({ view }) => view.rounds.filter(({ loss }) => loss !== null).length),
+		...loaded.map(({ view }) => view.rounds.findLastIndex(({ loss }) => loss !== null) + 1),
 	);
 	const x = Array.from({ length: rounds }, (_, round) => round);
 	const curves = loaded.map(({ runId, view }, index) => ({

@@ -2,12 +2,13 @@
 import { type ModelView, modelViewSchema } from "@zk0/dashboard/views";
 import { useState } from "preact/hooks";
 import { z } from "zod";
-import { readText } from "../api.ts";
+import { readText, wordsOf } from "../api.ts";
 import { formatBytes, formatChange, formatLoss, formatPercent, formatTime, shortHash } from "../format.ts";
-import { useLive, useRead } from "../live.ts";
+import { useLive } from "../live.ts";
 import { pathOf, setQuery, usePlace } from "../location.ts";
 import { Badge, Card, Empty, Failure } from "../parts/card.tsx";
 import { Link } from "../parts/link.tsx";
+import { useRead } from "../use-read.ts";
 
 const modelsSchema = z.object({ models: z.array(modelViewSchema) });
 
@@ -159,9 +160,7 @@ function ModelCard({ model: { runId, round } }: { readonly model: ModelView }) {
 		if (card.text !== null) return;
 		readText(path)
 			.then((text) => setCard({ text, error: null }))
-			.catch((error: unknown) =>
-				setCard({ text: null, error: error instanceof Error ? error.message : String(error) }),
-			);
+			.catch((error: unknown) => setCard({ text: null, error: wordsOf(error) }));
 	};
 	return (
 		<details onToggle={(event) => event.currentTarget.open && load()}>

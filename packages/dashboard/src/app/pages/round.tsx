@@ -11,7 +11,7 @@ import {
 	secondsBetween,
 	shortHash,
 } from "../format.ts";
-import { useLive, useRead } from "../live.ts";
+import { useLive } from "../live.ts";
 import { go, pathOf } from "../location.ts";
 import { Badge, Card, Empty, Failure, Figure } from "../parts/card.tsx";
 import { Incidents } from "../parts/incidents.tsx";
@@ -19,6 +19,7 @@ import { Link } from "../parts/link.tsx";
 import { useNow } from "../parts/now.ts";
 import { formatCosine, SimilarityTable } from "../parts/similarity.tsx";
 import { type Column, Table } from "../parts/table.tsx";
+import { useRead } from "../use-read.ts";
 
 /** The page. */
 export function RoundPage({ runId, round }: { readonly runId: string; readonly round: number }) {

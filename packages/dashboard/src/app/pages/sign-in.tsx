@@ -2,6 +2,7 @@
 import type { SessionView } from "@zk0/dashboard/views";
 import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
+import { wordsOf } from "../api.ts";
 import { Failure } from "../parts/card.tsx";
 import { signIn } from "../session.ts";
 
@@ -21,7 +22,7 @@ export function SignIn({
 		event.preventDefault();
 		signIn(secret.trim())
 			.then(onDone)
-			.catch((error: unknown) => setFailure(error instanceof Error ? error.message : String(error)));
+			.catch((error: unknown) => setFailure(wordsOf(error)));
 	};
 	return (
 		<main class="sign-in">

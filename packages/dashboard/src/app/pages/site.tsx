@@ -11,13 +11,14 @@ import {
 	formatSeconds,
 	shortHash,
 } from "../format.ts";
-import { useLive, useRead } from "../live.ts";
+import { useLive } from "../live.ts";
 import { pathOf } from "../location.ts";
 import { Badge, Card, Empty, Failure, Figure } from "../parts/card.tsx";
 import { Incidents } from "../parts/incidents.tsx";
 import { Link } from "../parts/link.tsx";
 import { Recordings } from "../parts/recordings.tsx";
 import { SiteState, SiteTask, taskOf } from "../parts/site-state.tsx";
+import { useRead } from "../use-read.ts";
 
 /** The page. */
 export function SitePage({ runId, site }: { readonly runId: string; readonly site: string }) {

@@ -1,9 +1,10 @@
 // What stands at the right of every app's bar: whether what is shown is live, and the colours.
+import type { Link } from "../stream.ts";
 import { useTheme } from "../theme.ts";
 import { Badge } from "./card.tsx";
 
 /** How the page's connection is. */
-export function LinkBadge({ link }: { readonly link: "connecting" | "live" | "lost" }) {
+export function LinkBadge({ link }: { readonly link: Link }) {
 	if (link === "live") return <Badge tone="live">live</Badge>;
 	return <Badge tone="warn">{link === "lost" ? "reconnecting" : "connecting"}</Badge>;
 }

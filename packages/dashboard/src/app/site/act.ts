@@ -1,7 +1,7 @@
 // Asking for a change, with what came of it.
 import { useState } from "preact/hooks";
 import { z } from "zod";
-import { change } from "../api.ts";
+import { change, wordsOf } from "../api.ts";
 import { useSession } from "../session.ts";
 
 /** A way to ask for changes. */
@@ -28,7 +28,7 @@ export function useAct(): Act {
 				await change("POST", path, { body, csrfToken, schema: z.unknown() });
 				return true;
 			} catch (error) {
-				setFailure(inPlainWords(error instanceof Error ? error.message : String(error)));
+				setFailure(inPlainWords(wordsOf(error)));
 				return false;
 			} finally {
 				setBusy(false);

@@ -1,14 +1,16 @@
-// What is known of the site now: sent whole whenever something has changed, over one stream that the browser reconnects.
+// What is known of the site now: sent whole whenever something has changed, over one stream.
 import { type SitePageView, sitePageViewSchema } from "@zk0/dashboard/views";
 import { createContext } from "preact";
 import { useContext, useEffect, useState } from "preact/hooks";
-import { readSession } from "../session.ts";
+import { take, wordsOf } from "../api.ts";
+import { useSignedOut } from "../session.ts";
+import { followStream, type Link } from "../stream.ts";
 
 /** What is known now. */
 export interface SiteLive {
 	/** Null: not yet. */
 	readonly view: SitePageView | null;
-	readonly link: "connecting" | "live" | "lost";
+	readonly link: Link;
 	/** Why there is nothing. */
 	readonly error: string | null;
 }
@@ -23,45 +25,20 @@ export function useSite(): SiteLive {
 	return useContext(SiteContext);
 }
 
-const RETRY_MS = 2000;
-
-/** Follows the site; `onSignedOut` is called when the session has ended. */
-export function useFollowSite(onSignedOut: () => void): SiteLive {
+/** Follows the site. */
+export function useFollowSite(): SiteLive {
 	const [live, setLive] = useState<SiteLive>(NOTHING);
+	const onSignedOut = useSignedOut();
 	useEffect(() => {
 		const put = (part: Partial<SiteLive>): void => setLive((before) => ({ ...before, ...part }));
-		let source: EventSource | null = null;
-		let timer = 0;
-		const look = (): void => {
-			readSession()
-				.then((session) => {
-					if (session === null) onSignedOut();
-					else timer = setTimeout(open, RETRY_MS);
-				})
-				// The command was stopped: it may be started again.
-				.catch(() => {
-					timer = setTimeout(look, RETRY_MS);
-				});
-		};
-		const open = (): void => {
-			source = new EventSource("/api/stream");
-			source.addEventListener("open", () => put({ link: "live" }));
-			source.addEventListener("error", () => {
-				put({ link: "lost" });
-				// One that was refused does not come back by itself: find out whether the session is over.
-				if (source?.readyState === EventSource.CLOSED) look();
-			});
-			source.addEventListener("site", (message: MessageEvent<string>) => {
-				const parsed = sitePageViewSchema.safeParse(JSON.parse(message.data));
-				if (parsed.success) put({ view: parsed.data, error: null });
-				else put({ error: "zk0 speaks a newer version than this page; load it again" });
-			});
-		};
-		open();
-		return () => {
-			clearTimeout(timer);
-			source?.close();
-		};
+		const following = followStream({
+			begin: () => Promise.resolve("/api/stream"),
+			on: { site: (data) => put({ view: take(sitePageViewSchema, data), error: null }) },
+			onLink: (link) => put({ link }),
+			onFailure: (error) => put({ error: wordsOf(error) }),
+			onSignedOut,
+		});
+		return () => following.close();
 	}, [onSignedOut]);
 	return live;
 }

@@ -1,12 +1,9 @@
-// The frame around the site's pages. A new page has a row in PAGES and a line in Page.
-import type { SessionView, SitePageView } from "@zk0/dashboard/views";
-import { useCallback, useEffect, useRef } from "preact/hooks";
+// The site's pages. A new page has a row in PAGES and a line in Page.
+import type { SitePageView } from "@zk0/dashboard/views";
 import { EpisodesPage } from "../episodes/episodes-page.tsx";
 import { type Place, usePlace } from "../location.ts";
-import { LinkBadge, ThemeButton } from "../parts/bar.tsx";
 import { Empty, Failure } from "../parts/card.tsx";
-import { Link } from "../parts/link.tsx";
-import { SessionContext } from "../session.ts";
+import { Frame } from "../parts/frame.tsx";
 import { SiteContext, useFollowSite, useSite } from "./live.ts";
 import { JoinPage } from "./pages/join.tsx";
 import { ProgressPage } from "./pages/progress.tsx";
@@ -18,52 +15,23 @@ const PAGES = [
 ] as const;
 
 /** Everything that somebody sees who has signed in. */
-export function SiteShell({
-	session,
-	onSignedOut,
-}: {
-	readonly session: SessionView;
-	readonly onSignedOut: () => void;
-}) {
+export function SiteShell() {
 	const place = usePlace();
-	const live = useFollowSite(useCallback(onSignedOut, []));
+	const live = useFollowSite();
 	const section = sectionOf(place, live.view);
-	const main = useRef<HTMLElement>(null);
-	const path = place.segments.join("/");
-	const isFirst = useRef(true);
-	useEffect(() => {
-		// After a move the keyboard and the screen reader go on at the new page.
-		if (!isFirst.current) main.current?.focus();
-		isFirst.current = false;
-		document.title = `${path === "" ? "This site" : path} · zk0`;
-	}, [path]);
 	return (
-		<SessionContext.Provider value={session}>
-			<SiteContext.Provider value={live}>
-				<a class="skip" href="#page">
-					Skip to the page
-				</a>
-				<header class="bar">
-					<Link to="/" class="brand">
-						<span class="mark" aria-hidden="true" />
-						zk0
-					</Link>
-					<nav aria-label="Pages">
-						{PAGES.map(([to, name]) => (
-							<Link key={to} to={to} {...(`/${section}` === to ? { "aria-current": "page" as const } : {})}>
-								{name}
-							</Link>
-						))}
-					</nav>
-					<span class="spring quiet">{live.view?.client.joined?.site}</span>
-					<LinkBadge link={live.link} />
-					<ThemeButton />
-				</header>
-				<main id="page" ref={main} tabIndex={-1} class={section === "episodes" ? "wide" : undefined}>
-					<Page place={place} />
-				</main>
-			</SiteContext.Provider>
-		</SessionContext.Provider>
+		<SiteContext.Provider value={live}>
+			<Frame
+				title="This site · zk0"
+				pages={PAGES}
+				here={`/${section}`}
+				bar={<span class="spring quiet">{live.view?.client.joined?.site}</span>}
+				link={live.link}
+				isWide={section === "episodes"}
+			>
+				<Page place={place} />
+			</Frame>
+		</SiteContext.Provider>
 	);
 }
 

@@ -1,10 +1,9 @@
 // Step 3: which camera is which of the policy's, seen on a picture of each.
 import { type CamerasView, cameraPicturesSchema, type JoinView } from "@zk0/dashboard/views";
-import { useEffect, useState } from "preact/hooks";
+import { useState } from "preact/hooks";
 import { z } from "zod";
-import { read } from "../../api.ts";
-import { useRead } from "../../live.ts";
 import { Badge, Card, Empty, Failure } from "../../parts/card.tsx";
+import { useRead } from "../../use-read.ts";
 import { useAct } from "../act.ts";
 import { Onward, shortCamera } from "./parts.tsx";
 
@@ -28,8 +27,14 @@ export function CamerasStep({ join: { data, cameras } }: { readonly join: JoinVi
 	);
 }
 
+type Model = CamerasView["model"];
+type CameraMap = Readonly<Record<string, string>>;
+
 const NOT_USED = "";
-const PROPOSAL = z.object({ policyCameras: z.array(z.string()), proposal: z.record(z.string(), z.string()) });
+const proposalSchema = z.object({
+	policyCameras: z.array(z.string()),
+	proposal: z.record(z.string(), z.string()),
+});
 const MODELS = [
 	["small", "zk0's small model", "two cameras: from above, and at the wrist"],
 	["full", "SmolVLA at full size", "up to three cameras, numbered"],
@@ -46,28 +51,26 @@ function CameraForm({
 }) {
 	const { ask, isBusy, failure } = useAct();
 	const [model, setModel] = useState(cameras.model);
-	const [policy, setPolicy] = useState(cameras.policyCameras);
-	const [map, setMap] = useState<Readonly<Record<string, string>>>(cameras.chosen ?? cameras.proposal);
+	/** What was chosen here, model by model. */
+	const [choices, setChoices] = useState<Partial<Record<Model, CameraMap>>>({});
+	const isKnown = model === cameras.model;
+	const asking = useRead(isKnown ? null : `/join/proposal?model=${model}`, proposalSchema);
+	const proposed = isKnown ? cameras : asking.data;
+	const policy = proposed?.policyCameras ?? [];
+	const first = isKnown ? cameras.chosen : null;
+	const map = choices[model] ?? first ?? proposed?.proposal ?? {};
+	const setMap = (chosen: CameraMap): void => setChoices({ ...choices, [model]: chosen });
 	const { data: pictures, error } = useRead("/join/pictures", cameraPicturesSchema, dataKey);
-	const [problem, setProblem] = useState<string | null>(null);
-	useEffect(() => {
-		if (model === cameras.model) return;
-		read(`/join/proposal?model=${model}`, PROPOSAL)
-			.then(({ policyCameras, proposal }) => {
-				setPolicy(policyCameras);
-				setMap(proposal);
-			})
-			.catch((thrown: unknown) => setProblem(thrown instanceof Error ? thrown.message : String(thrown)));
-	}, [model]);
 	/** What was asked last: a refusal belongs to it. */
-	const [asked, setAsked] = useState<typeof map | null>(null);
+	const [asked, setAsked] = useState<CameraMap | null>(null);
 	const confirm = (): void => {
+		setMap(map);
 		setAsked(map);
 		void ask("/join/cameras", { model, cameras: map });
 	};
 	const isSame = (one: object, other: object | null): boolean =>
 		JSON.stringify(one) === JSON.stringify(other);
-	const isConfirmed = isSame(map, cameras.chosen) && model === cameras.model;
+	const isConfirmed = isKnown && isSame(map, cameras.chosen);
 	const dark = policy.filter((key) => !Object.values(map).includes(key));
 	return (
 		<Card
@@ -127,12 +130,12 @@ function CameraForm({
 					Nothing feeds {dark.map(shortCamera).join(" and ")}: the policy will see black there.
 				</p>
 			)}
-			{[error, problem, asked === map ? failure : null].map(
+			{[error, asking.error, asked === map ? failure : null].map(
 				(text) => text !== null && <Failure key={text} text={text} />,
 			)}
 			<div class="onward">
 				{!isConfirmed && (
-					<button type="button" class="primary" disabled={isBusy} onClick={confirm}>
+					<button type="button" class="primary" disabled={isBusy || proposed === null} onClick={confirm}>
 						These are right
 					</button>
 				)}
@@ -142,7 +145,7 @@ function CameraForm({
 	);
 }
 
-function changed(map: Readonly<Record<string, string>>, camera: string, to: string): Record<string, string> {
+function changed(map: CameraMap, camera: string, to: string): CameraMap {
 	const { [camera]: _, ...others } = map;
 	return to === NOT_USED ? others : { ...others, [camera]: to };
 }

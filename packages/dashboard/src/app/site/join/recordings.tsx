@@ -2,10 +2,10 @@
 import { type FoundDatasets, foundDatasetsSchema, type JoinView } from "@zk0/dashboard/views";
 import { useState } from "preact/hooks";
 import { formatCount } from "../../format.ts";
-import { useRead } from "../../live.ts";
 import { setQuery, usePlace } from "../../location.ts";
 import { Badge, Card, Empty, Failure } from "../../parts/card.tsx";
 import { Table } from "../../parts/table.tsx";
+import { useRead } from "../../use-read.ts";
 import { useAct } from "../act.ts";
 import { JobState, Onward } from "./parts.tsx";
 
