@@ -5,7 +5,7 @@ import { useCallback, useState } from "preact/hooks";
 import { ApiError } from "./api.ts";
 import { SignIn } from "./pages/sign-in.tsx";
 import { readSession, SessionContext, SignedOutContext, signIn } from "./session.ts";
-import { applyTheme } from "./theme.ts";
+import { startTheme } from "./theme.ts";
 
 /** What an app is made of. */
 export interface AppParts {
@@ -17,7 +17,7 @@ export interface AppParts {
 
 /** Draws the app into the page. */
 export async function startApp({ Shell, hint }: AppParts): Promise<void> {
-	applyTheme();
+	startTheme();
 	// A link that is put into the address of an open page does not load it again by itself.
 	addEventListener("hashchange", () => {
 		if (location.hash.startsWith("#code=")) location.reload();

@@ -8,11 +8,20 @@ const KEY = "zk0-theme";
 const CHANGED = "zk0:theme";
 const NEXT: Readonly<Record<Theme, Theme>> = { auto: "light", light: "dark", dark: "auto" };
 
-/** Shows the theme that was chosen last. */
-export function applyTheme(): Theme {
+const DARK = "(prefers-color-scheme: dark)";
+
+/** Shows the theme that was chosen last, and follows the system's when that was chosen, for as long as the page is open. */
+export function startTheme(): void {
+	// Before the charts', which then find the new colours.
+	matchMedia(DARK).addEventListener("change", applyTheme);
+	applyTheme();
+}
+
+function applyTheme(): Theme {
 	const stored = localStorage.getItem(KEY);
 	const theme: Theme = stored === "light" || stored === "dark" ? stored : "auto";
-	document.documentElement.dataset["theme"] = theme;
+	const ofSystem = matchMedia(DARK).matches ? "dark" : "light";
+	document.documentElement.dataset["theme"] = theme === "auto" ? ofSystem : theme;
 	return theme;
 }
 
@@ -32,7 +41,7 @@ export function useColours(): number {
 	const [version, setVersion] = useState(0);
 	useEffect(() => {
 		const update = (): void => setVersion((before) => before + 1);
-		const system = matchMedia("(prefers-color-scheme: dark)");
+		const system = matchMedia(DARK);
 		system.addEventListener("change", update);
 		addEventListener(CHANGED, update);
 		return () => {
