@@ -13,6 +13,8 @@ export default defineConfig({
 			"packages/*/src/**/*.test.ts",
 			"e2e/**/*.test.ts",
 			"tools/**/*.test.ts",
+			// What takes a minute and more, where everything must run.
+			...(process.env["ZK0_REQUIRE_ALL"] === "1" ? ["e2e/*.all.ts"] : []),
 			// With real Flower processes, which ZK0_FLWR says where to find: see docs/flower.md.
 			...(process.env["ZK0_FLWR"] === undefined ? [] : ["e2e/interop/*.interop.ts"]),
 		],

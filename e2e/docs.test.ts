@@ -1,31 +1,13 @@
 // What the documentation shows is so: every command in it parses, every script and linked file exists, and the strategy of
 // the tutorial is the one in examples/, which holds the contract.
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { COMMANDS } from "@zk0/cli";
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
 import { fedAvgM } from "../examples/fedavgm.ts";
 import { describeStrategy } from "../packages/federation/src/strategies.contract.ts";
-
-const ROOT = fileURLToPath(new URL("..", import.meta.url));
-const PAGES = [
-	"README.md",
-	...readdirSync(join(ROOT, "docs"), { recursive: true }).map((name) => `docs/${String(name)}`),
-]
-	.filter((path) => path.endsWith(".md"))
-	.sort();
-const read = (path: string): string => readFileSync(join(ROOT, path), "utf8");
-
-/** The lines of shell blocks, continued ones joined, comments and prompts left out. */
-function shellLines(markdown: string): string[] {
-	const blocks = [...markdown.matchAll(/^```(?:sh|bash)\n([^]*?)^```/gm)].map(([, body = ""]) => body);
-	return blocks
-		.flatMap((body) => body.replaceAll("\\\n", " ").split("\n"))
-		.map((line) => line.replace(/(^|\s)#.*$/, "").trim())
-		.filter((line) => line !== "");
-}
+import { asZk0, PAGES, ROOT, read, shellLines } from "./doc-pages.ts";
 
 function wordsOf(line: string): string[] {
 	return [...line.matchAll(/"([^"]*)"|'([^']*)'|(\S+)/g)].map(
@@ -34,8 +16,8 @@ function wordsOf(line: string): string[] {
 }
 
 const SHOWN = PAGES.flatMap((page) =>
-	shellLines(read(page))
-		.map((line) => line.replace(/^npm run --silent zk0 -- /, "zk0 ").replace(/^npx zk0 /, "zk0 "))
+	shellLines(page)
+		.map(asZk0)
 		.filter((line) => line.startsWith("zk0 "))
 		.map((line) => [page, line] as const),
 );

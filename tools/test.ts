@@ -25,6 +25,10 @@ mkdirSync(CHILDREN_DIR, { recursive: true });
 const filters = process.argv.slice(2);
 if (process.env["ZK0_FLWR"] === undefined)
 	console.log("Left out: e2e/interop, which needs real Flower (set ZK0_FLWR; see docs/flower.md).");
+if (process.env["ZK0_REQUIRE_ALL"] !== "1")
+	console.log(
+		"Left out: e2e/docs-run.all.ts, which runs every command of the documentation (set ZK0_REQUIRE_ALL=1).",
+	);
 const { status } = spawnSync(
 	process.execPath,
 	[

@@ -12,11 +12,11 @@ export const completion = defineCommand({
 	options: {},
 	notes: [
 		"Write the script to a file once for each version of zk0: loading all commands takes about a second.",
-		"bash: zk0 completion bash > ~/.local/share/bash-completion/completions/zk0",
+		"bash: mkdir -p ~/.local/share/bash-completion/completions && zk0 completion bash > ~/.local/share/bash-completion/completions/zk0",
 		"zsh: zk0 completion zsh > a folder of $fpath, as _zk0",
-		"fish: zk0 completion fish > ~/.config/fish/completions/zk0.fish",
+		"fish: mkdir -p ~/.config/fish/completions && zk0 completion fish > ~/.config/fish/completions/zk0.fish",
 	],
-	examples: ["zk0 completion bash > ~/.local/share/bash-completion/completions/zk0"],
+	examples: ["zk0 completion bash"],
 	async run({ named, output }) {
 		const wanted = named["shell"] ?? "";
 		if (!Object.hasOwn(SHELLS, wanted)) {
