@@ -1,28 +1,22 @@
-// When a client has lost its connection. Node keeps an HTTP/2 session that has bytes to send after its socket is gone;
-// grpc-js then learns of it from its keepalive, seconds later.
+// Ends connections that the system has ended and Node has not noticed. Node's TLS forgets a write that is refused at once
+// (ECONNRESET, while bytes that came before the reset are still unread) and takes it for under way ever after: the HTTP/2
+// session reads and writes no more, and not even `close` is emitted. grpc-js would wait for its keepalive.
 /* oxlint-disable no-underscore-dangle -- grpc-js's declared way from credentials to a connection has that name */
+import type { Socket } from "node:net";
 import type { ChannelCredentials } from "@grpc/grpc-js";
 
-/** Time for grpc-js to notice by itself, and to connect again. */
-const NOTICE_MS = 200;
+/** How often a connection is looked at: one system call. */
+const LOOK_MS = 500;
 
-/** The same credentials; calls back when the last connection that was made with them has ended and no other was made. */
-export function tellingLoss(credentials: ChannelCredentials, onLost: () => void): ChannelCredentials {
-	let numOpen = 0;
-	const ended = (): void => {
-		numOpen--;
-		setTimeout(() => {
-			if (numOpen === 0) onLost();
-		}, NOTICE_MS).unref();
-	};
+/** The same credentials; a connection that was made with them is closed when the other end has reset it. */
+export function endingResets(credentials: ChannelCredentials): ChannelCredentials {
 	const create = credentials._createSecureConnector.bind(credentials);
 	credentials._createSecureConnector = (...about) => {
 		const connector = create(...about);
 		return {
 			connect: async (socket) => {
 				const connected = await connector.connect(socket);
-				numOpen++;
-				connected.socket.once("close", ended);
+				endWhenReset(socket, connected.socket);
 				return connected;
 			},
 			waitForReady: () => connector.waitForReady(),
@@ -31,4 +25,20 @@ export function tellingLoss(credentials: ChannelCredentials, onLost: () => void)
 		};
 	};
 	return credentials;
+}
+
+/** Destroys `socket`, which may be the TLS over `tcp`, once the system has ended `tcp`. */
+function endWhenReset(tcp: Socket, socket: Socket): void {
+	const timer = setInterval(() => {
+		if (isReset(tcp)) socket.destroy();
+	}, LOOK_MS);
+	timer.unref();
+	socket.once("close", () => clearInterval(timer));
+}
+
+/** Of a connection that was reset the system knows no other end any more; `remoteAddress` would tell what it was. */
+function isReset(socket: Socket): boolean {
+	const handle: unknown = Reflect.get(socket, "_handle");
+	const ask: unknown = typeof handle === "object" && handle !== null && Reflect.get(handle, "getpeername");
+	return typeof ask === "function" && Reflect.apply(ask, handle, [{}]) !== 0;
 }

@@ -15,33 +15,19 @@ export interface WatchedClient {
 export interface WatchOptions {
 	/** After this time a new attempt is begun. */
 	readonly connectTimeoutMs: number;
-	/** Is told that calls under way have no connection, yet or any more, and should be made again. */
+	/** Is told that calls under way have no connection yet and should be made again. */
 	readonly onSlow: () => void;
 }
-
-/** Makes a client that tells when it has lost its connection. */
-export type MakeClient = (onLost: () => void) => Client;
 
 const CHECKS_PER_ATTEMPT = 4;
 /** Attempts at once; the oldest is given up for a new one. */
 const MAX_ATTEMPTS = 6;
 
 /** Watches what `make` makes. */
-export function watchClient(make: MakeClient, options: WatchOptions): WatchedClient {
+export function watchClient(make: () => Client, options: WatchOptions): WatchedClient {
 	const { connectTimeoutMs, onSlow } = options;
-	const begin = (): Client => {
-		const client = make(() => replaceIfDead(client));
-		return client;
-	};
-	/** A client that takes itself for connected although its connection is lost is not waited for. */
-	const replaceIfDead = (client: Client): void => {
-		if (!clients.includes(client) || stateOf(client) !== connectivityState.READY) return;
-		clients = clients.map((known) => (known === client ? begin() : known));
-		client.close();
-		onSlow();
-	};
 	/** The newest last. */
-	let clients: readonly Client[] = [begin()];
+	let clients: readonly Client[] = [make()];
 	let numCalls = 0;
 	let timer: NodeJS.Timeout | undefined;
 	/** Checks in a row that found the newest attempt under way; a busy process checks less often. */
@@ -64,7 +50,7 @@ export function watchClient(make: MakeClient, options: WatchOptions): WatchedCli
 		numConnecting = isConnecting ? numConnecting + 1 : 0;
 		if (numConnecting < CHECKS_PER_ATTEMPT) return;
 		numConnecting = 0;
-		const fresh = begin();
+		const fresh = make();
 		clients = [...clients, fresh];
 		keep(clients.slice(-MAX_ATTEMPTS));
 		// Begins to connect; calls that are made again find whichever attempt succeeds first.

@@ -8,9 +8,9 @@ import { MAX_RPC_MESSAGE_BYTES } from "../limits.ts";
 import { decodeProtobuf, encodeProtobuf } from "../protobuf.ts";
 import { type CallOptions, methodPath, type Traffic, type Transport } from "../transport.ts";
 import { checkPlaintextHost, FLOW_CONTROL_WINDOW_BYTES, TLS_MIN_VERSION } from "./connection.ts";
-import { tellingLoss } from "./connection-ends.ts";
+import { endingResets } from "./connection-ends.ts";
 import { connectionError } from "./connection-problem.ts";
-import { type MakeClient, watchClient } from "./grpc-client.ts";
+import { watchClient } from "./grpc-client.ts";
 import { toMetadata } from "./grpc-metadata.ts";
 import { fromServiceError } from "./grpc-status.ts";
 
@@ -52,8 +52,8 @@ export function grpcTransport(options: GrpcTransportOptions): Transport {
 	const address = host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 	const connectTimeoutMs = options.connectTimeoutMs ?? 3_000;
 	const calls = new Set<Deadline>();
-	const makeClient: MakeClient = (onLost) =>
-		new Client(address, tellingLoss(credentials(host, security), onLost), {
+	const makeClient = (): Client =>
+		new Client(address, endingResets(credentials(host, security)), {
 			"grpc.max_receive_message_length": maxMessageBytes,
 			"grpc.max_send_message_length": maxMessageBytes,
 			"grpc.initial_reconnect_backoff_ms": firstDelayMs,
@@ -70,7 +70,7 @@ export function grpcTransport(options: GrpcTransportOptions): Transport {
 	const client = watchClient(makeClient, {
 		connectTimeoutMs,
 		onSlow: () => {
-			const reason = `No connection to ${address}: it was lost, or not made within ${connectTimeoutMs} ms.`;
+			const reason = `No connection to ${address} within ${connectTimeoutMs} ms.`;
 			for (const deadline of calls) deadline.abort(new FlowerError("unavailable", reason));
 		},
 	});
