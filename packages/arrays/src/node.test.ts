@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -6,6 +6,7 @@ import { float32Array, type NdArray, ndArray } from "./nd-array.ts";
 import {
 	hashTensors,
 	openSafetensors,
+	processStart,
 	sha256File,
 	sha256Hex,
 	writeFileAtomic,
@@ -79,4 +80,17 @@ describe("atomic write", () => {
 		await writeFileAtomic(path, "two");
 		expect(readFileSync(path, "utf8")).toBe("two");
 	});
+});
+
+test("a process is told from a later one of its id; a name with blanks and parentheses does not matter", () => {
+	const own = processStart(process.pid);
+	expect(own).toBe(processStart(process.pid));
+	expect(own ?? "not told").toMatch(existsSync("/proc/self/stat") ? /^[0-9a-f-]{36} \d+$/ : /^not told$/);
+	const title = process.title;
+	process.title = "a (b) c";
+	expect(processStart(process.pid)).toBe(own);
+	process.title = title;
+	// Its parent began earlier, in the same boot.
+	expect(processStart(process.ppid)).not.toBe(own);
+	expect(processStart(2 ** 31 - 1)).toBeNull();
 });

@@ -2,5 +2,5 @@
 export { writeFileAtomic, writePartsAtomic } from "./node/atomic-file.ts";
 export { hashTensors, sha256File, sha256Hex } from "./node/hash.ts";
 export { installedVersion } from "./node/installed-package.ts";
-export { isProcessAlive } from "./node/process-alive.ts";
+export { isProcessAlive, processStart } from "./node/process-alive.ts";
 export { openSafetensors, type SafetensorsFile, writeSafetensorsFile } from "./node/safetensors-file.ts";

@@ -2,6 +2,7 @@
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { open, stat } from "node:fs/promises";
+import { hostname } from "node:os";
 import { dirname } from "node:path";
 import { isProcessAlive } from "@zk0/arrays/node";
 import { z } from "zod";
@@ -29,10 +30,11 @@ export interface Daemon {
 	readonly ready: string;
 }
 
-/** The process that runs now, if any. */
+/** The process that runs on this machine now, if any. */
 export async function runningPid({ lock }: Daemon): Promise<number | undefined> {
-	const holder = await readJsonFile(lock, holderSchema);
-	return holder !== undefined && isProcessAlive(holder.pid) ? holder.pid : undefined;
+	const { holderOf } = await import("@zk0/records");
+	const holder = await holderOf(lock);
+	return holder?.host === hostname() ? holder.pid : undefined;
 }
 
 /** Starts `zk0 <words>` in the background. @throws CliError "start-failed" with the last lines of its log */

@@ -1,7 +1,8 @@
 // The site's page on a real socket: who gets in, what it tells of a client's files, and what it does not do.
 import { mkdtemp, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
+import { processStart } from "@zk0/arrays/node";
 import { sitePageViewSchema } from "@zk0/dashboard/views";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { createSiteViewer } from "../episode-viewer/site-viewer.ts";
@@ -140,7 +141,8 @@ test("what a client wrote down is shown, and forgotten when the site leaves", as
 	await writePrivateJson(home.activity, activity);
 	// Nobody runs: the task that a killed client left is not under way.
 	expect((await view()).client).toMatchObject({ pid: null, activity: { bytesUp: 10, task: null } });
-	await writePrivateJson(home.lock, { pid: process.pid });
+	const holder = { pid: process.pid, host: hostname(), start: processStart(process.pid) };
+	await writePrivateJson(home.lock, holder);
 	expect((await view()).client).toMatchObject({
 		pid: process.pid,
 		state: "online, waiting for a task",

@@ -1,4 +1,5 @@
 import { spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
@@ -6,7 +7,7 @@ import { setTimeout } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { sampleRecord } from "../testing/sample-record.ts";
 import { runPaths } from "./paths.ts";
-import { lockRun } from "./run-lock.ts";
+import { holderOf, lockRun } from "./run-lock.ts";
 import { readRunRecord, writeRunRecord } from "./run-record.ts";
 
 let out = "";
@@ -31,7 +32,7 @@ describe("run record", () => {
 
 describe("lockRun", () => {
 	const path = (): string => join(out, "run.lock");
-	const lockOf = (holder: { pid: number; host: string }): Promise<void> =>
+	const lockOf = (holder: { pid: number; host: string; start?: string }): Promise<void> =>
 		writeFile(path(), JSON.stringify(holder));
 
 	test("is held until disposed", async () => {
@@ -60,6 +61,27 @@ describe("lockRun", () => {
 		await setTimeout(40);
 		await lockOf({ pid: 1, host: "elsewhere" });
 		await expect(locking).rejects.toMatchObject({ code: "run-in-use" });
+	});
+
+	test.runIf(existsSync("/proc/self/stat"))(
+		"a later process with the holder's id holds nothing",
+		async () => {
+			await lockOf({ pid: process.ppid, host: hostname(), start: "an earlier boot 4711" });
+			expect(await holderOf(path())).toBeUndefined();
+			await using lock = await lockRun(path());
+			expect(lock).toBeDefined();
+			expect(await holderOf(path())).toMatchObject({ pid: process.pid, host: hostname() });
+			await expect(lockRun(path())).rejects.toMatchObject({ code: "run-in-use" });
+		},
+	);
+
+	test.runIf(existsSync("/proc/self/stat"))("of two who take over the same lock one has it", async () => {
+		for (let tries = 0; tries < 20; tries++) {
+			await lockOf({ pid: process.ppid, host: hostname(), start: "an earlier boot 4711" });
+			const ends = await Promise.allSettled([lockRun(path()), lockRun(path())]);
+			expect(ends.map(({ status }) => status).sort()).toEqual(["fulfilled", "rejected"]);
+			expect(await readdir(out)).toEqual(["run.lock"]);
+		}
 	});
 
 	test("the lock of a dead process and a torn lock are taken over", async () => {
