@@ -52,6 +52,7 @@ async function serve(site: string): Promise<void> {
 		evaluateMs,
 		sharedUpdates,
 		misdeed,
+		onTraining: ({ round }) => say("training", site, String(round)),
 		onTrained: ({ round }) => say("trained", site, String(round)),
 	});
 	await runClient({

@@ -151,6 +151,7 @@ export const clientLineSchema = z.object({
 		"pending",
 		"retrying",
 		"task",
+		"training",
 		"trained",
 		"task-ended",
 		"failed",

@@ -15,6 +15,8 @@ export interface ToySiteOptions {
 	/** Files with updates to hand in as they are, by round; null: made by the site. */
 	readonly sharedUpdates?: readonly string[] | null;
 	readonly misdeed?: Misdeed | null;
+	/** Is told when a training has begun. */
+	readonly onTraining?: (task: TrainTask) => void;
 	/** Is told when a training has ended. */
 	readonly onTrained?: (task: TrainTask) => void;
 }
@@ -30,7 +32,9 @@ export function toySite(site: string, options: ToySiteOptions = {}): ClientApp {
 	return {
 		describe: () => ({ numSamples, details: { robot: "toy" } }),
 		async train(task, { signal, scratchDir, onProgress }) {
-			if (trainMs > 0) await sleep(trainMs, undefined, { signal });
+			const pause = trainMs > 0 ? sleep(trainMs, undefined, { signal }) : undefined;
+			options.onTraining?.(task);
+			await pause;
 			onProgress({
 				step: task.numLocalSteps,
 				numSteps: task.numLocalSteps,
