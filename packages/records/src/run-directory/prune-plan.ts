@@ -3,6 +3,7 @@
 import { existsSync } from "node:fs";
 import { lstat, readdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { codeOf } from "@zk0/arrays";
 import { listRunIds } from "./list-runs.ts";
 import { type RunPaths, runPaths } from "./paths.ts";
 import { readEvents } from "./read-run.ts";
@@ -117,16 +118,21 @@ async function partsOf(paths: RunPaths): Promise<Pick<PrunablePart, "path" | "wh
 	];
 }
 
-/** Bytes that a file or folder takes; hard links inside it count once. */
+/** Bytes that a file or folder takes; hard links inside it count once, and what goes meanwhile (the run may be under way) does not. */
 export async function diskBytes(path: string): Promise<number> {
 	const seen = new Set<number>();
 	const sizeOf = async (at: string): Promise<number> => {
-		const status = await lstat(at);
-		if (seen.has(status.ino)) return 0;
-		seen.add(status.ino);
-		let bytes = status.blocks * BLOCK_BYTES;
-		if (status.isDirectory()) for (const name of await readdir(at)) bytes += await sizeOf(join(at, name));
-		return bytes;
+		try {
+			const status = await lstat(at);
+			if (seen.has(status.ino)) return 0;
+			seen.add(status.ino);
+			let bytes = status.blocks * BLOCK_BYTES;
+			if (status.isDirectory()) for (const name of await readdir(at)) bytes += await sizeOf(join(at, name));
+			return bytes;
+		} catch (error) {
+			if (codeOf(error) === "ENOENT") return 0;
+			throw error;
+		}
 	};
 	return await sizeOf(path);
 }

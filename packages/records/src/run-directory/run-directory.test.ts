@@ -1,12 +1,13 @@
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
-import { mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, rm, symlink, writeFile } from "node:fs/promises";
 import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { sampleRecord } from "../testing/sample-record.ts";
 import { runPaths } from "./paths.ts";
+import { diskBytes } from "./prune-plan.ts";
 import { holderOf, lockRun } from "./run-lock.ts";
 import { readRunRecord, writeRunRecord } from "./run-record.ts";
 
@@ -92,4 +93,12 @@ describe("lockRun", () => {
 		await (await lockRun(path()))[Symbol.asyncDispose]();
 		expect(await readdir(out)).toEqual([]);
 	});
+});
+
+test("what goes while a folder is measured takes nothing", async () => {
+	await writeFile(join(out, "kept"), Buffer.alloc(5000));
+	await symlink(join(out, "nowhere"), join(out, "link"));
+	const [before, gone] = [await diskBytes(out), await diskBytes(join(out, "gone"))];
+	expect(gone).toBe(0);
+	expect(before).toBeGreaterThanOrEqual(4096);
 });
