@@ -21,6 +21,8 @@ type MessageCalls = Pick<
 /** Handlers over the parts of a server. */
 export function messageCalls({ grids, pulls, standing, onOffence }: FleetParts): MessageCalls {
 	const note = (refusal: ReplyRefusal, member: Member, peer: string): void => {
+		// Of a server that is stopping a refusal is not for good: its runs have let their tasks go.
+		standing.requireOpen();
 		const offence = offenceOfRefusal(refusal, member, peer);
 		if (offence !== undefined) onOffence(offence);
 	};

@@ -33,6 +33,11 @@ export interface ServerOptions {
 	readonly mayBegin?: (run: bigint) => boolean;
 	/** What a site that trusts the set of authorities with this name should trust instead (PEM); empty: nothing else. */
 	readonly announceTrust?: (site: string, trusted: string) => readonly string[];
+	/**
+	 * From its abort on sites are told to come again: what a run that ends with this process does not wait for any more, the next
+	 * process does. Default: until the server is disposed.
+	 */
+	readonly signal?: AbortSignal;
 	/** How often callers may call; absent: as often as they like (simulations). */
 	readonly limits?: CallLimits;
 	/** Is told of everybody who is turned away, and why. */
@@ -70,7 +75,7 @@ export function createServer(options: ServerOptions): FederationServer {
 	} = options;
 	/** Ends held calls and the watch over silent nodes. */
 	const closing = new AbortController();
-	const { signal } = closing;
+	const signal = AbortSignal.any([closing.signal, ...(options.signal === undefined ? [] : [options.signal])]);
 	const registry = createNodeRegistry();
 	const grids = createOpenGrids(mayBegin);
 	const activity = new Map<string, number>();
@@ -155,7 +160,7 @@ export function createServer(options: ServerOptions): FederationServer {
 			),
 		disconnect: (site, why) => drop(site, "offline", why),
 		async [Symbol.asyncDispose]() {
-			if (signal.aborted) return;
+			if (closing.signal.aborted) return;
 			closing.abort();
 			await watching;
 			await grids[Symbol.asyncDispose]();

@@ -70,6 +70,7 @@ export async function serveFederation(
 			clock,
 			offlineAfterMs: OFFLINE_AFTER_MS,
 			allowFlowerNodes,
+			signal,
 			limits: callLimits(settings.limits),
 			onOffence: (offence) => {
 				members.audit(offence).catch(onFault);

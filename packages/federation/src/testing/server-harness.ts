@@ -39,7 +39,7 @@ export interface Harness extends AsyncDisposable {
 }
 
 /** A server with an open grid whose outcomes are settled at once. */
-export async function startServer(): Promise<Harness> {
+export async function startServer(signal?: AbortSignal): Promise<Harness> {
 	const dir = await temporaryDir();
 	const store = await openObjectStore(dir.path);
 	const clock = manualClock(NOW_MS);
@@ -53,6 +53,7 @@ export async function startServer(): Promise<Harness> {
 		offlineAfterMs: 300,
 		onOffence: (offence) => offences.push(offence),
 		onFault,
+		...(signal && { signal }),
 	});
 	const grid = server.openGrid(store);
 	const weights = await store.put([encodeSafetensors(toyWeights())]);
