@@ -1,25 +1,8 @@
-// Time as a parameter: nothing in this package reads the wall clock or sets a timer on its own.
+// Time as a parameter: nothing in this package reads the wall clock or sets a timer on its own. The clock that a test moves.
+import type { Clock } from "@zk0/flower";
 import { FederationError, throwIfCancelled } from "./errors.ts";
 
-/** Source of time and of waiting. */
-export interface Clock {
-	/** Milliseconds since the Unix epoch. */
-	now(): number;
-	/** Resolves after `durationMs`. @throws FederationError cancelled when `signal` aborts first. */
-	sleep(durationMs: number, options?: { readonly signal?: AbortSignal | undefined }): Promise<void>;
-}
-
-/** The machine's clock; timers are cleared when a sleep ends or is cancelled. */
-export function systemClock(): Clock {
-	return {
-		now: () => Date.now(),
-		sleep: (durationMs, { signal } = {}) =>
-			cancellable(signal, (resolve) => {
-				const timer = setTimeout(resolve, durationMs);
-				return () => clearTimeout(timer);
-			}),
-	};
-}
+export { type Clock, systemClock } from "@zk0/flower";
 
 /** A clock that moves only when told to, for deterministic tests. */
 export interface ManualClock extends Clock {

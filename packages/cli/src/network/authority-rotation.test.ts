@@ -9,23 +9,21 @@ import { expect, test, vi } from "vitest";
 import { z } from "zod";
 import { createOutput } from "../output.ts";
 import { captureHost } from "../testing/capture-host.ts";
+import { CACHE_ENV, joinSite } from "../testing/join-site.ts";
 import { callAdmin } from "./admin-client.ts";
 import { serverTrust } from "./authority.ts";
 import { changeWhenDue, readRotation, rotationStatus, writeRotation } from "./authority-rotation.ts";
 import { serveTasks } from "./client-process.ts";
 import { clientHome, makePrivateFolder, serverHome } from "./home.ts";
 import { parseInvitation } from "./invitation.ts";
-import { joinFederation } from "./join.ts";
 import { writePrivateFile } from "./private-file.ts";
 import { checkServer } from "./server-check.ts";
 import { serveFederation } from "./server-process.ts";
 import { resolveSettings } from "./server-settings.ts";
 import { openTrustKeeper } from "./trust-keeper.ts";
 
-const DATA = "sim:site-a?episodes=5&seed=7&size=96x96";
-const env = { ZK0_CACHE_DIR: join(tmpdir(), "zk0-e2e-cache") };
+const env = CACHE_ENV;
 const PATIENCE = { timeout: 30_000, interval: 100 };
-const GOOD = { errors: 0, warnings: 0, infos: 0, fingerprint: "0".repeat(64) };
 const statusSchema = z.object({
 	known: z.array(z.string()),
 	missing: z.array(z.string()),
@@ -53,22 +51,7 @@ test("sites that are there follow a new authority by themselves; one that was aw
 	};
 	const joinAs = async (site: string) => {
 		const context = contextOf(hostNow());
-		const choices = {
-			data: DATA,
-			camera: null,
-			threads: 1,
-			device: "cpu",
-			site,
-			acceptsDataErrors: false,
-		} as const;
-		const examine = () => Promise.resolve(GOOD);
-		return await joinFederation(
-			clientHome(context.host, site),
-			await invite(site),
-			choices,
-			context,
-			examine,
-		);
+		return await joinSite(clientHome(context.host, site), await invite(site), context, { site });
 	};
 	const pinsOf = async (site: string): Promise<string[]> => {
 		const text = await readFile(clientHome(serving.host, site).settings, "utf8");
@@ -76,7 +59,7 @@ test("sites that are there follow a new authority by themselves; one that was aw
 		return authoritiesIn(authority).map(certificateFingerprint);
 	};
 	const startClient = (site: string) => {
-		const context = contextOf(hostNow());
+		const context = { ...contextOf(hostNow()), heartbeatMs: 100 };
 		return { context, ended: serveTasks(clientHome(context.host, site), undefined, context) };
 	};
 	await joinAs("here");

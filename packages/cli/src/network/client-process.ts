@@ -5,9 +5,8 @@ import type { LogFields } from "@zk0/monitor/log";
 import { traceClient } from "@zk0/monitor/traces";
 import { withRunLock } from "@zk0/records";
 import { CliError } from "../cli-error.ts";
-import type { Host } from "../host.ts";
 import { boundLog } from "./bounded-log.ts";
-import { type ActivityLog, openActivityLog } from "./client-activity.ts";
+import { openActivityLog } from "./client-activity.ts";
 import { openDaemonLog } from "./daemon-log.ts";
 import type { ClientHome } from "./home.ts";
 import { hoursAt } from "./hours.ts";
@@ -23,15 +22,12 @@ import {
 	ownIdentity,
 } from "./site-identity.ts";
 import { openSiteTrust } from "./site-trust.ts";
-import { serveSuperLink } from "./superlink-client.ts";
+import { type ClientWatch, serveSuperLink } from "./superlink-client.ts";
 
 /** Limits of the site's own, as they are kept. */
 export type OwnLimits = Partial<
 	Pick<ClientSettings, "hours" | "accepts" | "clipNorm" | "maxMemory" | "threads">
 >;
-
-/** How often a client says that it is there; the server counts 10 s of silence as offline. */
-const HEARTBEAT_MS = 3000;
 
 /** Serves tasks until the host's signal aborts. @throws CliError "not-joined"; FederationError */
 export async function serveTasks(
@@ -40,7 +36,7 @@ export async function serveTasks(
 	context: ClientContext,
 	changes: OwnLimits = {},
 ): Promise<void> {
-	const { host } = context;
+	const { host, heartbeatMs = 3000 } = context;
 	const kept = await readJsonFile(home.settings, clientSettingsSchema);
 	const settings = kept === undefined ? undefined : { ...kept, ...changes };
 	if (settings === undefined)
@@ -89,7 +85,7 @@ export async function serveTasks(
 			trace?.(event);
 			if (event.kind !== "task-step") note(textOf(event), aboutOf(event));
 		};
-		const watch = { host, activity, onEvent, log };
+		const watch = { host, activity, onEvent, log, heartbeatMs };
 		const watched = activity.observed(app);
 		await (settings.superlink === null
 			? serveServer(home, settings, watched, watch)
@@ -109,12 +105,8 @@ async function serveServer(
 		activity,
 		onEvent,
 		log,
-	}: {
-		readonly host: Host;
-		readonly log: ReturnType<typeof openDaemonLog>["log"];
-		readonly activity: ActivityLog;
-		readonly onEvent: (event: ClientEvent) => void;
-	},
+		heartbeatMs,
+	}: ClientWatch & Pick<ReturnType<typeof openDaemonLog>, "log"> & { readonly heartbeatMs: number },
 ): Promise<void> {
 	await requireTrust(settings);
 	const way = openSiteTrust(settings, {
@@ -141,7 +133,7 @@ async function serveServer(
 			hoursAt: settings.hours === null ? null : hoursAt(settings.hours),
 		},
 		clipNorm: settings.clipNorm,
-		heartbeatMs: HEARTBEAT_MS,
+		heartbeatMs,
 		retry: { attempts: Number.POSITIVE_INFINITY },
 	});
 }

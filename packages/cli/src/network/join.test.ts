@@ -3,7 +3,7 @@
 import { chmod, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type DoctorBadge, serverStatusSchema } from "@zk0/dashboard/status";
+import { serverStatusSchema } from "@zk0/dashboard/status";
 import { createNodeIdentity } from "@zk0/flower";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { z } from "zod";
@@ -12,6 +12,7 @@ import { checkNetwork } from "../machine/network-checks.ts";
 import { createOutput } from "../output.ts";
 import { runCli } from "../run-cli.ts";
 import { captureHost } from "../testing/capture-host.ts";
+import { CACHE_ENV, DATA, GOOD, joinSite } from "../testing/join-site.ts";
 import { VERSION } from "../version.ts";
 import { callAdmin } from "./admin-client.ts";
 import { readAudit } from "./audit-text.ts";
@@ -25,9 +26,7 @@ import { serveFederation } from "./server-process.ts";
 import { parseDashboard, resolveSettings } from "./server-settings.ts";
 import { renderStatus } from "./server-status.ts";
 
-/** The recording that the end-to-end tests use, too. */
-const DATA = "sim:site-a?episodes=5&seed=7&size=96x96";
-const env = { ZK0_CACHE_DIR: join(tmpdir(), "zk0-e2e-cache") };
+const env = CACHE_ENV;
 
 let dir: string;
 let stop: () => Promise<void>;
@@ -58,21 +57,10 @@ async function invite(site: string | null): Promise<Invitation> {
 	return parseInvitation(invitation);
 }
 
-const GOOD: DoctorBadge = { errors: 0, warnings: 0, infos: 0, fingerprint: "0".repeat(64) };
-
 function joinAs(state: string, invitation: Invitation, site?: string, badge = GOOD) {
 	const host = captureHost({ cwd: dir, env });
 	const output = createOutput(host, { json: false, quiet: true });
-	const choices = {
-		data: DATA,
-		camera: null,
-		threads: 1,
-		device: "cpu",
-		site,
-		acceptsDataErrors: false,
-	} as const;
-	const examine = () => Promise.resolve(badge);
-	return joinFederation(clientHome(host, state), invitation, choices, { host, output }, examine);
+	return joinSite(clientHome(host, state), invitation, { host, output }, { site, badge });
 }
 
 test("an invitation works once, for its name, at its server", async () => {

@@ -57,6 +57,8 @@ export interface ClientContext {
 	readonly output: Output;
 	/** @default text on a terminal, JSON elsewhere */
 	readonly logForm?: LogForm | undefined;
+	/** How often a client says that it is there. @default 3000; the server counts 10 s of silence as offline */
+	readonly heartbeatMs?: number;
 }
 
 /** The site's recordings on this machine, checked to be a dataset. */

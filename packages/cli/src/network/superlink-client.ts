@@ -56,6 +56,13 @@ export interface SuperLinkJoined {
 	readonly refusal: string | null;
 }
 
+/** Where a client runs, and who is told what it does. */
+export interface ClientWatch {
+	readonly host: Host;
+	readonly activity: ActivityLog;
+	readonly onEvent: (event: ClientEvent) => void;
+}
+
 /** Prepares a site for a SuperLink: checks recordings and connection, makes key and start model. @throws CliError; FlowerError */
 export async function joinSuperLink(
 	home: ClientHome,
@@ -119,15 +126,7 @@ export async function serveSuperLink(
 	home: ClientHome,
 	settings: ClientSettings,
 	app: ClientApp,
-	{
-		host,
-		activity,
-		onEvent,
-	}: {
-		readonly host: Host;
-		readonly activity: ActivityLog;
-		readonly onEvent: (event: ClientEvent) => void;
-	},
+	{ host, activity, onEvent }: ClientWatch,
 ): Promise<void> {
 	const { superlink } = settings;
 	if (superlink === null) throw new TypeError("serveSuperLink: the site joined a zk0 server");
