@@ -25,9 +25,15 @@ const setup: RunSetup = {
 	learning: {},
 };
 
-async function keep(dir: string, runId: string, round: number, minute: number): Promise<void> {
+async function keep(
+	dir: string,
+	runId: string,
+	round: number,
+	minute: number,
+	weights = `${runId} ${round}`,
+): Promise<void> {
 	const weightsPath = join(root, "weights");
-	writeFileSync(weightsPath, `${runId} ${round}`);
+	writeFileSync(weightsPath, weights);
 	const task = { runId, round, seed: 7, weightsPath, weightsSha256: `sha ${round}` };
 	await keepRound(dir, task, { setup, now: Date.UTC(2026, 10, 23, 0, minute) });
 	// What the client does when the next round comes.
@@ -72,6 +78,17 @@ test("keeping is a link, and a run's id is no path", async () => {
 	expect(kept?.runId).toBe("../../outside");
 	expect(statSync(kept?.weights ?? "").ino).toBe(statSync(weightsPath).ino);
 	expect(existsSync(join(root, "outside"))).toBe(false);
+});
+
+test("of a round that comes again with other weights the newer ones stay", async () => {
+	const dir = join(root, "again");
+	await keep(dir, "run", 1, 0);
+	await keep(dir, "run", 1, 1, "of a restored server");
+	const [kept] = await listKeptRounds(dir);
+	expect(readFileSync(kept?.weights ?? "", "utf8")).toBe("of a restored server");
+	const task = { runId: "run", round: 1, seed: 7, weightsPath: kept?.weights ?? "", weightsSha256: "s" };
+	await keepRound(dir, task, { setup, now: 2 });
+	expect(readdirSync(dir)).toHaveLength(2);
 });
 
 test("a damaged note is named; no folder is no rounds", async () => {

@@ -1,6 +1,6 @@
 // The joint weights of the last rounds as the site got them, so that their owner can look at what they would do. They are
 // kept beside the client's work by hard links: keeping costs no copying, only that their bytes are not freed.
-import { link, mkdir, readdir, rm } from "node:fs/promises";
+import { link, mkdir, readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { sha256Hex } from "@zk0/arrays/node";
 import type { EvaluateTask } from "@zk0/federation";
@@ -43,10 +43,7 @@ export async function keepRound(
 	await mkdir(dir, { recursive: true });
 	// The run's id is the server's word and no file name.
 	const key = `${sha256Hex(runId).slice(0, 16)}-${round}`;
-	if (round > 0)
-		await link(weightsPath, weightsOf(dir, key)).catch((error: unknown) => {
-			if (codeOf(error) !== "EEXIST") throw error;
-		});
+	if (round > 0) await linkOver(weightsPath, weightsOf(dir, key));
 	const { files } = setup.start;
 	const { heldOut } = setup.site;
 	const keptAt = new Date(now).toISOString();
@@ -77,6 +74,16 @@ export async function listKeptRounds(dir: string): Promise<KeptRound[]> {
 			found.push({ ...record, key, weights: record.round === 0 ? null : weightsOf(dir, key) });
 	}
 	return found.sort((a, b) => (a.keptAt === b.keptAt ? a.round - b.round : a.keptAt < b.keptAt ? -1 : 1));
+}
+
+/** Makes `path` a link to `file`, whatever it was: a server that was restored may have other weights of a round. */
+async function linkOver(file: string, path: string): Promise<void> {
+	const part = `${path}.part`;
+	await rm(part, { force: true });
+	await link(file, part);
+	await rename(part, path);
+	// Where both were the same file already, nothing was renamed.
+	await rm(part, { force: true });
 }
 
 function weightsOf(dir: string, key: string): string {
