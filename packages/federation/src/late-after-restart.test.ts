@@ -1,6 +1,6 @@
 // Results that come after the server was restarted: kept and named when their round went on without them, refused for
 // good when their run is over, and then kept at the site.
-import { readdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { encodeSafetensors, float32ToBfloat16, type NamedArrays, ndArray, toFloat32 } from "@zk0/arrays";
 import { writeSafetensorsFile } from "@zk0/arrays/node";
@@ -227,6 +227,21 @@ test("a site keeps the newest results that came too late, and nothing of those t
 		expect(await keepRefused(refusedDir, { ...about, refusal: wrong })).toEqual({ kind: "dropped" });
 	}
 	expect((await readdir(refusedDir)).sort()).toHaveLength(6);
+	const unwritable = "b".repeat(64);
+	await mkdir(join(refusedDir, `${unwritable.slice(0, 16)}.json`));
+	const updatePath = join(dir.path, "update.safetensors");
+	await writeSafetensorsFile(updatePath, toyWeights());
+	const about = {
+		instructionId: unwritable,
+		task,
+		result: update,
+		updatePath,
+		isOwn: true,
+		nowMs: 9,
+		refusal,
+	};
+	expect(await keepRefused(refusedDir, about)).toMatchObject({ kind: "not-kept" });
+	expect(await readdir(refusedDir)).not.toContain(`${unwritable.slice(0, 16)}.safetensors`);
 	const nowhere = { instructionId: "a".repeat(64), task, updatePath: null, isOwn: false, nowMs: 0 };
 	await writeFile(join(dir.path, "file"), "");
 	expect(

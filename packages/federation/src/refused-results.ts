@@ -56,7 +56,13 @@ async function writeRecord(directory: string, refused: RefusedResult): Promise<s
 	const at = new Date(nowMs).toISOString();
 	const record = { at, runId, round, phase, refusal, result, update };
 	const path = join(directory, `${name}.json`);
-	await writeFileAtomic(path, `${JSON.stringify(record, null, "\t")}\n`);
+	try {
+		await writeFileAtomic(path, `${JSON.stringify(record, null, "\t")}\n`);
+	} catch (error) {
+		// What no record names would never be removed, and a full disk is when that matters.
+		if (update !== null) await rm(join(directory, update), { force: true });
+		throw error;
+	}
 	await forgetOldest(directory);
 	return path;
 }
