@@ -2,11 +2,11 @@
 import { isIP } from "node:net";
 import { checkServerIdentity, createSecureContext } from "node:tls";
 import { ChannelCredentials, Client } from "@grpc/grpc-js";
-import { type Deadline, startDeadline } from "../deadline.ts";
+import { callingTransport } from "../calling-transport.ts";
+import type { Deadline } from "../deadline.ts";
 import { FlowerError } from "../errors.ts";
 import { MAX_RPC_MESSAGE_BYTES } from "../limits.ts";
-import { decodeProtobuf, encodeProtobuf } from "../protobuf.ts";
-import { type CallOptions, methodPath, type Traffic, type Transport } from "../transport.ts";
+import type { CallOptions, Traffic, Transport } from "../transport.ts";
 import { checkPlaintextHost, FLOW_CONTROL_WINDOW_BYTES, TLS_MIN_VERSION } from "./connection.ts";
 import { endingResets } from "./connection-ends.ts";
 import { connectionError } from "./connection-problem.ts";
@@ -51,7 +51,6 @@ export function grpcTransport(options: GrpcTransportOptions): Transport {
 	const [firstDelayMs, maxDelayMs] = options.reconnectDelayMs ?? [200, 2_000];
 	const address = host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 	const connectTimeoutMs = options.connectTimeoutMs ?? 3_000;
-	const calls = new Set<Deadline>();
 	const makeClient = (): Client =>
 		new Client(address, endingResets(credentials(host, security)), {
 			"grpc.max_receive_message_length": maxMessageBytes,
@@ -71,36 +70,18 @@ export function grpcTransport(options: GrpcTransportOptions): Transport {
 		connectTimeoutMs,
 		onSlow: () => {
 			const reason = `No connection to ${address} within ${connectTimeoutMs} ms.`;
-			for (const deadline of calls) deadline.abort(new FlowerError("unavailable", reason));
+			transport.endCalls(new FlowerError("unavailable", reason));
 		},
 	});
-	let isClosed = false;
-	const call = async (path: string, body: Uint8Array, callOptions: CallOptions): Promise<Uint8Array> => {
-		if (isClosed) throw closedError(path);
-		using deadline = startDeadline(callOptions, path);
-		calls.add(deadline);
-		try {
-			return await client.use((current) =>
+	const transport = callingTransport({
+		onTraffic,
+		call: (path, body, callOptions, deadline) =>
+			client.use((current) =>
 				deadline.race(unaryCall({ client: current, host, port }, path, body, callOptions, deadline)),
-			);
-		} finally {
-			calls.delete(deadline);
-		}
-	};
-	return {
-		unary: async (method, request, callOptions = {}) => {
-			const path = methodPath(method);
-			const body = encodeProtobuf(method.input, request);
-			const answer = await call(path, body, callOptions);
-			onTraffic?.({ method: path, requestBytes: body.length, responseBytes: answer.length });
-			return decodeProtobuf(method.output, answer);
-		},
-		[Symbol.asyncDispose]: async () => {
-			isClosed = true;
-			for (const deadline of calls) deadline.abort(closedError());
-			client.close();
-		},
-	};
+			),
+		onClosed: () => client.close(),
+	});
+	return transport;
 }
 
 function unaryCall(
@@ -160,8 +141,4 @@ function sniName(host: string, { serverName }: ClientTls): string {
 /** The same bytes as grpc-js wants them, not copied. */
 function asBuffer(bytes: Uint8Array): Buffer {
 	return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-}
-
-function closedError(method?: string): FlowerError {
-	return new FlowerError("unavailable", "The transport is closed.", { method });
 }
