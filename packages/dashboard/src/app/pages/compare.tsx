@@ -188,7 +188,7 @@ function Differences({ loaded }: { readonly loaded: readonly Loaded[] }) {
 	);
 	if (rows.length === 0) return <Empty>These runs have the same settings</Empty>;
 	const columns: Column<string>[] = [
-		{ name: "setting", cell: (name) => <code>{name}</code> },
+		{ name: "Setting", cell: (name) => <code>{name}</code> },
 		...loaded.map(
 			({ runId, settings }): Column<string> => ({ name: runId, cell: (name) => formatValue(settings[name]) }),
 		),

@@ -56,7 +56,7 @@ export function RecordingsStep({ join: { data } }: { readonly join: JoinView }) 
 						<>
 							<Facts facts={data.facts} />
 							<p class="quiet">
-								To look at them, episode by episode: <code>zk0 data view {data.uri}</code>
+								To look at them, episode by episode: <code>zk0 data view {quoted(data.uri)}</code>
 							</p>
 						</>
 					)}
@@ -65,6 +65,11 @@ export function RecordingsStep({ join: { data } }: { readonly join: JoinView }) 
 			<Onward to="cameras" isDone={data?.job.state === "done"} />
 		</Card>
 	);
+}
+
+/** As a shell needs it. */
+function quoted(word: string): string {
+	return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }
 
 function Facts({ facts }: { readonly facts: NonNullable<NonNullable<JoinView["data"]>["facts"]> }) {
@@ -113,15 +118,15 @@ function Found({
 					keyOf={(row) => row.path}
 					columns={[
 						{
-							name: "folder",
+							name: "Folder",
 							cell: (row) => <span title={row.path}>{row.name}</span>,
 							sortBy: (row) => row.name,
 						},
-						{ name: "robot", cell: (row) => row.robotType ?? "–" },
-						{ name: "episodes", isNumber: true, cell: (row) => formatCount(row.numEpisodes) },
-						{ name: "frames", isNumber: true, cell: (row) => formatCount(row.numFrames) },
+						{ name: "Robot", cell: (row) => row.robotType ?? "–" },
+						{ name: "Episodes", isNumber: true, cell: (row) => formatCount(row.numEpisodes) },
+						{ name: "Frames", isNumber: true, cell: (row) => formatCount(row.numFrames) },
 						{
-							name: "choose",
+							name: "Choose",
 							cell: (row) => (
 								<button
 									type="button"

@@ -129,9 +129,9 @@ function Work({ activity }: { readonly activity: ClientActivity }) {
 							rows={[...rounds].reverse()}
 							keyOf={(row) => `${row.runId} ${row.round}`}
 							columns={[
-								{ name: "run", cell: (row) => row.runId },
-								{ name: "round", isNumber: true, cell: (row) => row.round },
-								{ name: "shared weights, here", isNumber: true, cell: (row) => formatLoss(row.heldOutLoss) },
+								{ name: "Run", cell: (row) => row.runId },
+								{ name: "Round", isNumber: true, cell: (row) => row.round },
+								{ name: "Shared weights, here", isNumber: true, cell: (row) => formatLoss(row.heldOutLoss) },
 								...(isLocalMeasured
 									? [
 											{
@@ -141,11 +141,11 @@ function Work({ activity }: { readonly activity: ClientActivity }) {
 											},
 										]
 									: []),
-								{ name: "while training", isNumber: true, cell: (row) => formatLoss(row.trainLoss) },
-								{ name: "steps", isNumber: true, cell: (row) => formatCount(row.numSteps) },
-								{ name: "samples", isNumber: true, cell: (row) => formatCount(row.numSamples) },
-								{ name: "trained for", isNumber: true, cell: (row) => formatSeconds(row.trainSeconds) },
-								{ name: "at", cell: (row) => formatTime(row.at) },
+								{ name: "While training", isNumber: true, cell: (row) => formatLoss(row.trainLoss) },
+								{ name: "Steps", isNumber: true, cell: (row) => formatCount(row.numSteps) },
+								{ name: "Samples", isNumber: true, cell: (row) => formatCount(row.numSamples) },
+								{ name: "Trained for", isNumber: true, cell: (row) => formatSeconds(row.trainSeconds) },
+								{ name: "At", cell: (row) => formatTime(row.at) },
 							]}
 						/>
 					)}
