@@ -8,7 +8,7 @@ import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, type TestContext, test } from "vitest";
 import { requireTool } from "../packages/dataset/src/testing/require-tool.ts";
 import { CHROMIUM, openPage, startBrowser, type WatchedPage } from "./browser.ts";
-import { jsonOf, type Running, startZk0, workplace, zk0 } from "./zk0.ts";
+import { type Workplace, workplace, zk0 } from "./zk0.ts";
 
 const SITES = ["kitchen", "workshop"] as const;
 /** The recordings that other end-to-end tests use, too. */
@@ -18,8 +18,7 @@ const ROUNDS = 2;
 const PATIENCE_MS = 240_000;
 const IMAGES = fileURLToPath(new URL("../docs/images", import.meta.url));
 
-let place: Awaited<ReturnType<typeof workplace>>;
-const processes: Running[] = [];
+let place: Workplace;
 let browser: Browser | undefined;
 let origin = "";
 let runId = "";
@@ -32,25 +31,8 @@ beforeAll(async () => {
 }, PATIENCE_MS);
 afterAll(async () => {
 	await browser?.close();
-	for (const { child, finished } of processes.toReversed()) {
-		child.kill("SIGTERM");
-		await finished;
-	}
 	await place[Symbol.asyncDispose]();
 }, PATIENCE_MS);
-
-function start(words: readonly string[]): Running {
-	const started = startZk0(words, { cwd: place.dir });
-	processes.push(started);
-	return started;
-}
-
-/** One line of JSON from a command of the operator. */
-async function operator(...words: readonly string[]): Promise<Record<string, unknown>> {
-	const done = await zk0([...words, "--state", "server", "--json"], place.dir);
-	expect([done.code, done.stderr]).toEqual([0, expect.anything()]);
-	return jsonOf(done);
-}
 
 const linkOf = ({ links }: Record<string, unknown>): string =>
 	String(Array.isArray(links) ? links[0] : links);
@@ -94,9 +76,9 @@ test("a run is followed live, from waiting for sites to its last round", {
 }, async (context) => {
 	requireTool(context, CHROMIUM, ["--version"]);
 	const words = "server start --foreground --state server --listen 127.0.0.1 --address 127.0.0.1 --port 0";
-	const server = start(words.split(" "));
+	const server = place.start(words.split(" "));
 	[browser] = await Promise.all([startBrowser(), server.printed("serving at")]);
-	const link = linkOf(await operator("server", "dashboard"));
+	const link = linkOf(await place.operator("server", "dashboard"));
 	origin = new URL(link).origin;
 	watched = await openPage(browser, origin);
 	({ page } = watched);
@@ -109,22 +91,18 @@ test("a run is followed live, from waiting for sites to its last round", {
 	expect(page.url()).toBe(`${origin}/`);
 	expect(await watched.findings()).toEqual([]);
 	await picture("empty");
-	await Promise.all(
-		SITES.map(async (site) => {
-			const { invitation } = await operator("server", "invite", "--name", site);
-			const recordings = `sim:${RECORDINGS[site]}?episodes=5&seed=7&size=96x96`;
-			const joined = await zk0(
-				["client", "join", String(invitation), recordings, "--state", site],
-				place.dir,
-			);
-			expect(joined.code).toBe(0);
-		}),
-	);
-	const run = `run --preset tiny --init random --seed 7 --eval-frames 4 --sampled-frames 1 --eval-local --rounds ${ROUNDS} --min-sites 2 --detach`;
-	runId = String((await operator(...run.split(" ")))["runId"]);
+	const run = `run --preset tiny --init random --seed 7 --eval-frames 4 --sampled-frames 1 --rounds ${ROUNDS} --min-sites 2 --detach`;
+	const joining = SITES.map(async (site) => {
+		const { invitation } = await place.operator("server", "invite", "--name", site);
+		const recordings = `sim:${RECORDINGS[site]}?episodes=5&seed=7&size=96x96`;
+		const joined = await zk0(["client", "join", String(invitation), recordings, "--state", site], place.dir);
+		expect(joined.code).toBe(0);
+	});
+	const [begun] = await Promise.all([place.operator(...run.split(" ")), ...joining]);
+	runId = String(begun["runId"]);
 	// Nothing was loaded again: the page learns of the run, of the sites and of each round by itself.
 	await page.getByText("0 of 2 are online").waitFor();
-	for (const site of SITES) start(["client", "start", "--foreground", "--state", site]);
+	for (const site of SITES) place.start(["client", "start", "--foreground", "--state", site]);
 	await page.locator("main").getByText("running", { exact: true }).waitFor({ timeout: PATIENCE_MS });
 	await page.getByRole("heading", { name: /Round [1-9], site by site/ }).waitFor({ timeout: PATIENCE_MS });
 	await page.locator("main").getByText("completed", { exact: true }).waitFor({ timeout: PATIENCE_MS });
@@ -262,7 +240,7 @@ test("a viewer looks, in the dark, without buttons; a removed one is out", {
 	timeout: PATIENCE_MS,
 }, async (context) => {
 	needRun(context);
-	const link = linkOf(await operator("server", "user", "add", "vera", "--role", "viewer"));
+	const link = linkOf(await place.operator("server", "user", "add", "vera", "--role", "viewer"));
 	if (browser === undefined) throw new RangeError("no browser");
 	await using viewer = await openPage(browser, origin, "dark");
 	watched = viewer;
@@ -274,7 +252,7 @@ test("a viewer looks, in the dark, without buttons; a removed one is out", {
 	await page.getByText("You are vera, a viewer").waitFor();
 	expect(await page.getByRole("button", { name: /Revoke|Invite|Approve|Add/ }).count()).toBe(0);
 	expect(viewer.complaints()).toEqual([]);
-	await operator("server", "user", "remove", "vera");
+	await place.operator("server", "user", "remove", "vera");
 	await page.reload();
 	await page.getByRole("button", { name: "Sign in" }).waitFor();
 });

@@ -8,9 +8,10 @@ import { type RoundEvent, verifyEventLog } from "@zk0/federation";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { listKeptRounds } from "../packages/cli/src/network/kept-rounds.ts";
+import { recordSynthetic } from "../packages/dataset/src/testing/recordings.ts";
 import { requireTool } from "../packages/dataset/src/testing/require-tool.ts";
 import { CHROMIUM, openPage, startBrowser, type WatchedPage } from "./browser.ts";
-import { CACHE_DIR, jsonOf, type Running, startZk0, workplace, zk0 } from "./zk0.ts";
+import { CACHE_DIR, type Workplace, workplace, zk0 } from "./zk0.ts";
 
 /** The recordings that other end-to-end tests use, too. */
 const RECORDINGS = "sim:site-a?episodes=5&seed=7&size=96x96";
@@ -22,39 +23,23 @@ const STEP_PATIENCE_MS = 60_000;
 const JOIN_LIMIT_S = 120;
 const IMAGES = fileURLToPath(new URL("../docs/images", import.meta.url));
 
-let place: Awaited<ReturnType<typeof workplace>>;
-const processes: Running[] = [];
+let place: Workplace;
 let browser: Browser | undefined;
 let watched: WatchedPage;
 let page: Page;
 let origin = "";
 let runId = "";
 let hasJoined = false;
+let hasLeft = false;
 
 beforeAll(async () => {
 	place = await workplace();
 }, PATIENCE_MS);
 afterAll(async () => {
 	await browser?.close();
-	await zk0(["client", "stop", "--state", "kitchen"], place.dir);
-	for (const { child, finished } of processes.toReversed()) {
-		child.kill("SIGTERM");
-		await finished;
-	}
+	if (!hasLeft) await zk0(["client", "stop", "--state", "kitchen"], place.dir);
 	await place[Symbol.asyncDispose]();
 }, PATIENCE_MS);
-
-function start(words: readonly string[], env: Record<string, string> = {}): Running {
-	const started = startZk0(words, { cwd: place.dir, env });
-	processes.push(started);
-	return started;
-}
-
-async function operator(...words: readonly string[]): Promise<Record<string, unknown>> {
-	const done = await zk0([...words, "--state", "server", "--json"], place.dir);
-	expect([done.code, done.stderr]).toEqual([0, expect.anything()]);
-	return jsonOf(done);
-}
 
 async function picture(name: string): Promise<void> {
 	expect(await watched.findings()).toEqual([]);
@@ -78,22 +63,38 @@ test("a site joins on its page, from the pasted invitation to its first training
 	const meta = join(place.dir, "recordings", "drawer", "meta");
 	await mkdir(meta, { recursive: true });
 	await writeFile(join(meta, "info.json"), '{"total_episodes":12,"total_frames":3600,"robot_type":"so100"}');
+	// One that opens, and in which the doctor finds errors: it was recorded at another rate.
+	const lab = join(place.dir, "recordings", "lab");
+	await recordSynthetic(lab, [8]);
+	const info = join(lab, "meta", "info.json");
+	await writeFile(info, (await readFile(info, "utf8")).replace('"fps": 10', '"fps": 20'));
+	// What opens browsers here writes down what it is told to open.
+	const bin = join(place.dir, "bin");
+	await mkdir(bin);
+	await writeFile(join(bin, "xdg-open"), '#!/bin/sh\nprintf %s "$1" > opened\n', { mode: 0o755 });
 	const words = "server start --foreground --state server --listen 127.0.0.1 --address 127.0.0.1 --port 0";
-	const server = start(words.split(" "));
+	const server = place.start(words.split(" "));
 	[browser] = await Promise.all([startBrowser(), server.printed("serving at")]);
-	const { invitation } = await operator("server", "invite", "--name", "kitchen");
-	const run = `run --preset tiny --init random --seed 7 --eval-frames 4 --sampled-frames 1 --rounds ${ROUNDS} --detach`;
-	runId = String((await operator(...run.split(" ")))["runId"]);
 
 	const beganMs = performance.now();
 	// The recordings of all tests, but a folder of its own for predictions: same seed, same weights, same prediction.
 	const cache = join(place.dir, "cache");
 	for (const dir of [cache, join(CACHE_DIR, "recordings")]) await mkdir(dir, { recursive: true });
 	await symlink(join(CACHE_DIR, "recordings"), join(cache, "recordings"));
-	const opening = ["client", "page", "--state", "kitchen", "--folder", "recordings"];
-	const served = start(opening, { ZK0_CACHE_DIR: cache });
-	await served.printed("this site's page: http");
-	const [link = ""] = /http:\S+/.exec(served.stdout()) ?? [];
+	const opening = ["client", "page", "--open", "--state", "kitchen", "--folder", "recordings"];
+	const path = `${bin}:${process.env["PATH"] ?? ""}`;
+	const served = place.start(opening, { ZK0_CACHE_DIR: cache, PATH: path });
+	const run = `run --preset tiny --init random --seed 7 --eval-frames 4 --sampled-frames 1 --rounds ${ROUNDS} --detach`;
+	const [{ invitation }, begun] = await Promise.all([
+		place.operator("server", "invite", "--name", "kitchen"),
+		place.operator(...run.split(" ")),
+		served.printed("this site's page: http"),
+	]);
+	runId = String(begun["runId"]);
+	const opened = (): Promise<string> => readFile(join(place.dir, "opened"), "utf8").catch(() => "");
+	await expect.poll(opened, { timeout: STEP_PATIENCE_MS }).toMatch(/^http:\S+$/);
+	const link = await opened();
+	expect(served.stdout()).toContain(link);
 	origin = new URL(link).origin;
 	watched = await openPage(browser, origin);
 	({ page } = watched);
@@ -116,6 +117,7 @@ test("a site joins on its page, from the pasted invitation to its first training
 	await page.getByText("3,600").waitFor();
 	await button("Choose drawer").click();
 	await page.getByRole("alert").waitFor();
+	await takeErrorsOn();
 	await page.getByLabel("Or name them").fill(RECORDINGS);
 	await button("Open").click();
 	await page.getByText("opened", { exact: true }).waitFor();
@@ -157,6 +159,27 @@ test("a site joins on its page, from the pasted invitation to its first training
 	expect(seconds).toBeLessThan(JOIN_LIMIT_S);
 	expect(watched.complaints().filter((text) => !text.includes("400 (Bad Request)"))).toEqual([]);
 });
+
+/** With recordings that have an error: it stops at the doctor, until somebody takes it on. Goes back to the recordings. */
+async function takeErrorsOn(): Promise<void> {
+	await button("Choose lab").click();
+	await page.getByText("opened", { exact: true }).waitFor();
+	await onward("3. The cameras");
+	// The other model's cameras, and back again.
+	await page.getByLabel("SmolVLA at full size").check();
+	await page.getByLabel("top is the policy’s").getByText("camera1").waitFor({ state: "attached" });
+	await page.getByLabel("zk0's small model").check();
+	await page.getByLabel("top is the policy’s").selectOption("observation.images.top");
+	await button("These are right").click();
+	await onward("4. Data check");
+	await page.getByText("timestamp-mismatch").waitFor();
+	await button("Examine again").waitFor();
+	expect(await button("Continue").isDisabled()).toBe(true);
+	await page.getByLabel("Join although there are errors").check();
+	await onward("5. A test step");
+	await page.getByRole("link", { name: "Recordings" }).click();
+	await page.getByRole("heading", { name: "2. The recordings" }).waitFor();
+}
 
 interface Activity {
 	readonly rounds: readonly { readonly round: number; readonly trainLoss: number | null }[];
@@ -237,4 +260,5 @@ test("its progress is what the server's log says, and it stops, starts and leave
 	await button("Leave the federation").click();
 	await page.getByText("belongs to no federation yet").waitFor({ timeout: PATIENCE_MS });
 	expect((await zk0(["client", "status", "--state", "kitchen"], place.dir)).stdout).toContain("not running");
+	hasLeft = true;
 });

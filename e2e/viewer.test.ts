@@ -10,7 +10,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { markerOf, recordSynthetic, syntheticEpisode } from "../packages/dataset/src/testing/recordings.ts";
 import { requireTool } from "../packages/dataset/src/testing/require-tool.ts";
 import { CHROMIUM, openPage, startBrowser, type WatchedPage } from "./browser.ts";
-import { type Running, startZk0, workplace, zk0 } from "./zk0.ts";
+import { type Workplace, workplace, zk0 } from "./zk0.ts";
 
 const PATIENCE_MS = 120_000;
 const IMAGES = fileURLToPath(new URL("../docs/images", import.meta.url));
@@ -18,9 +18,8 @@ const IMAGES = fileURLToPath(new URL("../docs/images", import.meta.url));
 const GOLDEN = fileURLToPath(new URL("../packages/dataset/golden/pyarrow-v21", import.meta.url));
 const LENGTHS = [14, 9];
 
-let place: Awaited<ReturnType<typeof workplace>>;
+let place: Workplace;
 let browser: Browser | undefined;
-const processes: Running[] = [];
 
 beforeAll(async () => {
 	place = await workplace();
@@ -28,17 +27,12 @@ beforeAll(async () => {
 }, PATIENCE_MS);
 afterAll(async () => {
 	await browser?.close();
-	for (const { child, finished } of processes) {
-		child.kill("SIGTERM");
-		await finished;
-	}
 	await place[Symbol.asyncDispose]();
 }, PATIENCE_MS);
 
 /** Opens the viewer of `zk0 data view <words>`. */
 async function view(words: readonly string[]): Promise<WatchedPage> {
-	const viewer = startZk0(["data", "view", ...words], { cwd: place.dir });
-	processes.push(viewer);
+	const viewer = place.start(["data", "view", ...words]);
 	let link = "";
 	viewer.child.stdout?.on("data", (text: string) => {
 		link += text;

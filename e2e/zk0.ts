@@ -123,8 +123,37 @@ export function jsonOf({ stdout, stderr, code }: Finished): Record<string, unkno
 	return { ...json };
 }
 
-/** A fresh working directory, removed when disposed. */
-export async function workplace(): Promise<{ readonly dir: string } & AsyncDisposable> {
+/** A working directory of its own, and the processes that were started in it. */
+export interface Workplace extends AsyncDisposable {
+	readonly dir: string;
+	/** Starts `zk0` there; it is ended when the workplace is disposed, the last one first. */
+	start(words: readonly string[], env?: Readonly<Record<string, string>>): Running;
+	/** The document that a command for the server in the folder `server` prints. @throws RangeError when it fails */
+	operator(...words: readonly string[]): Promise<Record<string, unknown>>;
+}
+
+/** A fresh one, removed when disposed. */
+export async function workplace(): Promise<Workplace> {
 	const dir = await mkdtemp(join(tmpdir(), "zk0-e2e-"));
-	return { dir, [Symbol.asyncDispose]: () => rm(dir, { recursive: true, force: true }) };
+	const processes: Running[] = [];
+	return {
+		dir,
+		start(words, env = {}) {
+			const started = startZk0(words, { cwd: dir, env });
+			processes.push(started);
+			return started;
+		},
+		async operator(...words) {
+			const done = await zk0([...words, "--state", "server", "--json"], dir);
+			if (done.code !== 0) throw new RangeError(`zk0 ${words.join(" ")}: ${done.code}\n${done.stderr}`);
+			return jsonOf(done);
+		},
+		async [Symbol.asyncDispose]() {
+			for (const { child, finished } of processes.toReversed()) {
+				child.kill("SIGTERM");
+				await finished;
+			}
+			await rm(dir, { recursive: true, force: true });
+		},
+	};
 }

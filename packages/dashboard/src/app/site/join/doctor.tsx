@@ -1,8 +1,8 @@
 // Step 4: what the data doctor says of the recordings. Errors stop here, unless somebody takes them on.
 import type { FindingView, JoinView } from "@zk0/dashboard/views";
-import { useEffect } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import { Badge, Card, Empty, Failure } from "../../parts/card.tsx";
-import { useAct } from "../act.ts";
+import { type Act, useAct } from "../act.ts";
 import { JobState, Onward, shortCamera } from "./parts.tsx";
 
 /** The step. */
@@ -50,15 +50,8 @@ export function DoctorStep({ join: { data, doctor } }: { readonly join: JoinView
 					)}
 				</>
 			)}
-			{badge !== null && badge.errors > 0 && (
-				<label class="check override">
-					<input
-						type="checkbox"
-						checked={doctor?.acceptsErrors === true}
-						onChange={(event) => void ask("/join/accept", { accepts: event.currentTarget.checked })}
-					/>
-					Join although there are errors. Training may stop, or learn something wrong.
-				</label>
+			{doctor !== null && badge !== null && badge.errors > 0 && (
+				<Override key={doctor.job.startedAt} accepts={doctor.acceptsErrors} ask={ask} />
 			)}
 			<div class="onward">
 				{doctor !== null && doctor.job.state !== "running" && (
@@ -69,6 +62,25 @@ export function DoctorStep({ join: { data, doctor } }: { readonly join: JoinView
 				<Onward to="trial" isDone={isGood} />
 			</div>
 		</Card>
+	);
+}
+
+/** What was ticked here shows at once: the stream brings the answer a moment later. */
+function Override({ accepts, ask }: { readonly accepts: boolean; readonly ask: Act["ask"] }) {
+	const [wanted, setWanted] = useState<boolean | null>(null);
+	const choose = (isAccepted: boolean): void => {
+		setWanted(isAccepted);
+		void ask("/join/accept", { accepts: isAccepted }).then((isDone) => isDone || setWanted(null));
+	};
+	return (
+		<label class="check override">
+			<input
+				type="checkbox"
+				checked={wanted ?? accepts}
+				onChange={(event) => choose(event.currentTarget.checked)}
+			/>
+			Join although there are errors. Training may stop, or learn something wrong.
+		</label>
 	);
 }
 
