@@ -91,7 +91,7 @@ test("a run is followed live, from waiting for sites to its last round", {
 	expect(page.url()).toBe(`${origin}/`);
 	expect(await watched.findings()).toEqual([]);
 	await picture("empty");
-	const run = `run --preset tiny --init random --seed 7 --eval-frames 4 --sampled-frames 1 --rounds ${ROUNDS} --min-sites 2 --detach`;
+	const run = `run --preset tiny --init random --seed 7 --eval-frames 4 --sampled-frames 1 --eval-local --rounds ${ROUNDS} --min-sites 2 --detach`;
 	const joining = SITES.map(async (site) => {
 		const { invitation } = await place.operator("server", "invite", "--name", site);
 		const recordings = `sim:${RECORDINGS[site]}?episodes=5&seed=7&size=96x96`;
