@@ -120,6 +120,11 @@ test("a site joins on its page, from the pasted invitation to its first training
 	await takeErrorsOn();
 	await page.getByLabel("Or name them").fill(RECORDINGS);
 	await button("Open").click();
+	// Those before were open, too.
+	await page
+		.getByRole("region", { name: "Chosen recordings" })
+		.getByText(RECORDINGS, { exact: true })
+		.waitFor();
 	await page.getByText("opened", { exact: true }).waitFor();
 	await picture("recordings");
 	await onward("3. The cameras");
