@@ -63,7 +63,7 @@ const countsSchema = z.object({
 const date = new Date().toISOString();
 const commit = git("rev-parse", "HEAD");
 const steps = [
-	runStep("tests", ["test"]),
+	runStep("tests", ["test", "--", "--coverage"]),
 	runStep("golden", ["golden", "--", "golden/smolvla-a"]),
 	...values.bench.split(",").map((name) => runStep(`bench ${name}`, ["bench", "--", name, "--json"])),
 ];
