@@ -307,14 +307,11 @@ async function predictInChild(
 				else if (message.kind === "failed") failure = message;
 			});
 			child.on("error", reject);
-			// A process's end may be seen before its last message: that has come when the channel is closed, too.
-			const disconnected = new Promise<void>((closed) => child.once("disconnect", closed));
-			child.on("exit", (exitCode, killedBy) => {
-				void disconnected.then(() => {
-					if (exitCode === 0) resolve();
-					else if (signal.aborted) reject(signal.reason);
-					else reject(predictionFailed(failure, exitCode ?? killedBy));
-				});
+			// "exit" may come before the last message; "close" comes when the channel is read to its end, too.
+			child.on("close", (exitCode, killedBy) => {
+				if (exitCode === 0) resolve();
+				else if (signal.aborted) reject(signal.reason);
+				else reject(predictionFailed(failure, exitCode ?? killedBy));
 			});
 			child.send(task);
 		});

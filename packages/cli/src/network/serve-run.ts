@@ -10,13 +10,14 @@ import {
 	rounds,
 } from "@zk0/federation";
 import { loadAppBundle } from "@zk0/flower/node";
-import { type TraceExport, traceparentOf, traceRun } from "@zk0/monitor/traces";
+import type { TraceExport } from "@zk0/monitor/traces";
 import { openCheckpoint } from "@zk0/policy";
 import { type RunPaths, readRunRecord, withRunLock } from "@zk0/records";
 import type { Host } from "../host.ts";
 import type { RunReporter } from "../progress/reporter.ts";
 import { federate } from "../simulation/federate.ts";
 import { recordedConfig } from "../simulation/recorded-run.ts";
+import { tracedRun } from "../simulation/traced-run.ts";
 import { setupOf } from "./run-setup.ts";
 import { startFiles } from "./start-files.ts";
 
@@ -76,14 +77,13 @@ export async function serveRun(
 		await using grid = server.openGrid(store, bundle && { runId: paths.id, bundle });
 		const offered = await offerFiles(await startFiles(base), { signal });
 		grid.offer(offered);
-		const tracer = traces && traceRun(paths.id, traces.emit);
+		const traced = tracedRun(paths.id, traces, reporter);
 		let tasks: readonly RunTask[] = [];
 		const watching: RunReporter = {
-			...reporter,
+			...traced.reporter,
 			event(event) {
-				reporter.event(event);
+				traced.reporter.event(event);
 				onEvent(paths.id, event);
-				tracer?.record(event);
 				tasks = tasksAfter(tasks, event);
 				update({ ...changeOf(event), tasks });
 			},
@@ -92,9 +92,8 @@ export async function serveRun(
 		const run = { paths, record, config, base, reporter: watching, signal };
 		const { modelSha256 } = await federate(run, (ready) => {
 			onReplay(ready.log.events);
-			tracer?.replay(ready.log.events);
-			const traced = { traceparentOf: traces === null ? null : traceparentOf };
-			return rounds({ ...ready, ...traced, learning, grid, store, clock, offlineSites: "wait" });
+			const tracing = traced.begin(ready.log.events);
+			return rounds({ ...ready, ...tracing, learning, grid, store, clock, offlineSites: "wait" });
 		});
 		update({ state: "completed", message: null, modelSha256, tasks: [] });
 	});

@@ -98,7 +98,8 @@ async function recordInChild(
 				else outcome = { failure: message.message, code: message.code };
 			});
 			child.on("error", reject);
-			child.on("exit", (exitCode, killedBy) => {
+			// "exit" may come before the last message; "close" comes when the channel is read to its end, too.
+			child.on("close", (exitCode, killedBy) => {
 				if (signal.aborted) reject(signal.reason);
 				else if (outcome?.failure === null) resolve();
 				else
