@@ -4,7 +4,7 @@
 import { open, readdir, rename, rm } from "node:fs/promises";
 import { hostname } from "node:os";
 import { basename, dirname, join } from "node:path";
-import { codeOf } from "@zk0/arrays";
+import { isProcessAlive } from "@zk0/arrays/node";
 import { causeText, DatasetError } from "./errors.ts";
 import { type Feature, INDEX_FEATURES } from "./info.ts";
 import { featureColumn } from "./parquet/schema.ts";
@@ -155,19 +155,9 @@ export async function removeStalePartials(root: string): Promise<void> {
 	const start = partialPrefix(root).slice(0, -`${process.pid}-`.length);
 	for (const name of await readdir(dirname(root))) {
 		const pid = name.startsWith(start) ? Number(name.slice(start.length).split("-", 1)[0]) : Number.NaN;
-		if (Number.isSafeInteger(pid) && pid > 0 && !isRunning(pid)) {
+		if (Number.isSafeInteger(pid) && pid > 0 && !isProcessAlive(pid)) {
 			await rm(join(dirname(root), name), { recursive: true, force: true });
 		}
-	}
-}
-
-function isRunning(pid: number): boolean {
-	try {
-		process.kill(pid, 0);
-		return true;
-	} catch (cause) {
-		// EPERM: it runs, as somebody else.
-		return codeOf(cause) === "EPERM";
 	}
 }
 

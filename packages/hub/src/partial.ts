@@ -8,6 +8,7 @@ import { mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
 import { hostname } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { codeOf } from "@zk0/arrays";
+import { isProcessAlive } from "@zk0/arrays/node";
 import { type HubContext, waitBeforeTry } from "./request.ts";
 
 const SUFFIX = ".incomplete";
@@ -47,22 +48,13 @@ async function partialsOf(blobPath: string): Promise<Partial[]> {
 	return found;
 }
 
-function isAlive(pid: number): boolean {
-	try {
-		process.kill(pid, 0);
-		return true;
-	} catch (error) {
-		return codeOf(error) === "EPERM";
-	}
-}
-
 /** True when nobody writes to it any more, as far as can be known. */
 function isAbandoned({ owner, modifiedMs }: Partial, nowMs: number): boolean {
 	if (owner === NOBODY) return true;
 	const [, pid, started, host] = /^(\d+)-(\w+)@(.*)$/.exec(owner) ?? [];
 	if (host !== HOST) return nowMs - modifiedMs > ABANDONED_MS;
 	if (Number(pid) === process.pid) return started !== STARTED;
-	return !isAlive(Number(pid));
+	return !isProcessAlive(Number(pid));
 }
 
 async function exists(path: string): Promise<boolean> {

@@ -355,11 +355,14 @@ describe("several processes", () => {
 	test("a killed writer costs at most the entry in its hands", async () => {
 		for (const numBefore of [1, 25]) {
 			const { child, kept } = writer(0, 100_000);
+			const ended = once(child, "exit");
 			const said: number[] = [];
 			for await (const line of kept) {
 				said.push(Number.parseInt(line, 10));
 				if (said.length === numBefore) child.kill("SIGKILL");
 			}
+			// Its output ends before it does.
+			await ended;
 			await using store = await openHere({ budgetBytes: 2 ** 30 });
 			expect(await held(store, said)).toEqual(said);
 			expect(await put(store, 200_000 + numBefore)).toBe(true);
