@@ -7,11 +7,12 @@ import { fileURLToPath } from "node:url";
 import { type RoundEvent, verifyEventLog } from "@zk0/federation";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { z } from "zod";
 import { listKeptRounds } from "../packages/cli/src/network/kept-rounds.ts";
 import { recordSynthetic } from "../packages/dataset/src/testing/recordings.ts";
 import { requireTool } from "../packages/dataset/src/testing/require-tool.ts";
 import { CHROMIUM, openPage, startBrowser, type WatchedPage } from "./browser.ts";
-import { CACHE_DIR, type Workplace, workplace, zk0 } from "./zk0.ts";
+import { CACHE_DIR, type Running, type Workplace, workplace, zk0 } from "./zk0.ts";
 
 /** The recordings that other end-to-end tests use, too. */
 const RECORDINGS = "sim:site-a?episodes=5&seed=7&size=96x96";
@@ -24,11 +25,13 @@ const JOIN_LIMIT_S = 120;
 const IMAGES = fileURLToPath(new URL("../docs/images", import.meta.url));
 
 let place: Workplace;
+let server: Running;
 let browser: Browser | undefined;
 let watched: WatchedPage;
 let page: Page;
 let origin = "";
 let runId = "";
+let invitation = "";
 let hasJoined = false;
 let hasLeft = false;
 
@@ -73,7 +76,7 @@ test("a site joins on its page, from the pasted invitation to its first training
 	await mkdir(bin);
 	await writeFile(join(bin, "xdg-open"), '#!/bin/sh\nprintf %s "$1" > opened\n', { mode: 0o755 });
 	const words = "server start --foreground --state server --listen 127.0.0.1 --address 127.0.0.1 --port 0";
-	const server = place.start(words.split(" "));
+	server = place.start(words.split(" "));
 	[browser] = await Promise.all([startBrowser(), server.printed("serving at")]);
 
 	const beganMs = performance.now();
@@ -85,12 +88,13 @@ test("a site joins on its page, from the pasted invitation to its first training
 	const path = `${bin}:${process.env["PATH"] ?? ""}`;
 	const served = place.start(opening, { ZK0_CACHE_DIR: cache, PATH: path });
 	const run = `run --preset tiny --init random --seed 7 --eval-frames 4 --sampled-frames 1 --rounds ${ROUNDS} --detach`;
-	const [{ invitation }, begun] = await Promise.all([
+	const [invited, begun] = await Promise.all([
 		place.operator("server", "invite", "--name", "kitchen"),
 		place.operator(...run.split(" ")),
 		served.printed("this site's page: http"),
 	]);
 	runId = String(begun["runId"]);
+	invitation = String(invited["invitation"]);
 	const opened = (): Promise<string> => readFile(join(place.dir, "opened"), "utf8").catch(() => "");
 	await expect.poll(opened, { timeout: STEP_PATIENCE_MS }).toMatch(/^http:\S+$/);
 	const link = await opened();
@@ -108,10 +112,10 @@ test("a site joins on its page, from the pasted invitation to its first training
 	await line.fill("zk0://not-whole");
 	await button("Look at it").click();
 	await page.getByText("that is not a whole invitation").waitFor();
-	await line.fill(String(invitation));
+	await line.fill(invitation);
 	await button("Look at it").click();
 	await page.getByText("server found").waitFor();
-	await page.getByText(String(invitation).slice(-64)).waitFor();
+	await page.getByText(invitation.slice(-64)).waitFor();
 	await onward("2. The recordings");
 
 	await page.getByText("3,600").waitFor();
@@ -186,6 +190,23 @@ async function takeErrorsOn(): Promise<void> {
 	await page.getByRole("heading", { name: "2. The recordings" }).waitFor();
 }
 
+/** Pastes the invitation once more, and joins. */
+async function joinAgain(before: () => Promise<void>): Promise<void> {
+	await page.goto(`${origin}/join/invitation`);
+	await page.getByLabel("Invitation", { exact: true }).fill(invitation);
+	await button("Look at it").click();
+	await page.getByText("server found").waitFor();
+	await before();
+	await page.goto(`${origin}/join/go`);
+	await button("Join and start").click();
+}
+
+/** Of the client that the page started. */
+async function clientPid(): Promise<number> {
+	const text = await readFile(join(place.dir, "kitchen", "client.lock"), "utf8");
+	return z.object({ pid: z.int() }).parse(JSON.parse(text)).pid;
+}
+
 interface Activity {
 	readonly rounds: readonly { readonly round: number; readonly trainLoss: number | null }[];
 }
@@ -255,15 +276,29 @@ test("its progress is what the server's log says, and it stops, starts and leave
 	expect(await watched.findings()).toEqual([]);
 	await page.getByRole("link", { name: "Progress" }).click();
 	await button("Stop").click();
-	await page.getByText("The client does not run").waitFor({ timeout: PATIENCE_MS });
+	await page.getByText("The client does not run").waitFor({ timeout: STEP_PATIENCE_MS });
 	await page.getByText("Nothing went wrong so far").waitFor();
 	await page.emulateMedia({ colorScheme: "dark" });
 	await picture("progress-dark");
 	await button("Start").click();
-	await page.getByText("Connected; waiting for the next task").waitFor({ timeout: PATIENCE_MS });
+	await page.getByText("Connected; waiting for the next task").waitFor({ timeout: STEP_PATIENCE_MS });
+	// Joining again: the client goes on until another takes its place, and where the server is not there.
+	const first = await clientPid();
+	await joinAgain(async () => undefined);
+	await page.waitForURL(`${origin}/progress`, { timeout: STEP_PATIENCE_MS });
+	await page.getByText("Connected; waiting for the next task").waitFor({ timeout: STEP_PATIENCE_MS });
+	const second = await clientPid();
+	expect(second).not.toBe(first);
+	await joinAgain(async () => {
+		server.child.kill("SIGKILL");
+		await server.finished;
+	});
+	await page.getByText("Cannot reach").waitFor({ timeout: STEP_PATIENCE_MS });
+	expect(await clientPid()).toBe(second);
+	await page.getByRole("link", { name: "Progress" }).click();
 	await button("Leave…").click();
 	await button("Leave the federation").click();
-	await page.getByText("belongs to no federation yet").waitFor({ timeout: PATIENCE_MS });
+	await page.getByText("belongs to no federation yet").waitFor({ timeout: STEP_PATIENCE_MS });
 	expect((await zk0(["client", "status", "--state", "kitchen"], place.dir)).stdout).toContain("not running");
 	hasLeft = true;
 });

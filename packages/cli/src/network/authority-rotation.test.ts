@@ -16,7 +16,7 @@ import { changeWhenDue, readRotation, rotationStatus, writeRotation } from "./au
 import { serveTasks } from "./client-process.ts";
 import { clientHome, makePrivateFolder, serverHome } from "./home.ts";
 import { parseInvitation } from "./invitation.ts";
-import { writePrivateFile } from "./private-file.ts";
+import { writePrivateFile, writePrivateJson } from "./private-file.ts";
 import { checkServer } from "./server-check.ts";
 import { serveFederation } from "./server-process.ts";
 import { resolveSettings } from "./server-settings.ts";
@@ -58,19 +58,31 @@ test("sites that are there follow a new authority by themselves; one that was aw
 		const { authority } = z.object({ authority: z.string() }).parse(JSON.parse(text));
 		return authoritiesIn(authority).map(certificateFingerprint);
 	};
+	const isOnline = async (site: string): Promise<boolean | undefined> => {
+		const { sites } = await call("GET", "/status", serverStatusSchema);
+		return sites.find((one) => one.site === site)?.isOnline;
+	};
 	const startClient = (site: string) => {
 		const context = { ...contextOf(hostNow()), heartbeatMs: 100 };
 		return { context, ended: serveTasks(clientHome(context.host, site), undefined, context) };
 	};
 	await joinAs("here");
 	await joinAs("away");
+	await joinAs("moved");
 	const [before] = await pinsOf("here");
 	const here = startClient("here");
+	const moved = startClient("moved");
+	await vi.waitFor(async () => expect(await isOnline("moved")).toBe(true), PATIENCE);
+	// It joined another server while its client still runs for this one.
+	const { settings: movedTo } = clientHome(serving.host, "moved");
+	const text = await readFile(movedTo, "utf8");
+	await writePrivateJson(movedTo, { ...z.looseObject({}).parse(JSON.parse(text)), port: 1 });
 	const { authority } = await rotate(3_600_000);
 	const unused = await invite("unused");
-	await vi.waitFor(async () => expect((await rotate(null)).known).toEqual(["here"]), PATIENCE);
-	expect(await rotate(null)).toEqual({ known: ["here"], missing: ["away"], authority });
+	await vi.waitFor(async () => expect((await rotate(null)).known).toEqual(["here", "moved"]), PATIENCE);
+	expect(await rotate(null)).toEqual({ known: ["here", "moved"], missing: ["away"], authority });
 	expect(await pinsOf("here")).toEqual([before, authority]);
+	expect(await pinsOf("moved")).toEqual([before]);
 	const checks = await checkServer(home, serving.host);
 	expect(checks.find(({ name }) => name === "authority")).toMatchObject({
 		isGood: false,
@@ -79,14 +91,12 @@ test("sites that are there follow a new authority by themselves; one that was aw
 	});
 	await rotate(0);
 	await vi.waitFor(async () => expect(await pinsOf("here")).toEqual([authority]), PATIENCE);
-	const isOnline = async (): Promise<boolean | undefined> => {
-		const { sites } = await call("GET", "/status", serverStatusSchema);
-		return sites.find(({ site }) => site === "here")?.isOnline;
-	};
-	await vi.waitFor(async () => expect(await isOnline()).toBe(true), PATIENCE);
+	await vi.waitFor(async () => expect(await isOnline("here")).toBe(true), PATIENCE);
 	expect(here.context.host.out()).toContain("announced another authority");
-	here.context.host.interrupt("done");
-	await here.ended;
+	for (const { context, ended } of [here, moved]) {
+		context.host.interrupt("done");
+		await ended;
+	}
 	const away = startClient("away");
 	await expect(away.ended).rejects.toMatchObject({
 		problem: "wrong-authority",

@@ -113,6 +113,8 @@ async function serveServer(
 		onTraffic: (traffic) => activity.traffic(traffic),
 		keep: async (authority) => {
 			const kept = (await readJsonFile(home.settings, clientSettingsSchema)) ?? settings;
+			// The site has meanwhile joined another server: from its next start on it is that one's.
+			if (kept.host !== settings.host || kept.port !== settings.port) return;
 			await writePrivateJson(home.settings, { ...kept, authority });
 		},
 		onChange: (message, isFailure) => log(isFailure ? "warn" : "info", message, { event: "authority" }),

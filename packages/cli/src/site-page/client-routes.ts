@@ -31,6 +31,7 @@ export function clientRoutes({ home, host, draft }: SitePageParts): readonly Rou
 		route("POST", "/api/client/leave", "operator", async () => {
 			if ((await runningPid(clientDaemon(home))) !== undefined) await stopClient(home, host.signal);
 			for (const path of [home.settings, home.status, home.activity]) await rm(path, { force: true });
+			draft.forgetEntry();
 			return json({});
 		}),
 	];

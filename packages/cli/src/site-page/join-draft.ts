@@ -59,6 +59,7 @@ export class JoinDraft implements AsyncDisposable {
 	/** Takes an invitation and looks at its server. @throws CliError "bad-invitation" */
 	invite(text: string): void {
 		const line = parseInvitation(text);
+		this.forgetEntry();
 		this.#invitation?.job.cancel();
 		const job = this.#start(async () => ({ authority: await trustInvitation(line) }));
 		this.#invitation = { line, site: line.site, job };
@@ -75,12 +76,14 @@ export class JoinDraft implements AsyncDisposable {
 					: "use 1-63 letters, digits, '.', '_' or '-'",
 			});
 		invitation.site = site;
+		this.forgetEntry();
 	}
 
 	/** Opens recordings: downloads or records what is not there. What was found out about others is forgotten. */
 	chooseData(uri: string): void {
 		for (const step of [this.#data, this.#doctor, this.#trial]) step?.job.cancel();
 		[this.#pictures, this.#cameras, this.#doctor, this.#trial] = [null, null, null, null];
+		this.forgetEntry();
 		const job = this.#start((context) => openData(this.#invitation?.site ?? "site", uri, context));
 		this.#data = { uri, job };
 	}
@@ -110,6 +113,7 @@ export class JoinDraft implements AsyncDisposable {
 		this.#trial?.job.cancel();
 		this.#trial = null;
 		this.#cameras = { model, chosen };
+		this.forgetEntry();
 	}
 
 	/** Lets the doctor look at the recordings. */
@@ -163,13 +167,19 @@ export class JoinDraft implements AsyncDisposable {
 		} as const;
 		const work = this.#start(async (context) => {
 			const { signal } = context.host;
-			if ((await runningPid(clientDaemon(home))) !== undefined) await stopClient(home, signal);
 			const joined = await joinFederation(home, line, choices, context, async () => badge);
 			if (this.#entry !== null) this.#entry.joined = joined;
+			// Only now: a client that runs goes on where joining fails.
+			if ((await runningPid(clientDaemon(home))) !== undefined) await stopClient(home, signal);
 			await startClient(home, {}, signal);
 			if (this.#entry !== null) this.#entry.isStarted = true;
 		});
 		this.#entry = { job: work, joined: null, isStarted: false };
+	}
+
+	/** That the last step was taken no longer counts, unless it is being taken: the site has left, or decides anew. */
+	forgetEntry(): void {
+		if (this.#entry?.job.view().state !== "running") this.#entry = null;
 	}
 
 	view(): JoinView {

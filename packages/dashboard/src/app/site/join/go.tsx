@@ -57,8 +57,8 @@ export function GoStep({ join, joinedAt }: { readonly join: JoinView; readonly j
 			)}
 			{joinedAt !== null && (
 				<p class="callout">
-					This site is in the federation at {joinedAt}. Joining this one leaves that one; its client is
-					stopped.
+					This site is in the federation at {joinedAt}. Joining this one leaves that one; its client stops
+					then.
 				</p>
 			)}
 			{failure !== null && <Failure text={failure} />}
