@@ -6,7 +6,10 @@ import { EXIT_CODES } from "@zk0/cli";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { jsonOf, startZk0, workplace, zk0 } from "./zk0.ts";
 
-const WORDS = ["simulate", "--preset", "tiny", "--init", "random", "--rounds", "2", "--concurrency", "1"];
+/** On recordings that other end-to-end tests use, too. */
+const SEED = ["--seed", "7"];
+const TINY = ["--preset", "tiny", "--init", "random"];
+const WORDS = ["simulate", ...TINY, ...SEED, "--rounds", "2", "--concurrency", "1"];
 
 let place: Awaited<ReturnType<typeof workplace>>;
 let undisturbed: Record<string, unknown>;
@@ -21,16 +24,21 @@ async function resume(out: string): Promise<Record<string, unknown>> {
 }
 
 describe("SIGKILL", () => {
-	test.each(["round 0/2", "round 1/2"])("after %s: resume ends at the same hash", async (line) => {
-		const out = `killed-${line.charAt(6)}`;
-		const run = startZk0([...WORDS, "--out", out], { cwd: place.dir });
-		await run.printed(line);
-		run.child.kill("SIGKILL");
-		expect((await run.finished).code).toBe("SIGKILL");
-		const [id = ""] = await readdir(join(place.dir, out));
-		expect(existsSync(join(place.dir, out, id, "run.lock"))).toBe(true);
-		expect((await zk0(["runs", "show", id, "--out", out], place.dir)).stdout).toContain("is not finished");
-		const resumed = await resume(out);
+	test("after the evaluation of the base model, and after a round: each resume goes on, to the same hash", async () => {
+		const kill = async (run: ReturnType<typeof startZk0>, line: string): Promise<string> => {
+			await run.printed(line);
+			run.child.kill("SIGKILL");
+			expect((await run.finished).code).toBe("SIGKILL");
+			const [id = ""] = await readdir(join(place.dir, "killed"));
+			expect(existsSync(join(place.dir, "killed", id, "run.lock"))).toBe(true);
+			const shown = await zk0(["runs", "show", id, "--out", "killed"], place.dir);
+			expect(shown.stdout).toContain("is not finished");
+			return id;
+		};
+		const id = await kill(startZk0([...WORDS, "--out", "killed"], { cwd: place.dir }), "round 0/2");
+		const going = startZk0(["runs", "resume", "latest", "--out", "killed"], { cwd: place.dir });
+		expect(await kill(going, "round 1/2")).toBe(id);
+		const resumed = await resume("killed");
 		expect(resumed["modelSha256"]).toBe(undisturbed["modelSha256"]);
 		expect(resumed).toMatchObject({ runId: id, rounds: 2, finalLoss: undisturbed["finalLoss"] });
 	});
@@ -70,7 +78,7 @@ describe("a completed run", () => {
 
 	test("is not resumed on other data", async () => {
 		await zk0(["data", "synth", "own", "--episodes", "2", "--seed", "1"], place.dir);
-		const words = ["simulate", "--preset", "tiny", "--init", "random", "--data", "lab=own", "--out", "moved"];
+		const words = ["simulate", ...TINY, "--data", "lab=own", "--out", "moved"];
 		expect((await zk0([...words, "--rounds", "1"], place.dir)).code).toBe(0);
 		await rm(join(place.dir, "own"), { recursive: true });
 		await zk0(["data", "synth", "own", "--episodes", "2", "--seed", "2"], place.dir);

@@ -193,7 +193,7 @@ describe("other commands on its result", () => {
 
 	test("zk0 train ends at the bytes of a federation of one site", async () => {
 		const same = ["--preset", "tiny", "--init", "random", "--json"];
-		const data = "sim:reach-red?episodes=3";
+		const data = "sim:site-a?episodes=5&seed=7&size=96x96";
 		const alone = jsonOf(await zk0(["train", data, "--steps", "3", "--name", "lab", ...same], place.dir));
 		const words = [
 			"simulate",

@@ -11,7 +11,7 @@ const STEPS = 40;
 const SAVE_FREQ = 4;
 // Steps long enough that a kill lands between them.
 const SLOW = ["--preset", "tiny", "--init", "random", "--batch-size", "24"];
-const WORDS = ["train", "sim:reach-red", ...SLOW, "--steps", String(STEPS)];
+const WORDS = ["train", "sim:site-a?episodes=5&seed=7&size=96x96", ...SLOW, "--steps", String(STEPS)];
 const SAVING = ["--save-freq", String(SAVE_FREQ), "--keep-checkpoints", "1"];
 
 let place: Awaited<ReturnType<typeof workplace>>;
