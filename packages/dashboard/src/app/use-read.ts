@@ -13,20 +13,31 @@ export interface Reading<T> {
 	readonly error: string | null;
 }
 
-/**
- * A view that is read once and again whenever `key` changes. A change while it is being read is answered by reading once
- * more and not by beginning anew: over a slow line, that would never end. While the server is away it is tried again.
- */
+/** A view that is read once and again whenever `key` changes; null: none is. */
 export function useRead<T>(path: string | null, schema: z.ZodType<T>, key: unknown = null): Reading<T> {
+	return useLoaded(path, (signal) => read(path ?? "", schema, signal), key);
+}
+
+/**
+ * What `load` brings, once and again whenever `key` changes; `name` says what it is, null: nothing. A change while it is
+ * being loaded is answered by loading once more and not by beginning anew: over a slow line, that would never end. While
+ * the server is away it is tried again, and what is known stays.
+ */
+export function useLoaded<T>(
+	name: string | null,
+	load: (signal: AbortSignal) => Promise<T>,
+	key: unknown,
+): Reading<T> {
 	const onSignedOut = useSignedOut();
-	const [state, setState] = useState<Reading<T> & { readonly path: string | null }>({
-		path: null,
+	const [state, setState] = useState<Reading<T> & { readonly name: string | null }>({
+		name: null,
 		data: null,
 		error: null,
 	});
-	const reader = useRef({ key, again: (): void => undefined });
+	const reader = useRef({ key, load, again: (): void => undefined });
+	reader.current.load = load;
 	useEffect(() => {
-		if (path === null) return undefined;
+		if (name === null) return undefined;
 		const stop = new AbortController();
 		const { signal } = stop;
 		let isReading = false;
@@ -35,17 +46,20 @@ export function useRead<T>(path: string | null, schema: z.ZodType<T>, key: unkno
 		const failed = (error: unknown): void => {
 			if (signal.aborted) return;
 			if (isSignedOut(error)) return onSignedOut();
-			setState({ path, data: null, error: wordsOf(error) });
-			if (isPassing(error)) timer = setTimeout(again, RETRY_MS);
+			const failure = { name, data: null, error: wordsOf(error) };
+			if (!isPassing(error)) return setState(failure);
+			setState((before) => (before.name === name && before.data !== null ? before : failure));
+			timer = setTimeout(again, RETRY_MS);
 		};
 		function again(): void {
 			clearTimeout(timer);
 			isOld = isReading;
 			if (isReading) return;
 			isReading = true;
-			read(path ?? "", schema, signal)
+			reader.current
+				.load(signal)
 				.then((data) => {
-					if (!signal.aborted) setState({ path, data, error: null });
+					if (!signal.aborted) setState({ name, data, error: null });
 				})
 				.catch(failed)
 				.finally(() => {
@@ -53,18 +67,18 @@ export function useRead<T>(path: string | null, schema: z.ZodType<T>, key: unkno
 					if (isOld && !signal.aborted) again();
 				});
 		}
-		reader.current = { key, again };
+		Object.assign(reader.current, { key, again });
 		again();
 		return () => {
 			stop.abort();
 			clearTimeout(timer);
 		};
-	}, [path, schema, onSignedOut]);
+	}, [name, onSignedOut]);
 	useEffect(() => {
 		if (reader.current.key === key) return;
 		reader.current.key = key;
 		reader.current.again();
 	}, [key]);
-	// What belongs to another path is old.
-	return state.path === path ? state : { data: null, error: null };
+	// What belongs to another name is old.
+	return state.name === name ? state : { data: null, error: null };
 }

@@ -7,10 +7,9 @@ import {
 	runSettingsSchema,
 	runViewSchema,
 } from "@zk0/dashboard/views";
-import { useEffect, useState } from "preact/hooks";
 import { z } from "zod";
-import { read, wordsOf } from "../api.ts";
-import { type Curve, LineChart } from "../charts/line-chart.tsx";
+import { read } from "../api.ts";
+import { LineChart } from "../charts/line-chart.tsx";
 import { formatBytes, formatChange, formatLoss, formatTime, formatValue } from "../format.ts";
 import { useLive } from "../live.ts";
 import { pathOf, setQuery, usePlace } from "../location.ts";
@@ -18,7 +17,8 @@ import { Card, Empty, Failure, RunBadge } from "../parts/card.tsx";
 import { Link } from "../parts/link.tsx";
 import { type Column, Table } from "../parts/table.tsx";
 import { seriesName } from "../theme.ts";
-import { useRead } from "../use-read.ts";
+import { useLoaded, useRead } from "../use-read.ts";
+import { overBytes, overRounds } from "./compare/curves.ts";
 
 const runsSchema = z.object({ runs: z.array(runLineSchema) });
 const snapshotSchema = z.object({ view: runViewSchema });
@@ -65,17 +65,11 @@ export function Compare() {
 
 function Chosen({ chosen, version }: { readonly chosen: readonly string[]; readonly version: string }) {
 	const { query } = usePlace();
-	const [loaded, setLoaded] = useState<readonly Loaded[] | null>(null);
-	const [error, setError] = useState<string | null>(null);
-	useEffect(() => {
-		const stop = new AbortController();
-		Promise.all(chosen.map((runId) => load(runId, stop.signal)))
-			.then(setLoaded)
-			.catch((failure: unknown) => {
-				if (!stop.signal.aborted) setError(wordsOf(failure));
-			});
-		return () => stop.abort();
-	}, [chosen.join(), version]);
+	const { data: loaded, error } = useLoaded(
+		chosen.join(),
+		(signal) => Promise.all(chosen.map((runId) => load(runId, signal))),
+		version,
+	);
 	if (error !== null) return <Failure text={error} />;
 	if (loaded === null) return <Empty>Loading…</Empty>;
 	const isByBytes = query.get("x") === "bytes";
@@ -130,54 +124,6 @@ async function load(runId: string, signal: AbortSignal): Promise<Loaded> {
 		read(`${path}/settings`, runSettingsSchema, signal),
 	]);
 	return { runId, view, settings };
-}
-
-function overRounds(loaded: readonly Loaded[]): { x: number[]; curves: Curve[] } {
-	const rounds = Math.max(
-		0,
-		...loaded.map(({ view }) => view.rounds.findLastIndex(({ loss }) => loss !== null) + 1),
-	);
-	const x = Array.from({ length: rounds }, (_, round) => round);
-	const curves = loaded.map(({ runId, view }, index) => ({
-		name: runId,
-		colour: seriesName(index),
-		width: 2.5,
-		values: x.map((round) => view.rounds[round]?.loss ?? null),
-	}));
-	return { x, curves };
-}
-
-/** Bytes that sites have sent up to each round; runs share one axis, so each has gaps where the others have points. */
-function overBytes(loaded: readonly Loaded[]): { x: number[]; curves: Curve[] } {
-	const points = loaded.map(({ view }) => {
-		let sum = 0;
-		return new Map(
-			view.rounds.map(({ bytesUp, loss }) => {
-				sum += bytesUp ?? 0;
-				return [sum, loss];
-			}),
-		);
-	});
-	const x = [...new Set(points.flatMap((one) => [...one.keys()]))].sort((a, b) => a - b);
-	const curves = loaded.map(({ runId }, index) => {
-		const own = points[index] ?? new Map<number, number | null>();
-		return { name: runId, colour: seriesName(index), width: 2.5, values: filled(x, own) };
-	});
-	return { x, curves };
-}
-
-/** Straight lines between a run's own points, nothing before its first and after its last. */
-function filled(x: readonly number[], own: ReadonlyMap<number, number | null>): (number | null)[] {
-	const known = [...own].flatMap(([at, value]) => (value === null ? [] : [[at, value] as const]));
-	return x.map((at) => {
-		const after = known.findIndex(([place]) => place >= at);
-		const right = known[after];
-		const left = known[after - 1];
-		if (right === undefined) return null;
-		if (right[0] === at) return right[1];
-		if (left === undefined) return null;
-		return left[1] + ((right[1] - left[1]) * (at - left[0])) / (right[0] - left[0]);
-	});
 }
 
 function Differences({ loaded }: { readonly loaded: readonly Loaded[] }) {
