@@ -16,7 +16,8 @@ export async function viewClient(home: ClientHome): Promise<ClientView> {
 	if (settings === undefined) return { joined: null, pid, state: null, since: null, activity: null };
 	const { site, data, authority, threads, hours } = settings;
 	const server = `${settings.host}:${settings.port}`;
-	const isOwn = status?.server === server;
+	// A process that starts has said nothing yet: what stands there are the words of the one before.
+	const isOwn = status?.server === server && (pid === null || status.pid === pid);
 	return {
 		joined: { site, server, data, isEncrypted: authority !== null, threads, hours },
 		pid,

@@ -1,5 +1,5 @@
 // The site's page on a real socket: who gets in, what it tells of a client's files, and what it does not do.
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { processStart } from "@zk0/arrays/node";
@@ -10,8 +10,10 @@ import { clientHome, makePrivateFolder } from "../network/home.ts";
 import { writePrivateJson } from "../network/private-file.ts";
 import { createOutput } from "../output.ts";
 import { captureHost } from "../testing/capture-host.ts";
+import { viewClient } from "./client-view.ts";
 import { JoinDraft } from "./join-draft.ts";
 import { openSitePage, type SitePage } from "./page-process.ts";
+import { streamPage } from "./page-stream.ts";
 import { sitePageRoutes } from "./routes.ts";
 
 let dir: string;
@@ -149,11 +151,36 @@ test("what a client wrote down is shown, and forgotten when the site leaves", as
 		joined: { site: "kitchen", isEncrypted: true },
 		activity: { task: { round: 1 } },
 	});
+	// One that starts has said nothing yet: "stopped", or "online", are the words of the one before.
+	await writePrivateJson(home.lock, { ...holder, pid: process.ppid, start: processStart(process.ppid) });
+	expect((await view()).client).toMatchObject({ pid: process.ppid, state: null, since: null });
 	await rm(home.lock);
 	expect((await ask("/api/client/stop", { method: "POST", headers, body: "{}" })).status).toBe(400);
 	expect((await ask("/api/client/leave", { method: "POST", headers, body: "{}" })).status).toBe(200);
 	expect((await view()).client.joined).toBeNull();
 	await expect(readFile(home.settings)).rejects.toMatchObject({ code: "ENOENT" });
+});
+
+test("an open page tells why there is nothing to see, and goes on when there is", async () => {
+	const host = captureHost({ cwd: dir });
+	const home = clientHome(host, "damaged");
+	const stop = new AbortController();
+	const draft = new JoinDraft({ home, host, onFault: () => undefined });
+	const view = async () => ({ home: home.dir, client: await viewClient(home), join: draft.view() });
+	const messages = streamPage(view, stop.signal);
+	const next = async (): Promise<unknown> => (await messages.next()).value;
+	expect(await next()).toMatchObject({ event: "site" });
+	await makePrivateFolder(home.dir);
+	await writeFile(home.settings, "{");
+	const cure = expect.stringContaining("--state");
+	expect(await next()).toEqual({
+		event: "problem",
+		data: { message: expect.stringContaining(home.settings), cure },
+	});
+	await rm(home.settings);
+	expect(await next()).toMatchObject({ event: "site", data: { client: { joined: null } } });
+	stop.abort();
+	expect((await messages.next()).done).toBe(true);
 });
 
 test("steps are taken in order, and what is wrong with one is said in its place", async () => {

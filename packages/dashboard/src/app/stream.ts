@@ -100,5 +100,6 @@ export function isSignedOut(error: unknown): boolean {
 
 /** True when the server cannot be reached now: trying again may help. */
 export function isPassing(error: unknown): boolean {
-	return error instanceof ApiError ? error.status >= 502 && error.status <= 504 : error instanceof TypeError;
+	if (!(error instanceof ApiError)) return error instanceof TypeError;
+	return error.status === null || (error.status >= 502 && error.status <= 504);
 }

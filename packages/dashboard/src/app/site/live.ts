@@ -2,7 +2,7 @@
 import { type SitePageView, sitePageViewSchema } from "@zk0/dashboard/views";
 import { createContext } from "preact";
 import { useContext, useEffect, useState } from "preact/hooks";
-import { take, wordsOf } from "../api.ts";
+import { problemIn, take, wordsOf } from "../api.ts";
 import { useSignedOut } from "../session.ts";
 import { followStream, type Link } from "../stream.ts";
 
@@ -33,7 +33,10 @@ export function useFollowSite(): SiteLive {
 		const put = (part: Partial<SiteLive>): void => setLive((before) => ({ ...before, ...part }));
 		const following = followStream({
 			begin: () => Promise.resolve("/api/stream"),
-			on: { site: (data) => put({ view: take(sitePageViewSchema, data), error: null }) },
+			on: {
+				site: (data) => put({ view: take(sitePageViewSchema, data), error: null }),
+				problem: (data) => put({ error: problemIn(data) }),
+			},
 			onLink: (link) => put({ link }),
 			onFailure: (error) => put({ error: wordsOf(error) }),
 			onSignedOut,
