@@ -289,6 +289,12 @@ test("its progress is what the server's log says, and it stops, starts and leave
 	await page.getByText("Connected; waiting for the next task").waitFor({ timeout: STEP_PATIENCE_MS });
 	const second = await clientPid();
 	expect(second).not.toBe(first);
+	// Whoever comes back to the steps stays there, to look or to join anew.
+	await page.goBack();
+	await page.getByText("This site has joined.").waitFor();
+	await page.getByRole("link", { name: "Join", exact: true }).first().click();
+	await page.waitForURL(`${origin}/join/go`);
+	await page.getByText("This site has joined.").waitFor();
 	await joinAgain(async () => {
 		server.child.kill("SIGKILL");
 		await server.finished;

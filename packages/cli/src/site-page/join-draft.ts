@@ -177,9 +177,14 @@ export class JoinDraft implements AsyncDisposable {
 		this.#entry = { job: work, joined: null, isStarted: false };
 	}
 
-	/** That the last step was taken no longer counts, unless it is being taken: the site has left, or decides anew. */
+	/** That the last step was taken no longer counts: the site has left, or decides anew. One that is being taken ends first. */
 	forgetEntry(): void {
-		if (this.#entry?.job.view().state !== "running") this.#entry = null;
+		const entry = this.#entry;
+		if (entry?.job.view().state !== "running") this.#entry = null;
+		else
+			void entry.job.over.then(() => {
+				if (this.#entry === entry) this.#entry = null;
+			});
 	}
 
 	view(): JoinView {

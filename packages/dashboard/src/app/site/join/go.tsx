@@ -1,7 +1,7 @@
 // Step 6: all that was decided, and joining.
 import { badgeWords } from "@zk0/dashboard/status";
 import type { JoinView } from "@zk0/dashboard/views";
-import { useEffect } from "preact/hooks";
+import { useEffect, useRef } from "preact/hooks";
 import { formatShort } from "../../format.ts";
 import { go } from "../../location.ts";
 import { Card, Failure } from "../../parts/card.tsx";
@@ -16,8 +16,11 @@ export function GoStep({ join, joinedAt }: { readonly join: JoinView; readonly j
 	const { invitation, data, cameras, doctor, trial, entry } = join;
 	const missing = stepsOf(join).filter(({ key, isDone }) => key !== "go" && !isDone);
 	const isStarted = entry?.isStarted === true;
+	const wasStarted = useRef(isStarted);
 	useEffect(() => {
-		if (isStarted) go("/progress");
+		// Goes on when it happens here, and not again for somebody who comes back.
+		if (isStarted && !wasStarted.current) go("/progress");
+		wasStarted.current = isStarted;
 	}, [isStarted]);
 	const map = Object.entries(cameras?.chosen ?? {}).map(
 		([from, to]) => `${shortCamera(from)} → ${shortCamera(to)}`,
@@ -55,11 +58,12 @@ export function GoStep({ join, joinedAt }: { readonly join: JoinView; readonly j
 					))}
 				</p>
 			)}
-			{joinedAt !== null && (
+			{isStarted ? (
 				<p class="callout">
-					This site is in the federation at {joinedAt}. Joining this one leaves that one; its client stops
-					then.
+					This site has joined. <Link to="/progress">See its progress</Link>
 				</p>
+			) : (
+				joinedAt !== null && <Already joinedAt={joinedAt} isSame={joinedAt === invitation?.address} />
 			)}
 			{failure !== null && <Failure text={failure} />}
 			{entry !== null && (
@@ -79,5 +83,16 @@ export function GoStep({ join, joinedAt }: { readonly join: JoinView; readonly j
 				</button>
 			</div>
 		</Card>
+	);
+}
+
+/** What joining means for a site that has joined before. */
+function Already({ joinedAt, isSame }: { readonly joinedAt: string; readonly isSame: boolean }) {
+	return (
+		<p class="callout">
+			{isSame
+				? "This site is in this federation already. Joining again starts its client anew, with what was decided here."
+				: `This site is in the federation at ${joinedAt}. Joining this one leaves that one; its client stops then.`}
+		</p>
 	);
 }
