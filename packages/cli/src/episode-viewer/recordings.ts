@@ -122,7 +122,7 @@ function cameraOf({ features }: LeRobotDataset, key: string): RecordingsView["ca
 
 function episodeOf(dataset: LeRobotDataset, rows: Rows, index: number): EpisodeView {
 	const { fromIndex, length, videos } = episodeAt(dataset, index);
-	const tracks = (values: Float32Array, dim: number): number[][] =>
+	const tracks = (values: Float32Array, dim: number): (number | null)[][] =>
 		Array.from({ length: dim }, (_, joint) =>
 			Array.from({ length }, (__, frame) =>
 				shortest(values[(fromIndex + frame) * dim + joint] ?? Number.NaN),
@@ -138,7 +138,7 @@ function episodeOf(dataset: LeRobotDataset, rows: Rows, index: number): EpisodeV
 	};
 }
 
-/** Nine digits name a float32 exactly, and are half of what its double would be written with. */
-function shortest(value: number): number {
-	return Number(value.toPrecision(9));
+/** Nine digits name a float32 exactly, and are half of what its double would be written with. Null: it is no number. */
+function shortest(value: number): number | null {
+	return Number.isFinite(value) ? Number(value.toPrecision(9)) : null;
 }

@@ -18,6 +18,7 @@ import { writePrivateJson } from "../network/private-file.ts";
 import { createOutput } from "../output.ts";
 import { captureHost } from "../testing/capture-host.ts";
 import { namedModel } from "./models.ts";
+import { viewRecordings } from "./recordings.ts";
 import { serveViewer } from "./serve-viewer.ts";
 import { createSiteViewer } from "./site-viewer.ts";
 import { openViewer } from "./viewer.ts";
@@ -140,7 +141,7 @@ test.each([
 	if (episode === undefined) throw new RangeError("no episode");
 	const { fromIndex, toIndex } = episode;
 	expect(found.frames).toBe(toIndex - fromIndex);
-	const flat = (tracks: readonly (readonly number[])[]): Float32Array =>
+	const flat = (tracks: readonly (readonly (number | null)[])[]): Float32Array =>
 		Float32Array.from({ length: found.frames * tracks.length }, (_, at) => {
 			const value = tracks[at % tracks.length]?.[Math.floor(at / tracks.length)];
 			return value ?? Number.NaN;
@@ -149,6 +150,16 @@ test.each([
 	expect(flat(found.action)).toEqual(rows.action.slice(fromIndex * rows.actionDim, toIndex * rows.actionDim));
 	for (const [camera, { fromTimestamp }] of episode.videos)
 		expect(found.videoFrom[camera]).toBe(fromTimestamp);
+});
+
+test("what was recorded and is no number is a gap, and the rest of its episode is there", async () => {
+	const { dataset, rows } = videos;
+	const state = Float32Array.from(rows.state).fill(Number.NaN, 1, 2);
+	const readRows = async (): Promise<Rows> => ({ ...rows, state });
+	const own = Object.create(dataset, { readRows: { value: readRows } });
+	await using recordings = viewRecordings({ name: "kitchen", dataset: own, split: null });
+	const shown = episodeViewSchema.parse(JSON.parse(JSON.stringify(await recordings.episode(0))));
+	expect(shown.state.map(([first]) => first)).toEqual([rows.state[0], null]);
 });
 
 test("a video comes whole or in the range that is asked for", async () => {

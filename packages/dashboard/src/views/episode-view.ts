@@ -41,7 +41,8 @@ export const recordingsViewSchema = z.object({
 /** The recordings of a site. */
 export type RecordingsView = z.infer<typeof recordingsViewSchema>;
 
-const tracks = z.array(z.array(z.number()));
+/** Null: what was recorded is no number. */
+const tracks = z.array(z.array(z.number().nullable()));
 
 /** Schema of {@link EpisodeView}. */
 export const episodeViewSchema = z.object({

@@ -24,12 +24,12 @@ import { Transport } from "./transport.tsx";
 /** The page. */
 export function EpisodesPage({
 	noModel,
-	version = 0,
+	version = "",
 }: {
 	/** Said where there is no model to compare with. */
 	readonly noModel: ComponentChildren;
 	/** Changes when there may be other models. */
-	readonly version?: number;
+	readonly version?: string;
 }) {
 	const { data, error } = useRead("/recordings", recordingsViewSchema, version);
 	const { query } = usePlace();

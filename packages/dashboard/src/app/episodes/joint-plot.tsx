@@ -11,8 +11,8 @@ export interface PlottedJoint {
 	readonly name: string;
 	readonly unit: "deg" | "percent";
 	/** Null: there is none of that. */
-	readonly action: readonly number[] | null;
-	readonly state: readonly number[] | null;
+	readonly action: readonly (number | null)[] | null;
+	readonly state: readonly (number | null)[] | null;
 	readonly predicted: readonly number[] | null;
 	/** Mean absolute errors over the episode. */
 	readonly error: number | null;
@@ -73,7 +73,8 @@ export function formatJoint(value: number | null | undefined, unit: PlottedJoint
 }
 
 function summary({ action, state, unit, error, holdPose }: PlottedJoint): string {
-	const values = action ?? state ?? [];
+	const values = (action ?? state ?? []).filter((value) => value !== null);
+	if (values.length === 0) return "no numbers are recorded";
 	const least = values.reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY);
 	const most = values.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
 	const range = `recorded from ${formatJoint(least, unit)} to ${formatJoint(most, unit)}`;

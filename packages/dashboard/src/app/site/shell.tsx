@@ -49,8 +49,10 @@ function Page({ place }: { readonly place: Place }) {
 	if (section === "episodes")
 		return (
 			<EpisodesPage
+				// Other recordings are another page; other rounds are other models.
+				key={view.client.joined?.data}
 				noModel="What the shared model would have done can be shown here after the first round."
-				version={view.client.activity?.rounds.length ?? 0}
+				version={`${view.client.joined?.site} ${view.client.activity?.rounds.at(-1)?.at}`}
 			/>
 		);
 	if (section === "join") return <JoinPage view={view} named={place.segments[1]} />;
