@@ -1,6 +1,7 @@
 // What a page knows of the federation: the run's view once, then its events as they happen, folded here by the same code
 // that folds them on the server. One stream per page; a new connection says what the page has seen.
 import {
+	asServed,
 	foldRun,
 	type RunView,
 	runViewSchema,
@@ -9,9 +10,9 @@ import {
 } from "@zk0/dashboard/views";
 import { roundEventSchema } from "@zk0/federation/events";
 import { createContext } from "preact";
-import { useContext, useEffect, useState } from "preact/hooks";
+import { useContext, useEffect, useMemo, useState } from "preact/hooks";
 import { z } from "zod";
-import { read, take, wordsOf } from "./api.ts";
+import { ApiError, read, take, wordsOf } from "./api.ts";
 import { useSignedOut } from "./session.ts";
 import { followStream, type Link } from "./stream.ts";
 
@@ -19,14 +20,16 @@ import { followStream, type Link } from "./stream.ts";
 export interface Live {
 	/** Null: not yet. */
 	readonly status: ServerStatus | null;
-	/** The run of the page; null: none, or not yet. */
+	/** Id of the run of the page; null: none. */
+	readonly runId: string | null;
+	/** What is known of it; null: nothing yet. */
 	readonly run: RunView | null;
 	readonly link: Link;
 	/** Why there is nothing. */
 	readonly error: string | null;
 }
 
-const NOTHING: Live = { status: null, run: null, link: "connecting", error: null };
+const NOTHING: Live = { status: null, runId: null, run: null, link: "connecting", error: null };
 
 /** What the pages read. */
 export const LiveContext = createContext<Live>(NOTHING);
@@ -46,14 +49,18 @@ export function useFollow(runId: string | null): Live {
 		const put = (part: Partial<Live>): void => setLive((before) => ({ ...before, ...part }));
 		let view: RunView | null = null;
 		let numSeen = 0;
-		put({ run: null, error: null });
+		put({ runId, run: null, error: null });
 		const following = followStream({
 			async begin(signal) {
 				if (runId === null) return "/api/stream";
 				// What is known already goes on from there.
 				if (view === null) {
-					const snapshot = await read(`/runs/${encodeURIComponent(runId)}`, snapshotSchema, signal);
+					const snapshot = await snapshotOf(runId, signal);
 					signal.throwIfAborted();
+					if (typeof snapshot === "string") {
+						put({ error: snapshot });
+						return "/api/stream";
+					}
 					({ view, numEvents: numSeen } = snapshot);
 					put({ run: view, error: null });
 				}
@@ -79,5 +86,24 @@ export function useFollow(runId: string | null): Live {
 		});
 		return () => following.close();
 	}, [runId, onSignedOut]);
-	return live;
+	const { status, run, runId: followed } = live;
+	const state = status?.runs.find((one) => one.runId === followed)?.state;
+	const served = useMemo(
+		() => (run === null || followed === null || state === undefined ? run : asServed(run, followed, state)),
+		[run, followed, state],
+	);
+	return { ...live, run: served };
+}
+
+/** The view, or why there is none: without the run, the rest of the federation can still be followed. @throws ApiError */
+async function snapshotOf(
+	runId: string,
+	signal: AbortSignal,
+): Promise<z.infer<typeof snapshotSchema> | string> {
+	try {
+		return await read(`/runs/${encodeURIComponent(runId)}`, snapshotSchema, signal);
+	} catch (error) {
+		if (error instanceof ApiError && error.status === 404) return error.message;
+		throw error;
+	}
 }

@@ -31,7 +31,9 @@ export function signIn(secret: string): Promise<SessionView> {
 	return change("POST", "/session", { body: { secret }, csrfToken: null, schema: sessionViewSchema });
 }
 
-/** Ends the session. @throws ApiError */
-export async function signOut({ csrfToken }: SessionView): Promise<void> {
-	await change("DELETE", "/session", { csrfToken, schema: z.unknown() });
+/** Ends the session that this browser has, also when it was opened by another tab. @throws ApiError */
+export async function signOut(): Promise<void> {
+	const session = await readSession();
+	if (session === null) return;
+	await change("DELETE", "/session", { csrfToken: session.csrfToken, schema: z.unknown() });
 }

@@ -30,7 +30,7 @@ export function Shell() {
 	const live = useFollowRun(section === "runs" && named !== undefined ? named : null);
 	const leave = (): void => {
 		// Whether the server heard it or not, this page forgets the session.
-		signOut(session).then(onSignedOut, onSignedOut);
+		signOut().then(onSignedOut, onSignedOut);
 	};
 	return (
 		<LiveContext.Provider value={live}>
@@ -82,14 +82,15 @@ function Page({ place: { segments } }: { readonly place: Place }) {
 	return <Empty>There is no such page</Empty>;
 }
 
-function RunPicker({ live: { status, run } }: { readonly live: Live }) {
+function RunPicker({ live: { status, runId: shown } }: { readonly live: Live }) {
 	const runs = [...(status?.runs ?? [])].reverse();
 	if (runs.length === 0) return <span class="spring" />;
+	const known = runs.find(({ runId }) => runId === shown)?.runId;
 	return (
 		<label class="pick spring">
 			<span class="unseen">Run</span>
-			<select value={run?.runId ?? ""} onChange={(event) => go(pathOf("runs", event.currentTarget.value))}>
-				{run?.runId == null && <option value="">choose a run</option>}
+			<select value={known ?? ""} onChange={(event) => go(pathOf("runs", event.currentTarget.value))}>
+				{known === undefined && <option value="">choose a run</option>}
 				{runs.map(({ runId, state }) => (
 					<option key={runId} value={runId}>
 						{runId} ({state})

@@ -23,6 +23,7 @@ export {
 } from "./join-view.ts";
 export { type RoundPart, type RoundView, roundViewSchema, type Similarity, viewRound } from "./round-view.ts";
 export {
+	asServed,
 	emptyRunView,
 	foldRun,
 	type RoundRow,

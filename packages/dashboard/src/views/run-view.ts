@@ -104,6 +104,16 @@ export function emptyRunView(): RunView {
 	};
 }
 
+/**
+ * The view of a run as its server knows it, by its name and its state: of one that waits for its turn, or that was stopped
+ * or has failed before its first event, the log says nothing.
+ */
+export function asServed(view: RunView, runId: string, state: RunView["status"]): RunView {
+	const isOver = state !== "queued" && state !== "running";
+	const phase = { ...view.phase, kind: isOver ? ("over" as const) : view.phase.kind };
+	return { ...view, runId, status: state, phase };
+}
+
 /** Adds an event; `view` is changed in place. */
 export function foldRun(view: RunView, event: RoundEvent): void {
 	view.lastAt = event.at;

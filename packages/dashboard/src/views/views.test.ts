@@ -2,7 +2,15 @@
 import type { RoundEvent } from "@zk0/federation/events";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { emptyRunView, foldRun, foldSites, runViewSchema, type SiteHistories, viewRound } from "./index.ts";
+import {
+	asServed,
+	emptyRunView,
+	foldRun,
+	foldSites,
+	runViewSchema,
+	type SiteHistories,
+	viewRound,
+} from "./index.ts";
 import { spreadOf } from "./spread.ts";
 
 const hash = (digit: number): string => String(digit).repeat(64);
@@ -152,6 +160,16 @@ describe("a run's view", () => {
 		]);
 		expect(view.rounds[0]?.spread).toBeNull();
 		expect(view.rounds[1]?.spread).toEqual({ min: 0.6, q1: 0.65, median: 0.7, q3: 0.75, max: 0.8 });
+	});
+
+	test("has its name and its end from its server where the log says nothing of them", () => {
+		expect(asServed(emptyRunView(), "r2", "stopped")).toEqual({
+			...emptyRunView(),
+			runId: "r2",
+			status: "stopped",
+			phase: { round: 0, kind: "over" },
+		});
+		expect(asServed(view, "r1", "running")).toEqual(view);
 	});
 
 	test("keeps the last two rounds' tasks; one sent again after a restart goes on", () => {

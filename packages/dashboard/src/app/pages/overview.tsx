@@ -18,7 +18,7 @@ import { SiteTable } from "./overview/site-table.tsx";
 
 /** The page. */
 export function Overview() {
-	const { run, status, error } = useLive();
+	const { run, runId, status, error } = useLive();
 	if (error !== null) return <Failure text={error} />;
 	if (status === null) return <Empty>Connecting…</Empty>;
 	return (
@@ -29,7 +29,9 @@ export function Overview() {
 				</p>
 			)}
 			<Alerts alerts={status.alerts} />
-			{run === null ? <NoRun status={status} /> : <RunOverview run={run} status={status} />}
+			{run !== null && <RunOverview run={run} status={status} />}
+			{run === null &&
+				(runId === null && status.runs.length === 0 ? <NoRun status={status} /> : <Empty>Loading…</Empty>)}
 		</>
 	);
 }
@@ -69,6 +71,7 @@ interface RunProps {
 
 function RunOverview({ run, status }: RunProps) {
 	const runId = run.runId ?? "";
+	const served = status.runs.find((one) => one.runId === runId);
 	const isRunning = run.status === "running";
 	const now = useNow(isRunning);
 	const [timeline] = run.timelines.slice(-1);
@@ -82,7 +85,7 @@ function RunOverview({ run, status }: RunProps) {
 		<>
 			<header class="page-head">
 				<div>
-					<h1>{runId === "" ? "A run is queued" : runId}</h1>
+					<h1>{runId}</h1>
 					<p class="quiet">
 						{run.settings?.strategy ?? "–"} · {run.settings?.numLocalSteps ?? "–"} local steps · started{" "}
 						{formatTime(run.startedAt)}
@@ -90,6 +93,8 @@ function RunOverview({ run, status }: RunProps) {
 				</div>
 				<RunBadge status={run.status} />
 			</header>
+			{served?.state === "failed" && <Failure text={served.message ?? "The run has failed"} />}
+			{served?.state === "stopped" && <p class="callout">{served.message ?? "The run was stopped"}</p>}
 			<Figures run={run} status={status} />
 			<div class="columns">
 				{charts.loss}

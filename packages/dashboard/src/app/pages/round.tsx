@@ -66,7 +66,9 @@ export function RoundPage({ runId, round }: { readonly runId: string; readonly r
 			{data === null ? (
 				<Empty>Loading…</Empty>
 			) : data.timeline === null ? (
-				<Empty>This round has not begun</Empty>
+				<Empty>
+					{run?.phase.kind === "over" ? "The run ended before this round" : "This round has not begun"}
+				</Empty>
 			) : (
 				<>
 					<dl class="figures">
@@ -89,7 +91,8 @@ export function RoundPage({ runId, round }: { readonly runId: string; readonly r
 						<Card title="Who did what when" span={3} aside={<TimelineLegend timeline={data.timeline} />}>
 							<TimelineChart
 								timeline={data.timeline}
-								nowMs={isOpen ? now : Date.parse(data.endAt ?? "") || now}
+								// A round that its run left open ended with the run's last word.
+								nowMs={isOpen ? now : Date.parse(data.endAt ?? run?.lastAt ?? "") || now}
 							/>
 						</Card>
 						<Card title="Updates" span={3}>

@@ -42,7 +42,7 @@ export function SitePage({ runId, site }: { readonly runId: string; readonly sit
 						{member?.signs === false && ", does not sign its updates"}
 					</p>
 				</div>
-				<SiteState state={member} />
+				{status !== null && <SiteState state={member} />}
 			</header>
 			{member?.paused != null && (
 				<p class="callout" role="status">
@@ -134,7 +134,9 @@ function problemsIn(numProblems: number, numUpdates: number): string {
 function LocalAndGlobal({ history }: { readonly history: SiteHistory }) {
 	const { run } = useLive();
 	const everywhere = run?.rounds.map(({ loss }) => loss) ?? [];
-	if (!history.loss.some((value) => value !== null)) return <Empty>No loss was measured here yet</Empty>;
+	// A site that holds nothing out has a loss only while it trains.
+	if (![history.loss, history.training["loss"]].some((values) => newest(values) !== null))
+		return <Empty>No loss was measured here yet</Empty>;
 	const x = Array.from({ length: Math.max(history.loss.length, everywhere.length) }, (_, round) => round);
 	const at = (values: readonly (number | null)[] | undefined): (number | null)[] =>
 		x.map((round) => values?.[round] ?? null);
