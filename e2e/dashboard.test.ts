@@ -139,6 +139,12 @@ test("the overview says what the log says, live and loaded anew", {
 	for (const site of SITES) expect(timeline).toMatch(new RegExp(`${site}: pull .*train .*upload .*evaluate`));
 	await page.getByRole("checkbox", { name: "smooth" }).check();
 	expect(page.url()).toContain("smooth=1");
+	// An address that names no run says so, and the others can be chosen from there.
+	await page.goto(`${origin}/runs/nowhere`);
+	await page.getByText("there is no run nowhere").waitFor();
+	await page.getByText("live", { exact: true }).waitFor();
+	await page.getByRole("combobox", { name: "Run" }).selectOption(runId);
+	await page.getByRole("heading", { name: runId }).waitFor();
 });
 
 test("rounds and sites, with hashes, shares and signatures", { timeout: PATIENCE_MS }, async (context) => {
@@ -225,10 +231,16 @@ test("comparison, models to download, members and the audit log", {
 	expect(members.map(([site, , , , , doctor]) => [site, doctor])).toEqual(
 		SITES.map((site) => [site, "good"]),
 	);
+	await page.getByLabel("Site's name").fill("attic");
+	await page.getByRole("button", { name: "Invite" }).click();
+	await page.getByRole("button", { name: "Copy" }).click();
+	await page.getByRole("button", { name: "Copied" }).waitFor();
 	await page.getByLabel("Site's name").fill("garage");
 	await page.getByRole("button", { name: "Invite" }).click();
+	await page.getByText("Invitation for garage").waitFor();
 	await page.getByText("zk0 client join zk0://").waitFor();
 	await expect.poll(async () => (await rowsOf("Invitations")).map(([site]) => site)).toContain("garage");
+	expect(await page.getByRole("button", { name: "Copied" }).count()).toBe(0);
 	await show("/audit", "audit");
 	const lines = (await rowsOf("Audit log")).map(([, who, what]) => `${who} ${what}`);
 	expect(lines[0]).toMatch(/^operator invited garage/);

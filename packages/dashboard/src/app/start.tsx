@@ -24,11 +24,18 @@ export async function startApp({ Shell, hint }: AppParts): Promise<void> {
 	});
 	const root = document.getElementById("app");
 	if (root === null) return;
-	const { first, problem } = await begin();
+	const first = await begin();
 	const App = () => {
-		const [session, setSession] = useState(first);
-		const end = useCallback(() => setSession(null), []);
-		if (session === null) return <SignIn problem={problem} hint={hint} onDone={setSession} />;
+		const [{ session, problem }, setState] = useState(first);
+		const end = useCallback(() => setState(NOBODY), []);
+		if (session === null)
+			return (
+				<SignIn
+					problem={problem}
+					hint={hint}
+					onDone={(opened) => setState({ session: opened, problem: null })}
+				/>
+			);
 		return (
 			<SignedOutContext.Provider value={end}>
 				<SessionContext.Provider value={session}>
@@ -40,16 +47,24 @@ export async function startApp({ Shell, hint }: AppParts): Promise<void> {
 	render(<App />, root);
 }
 
-async function begin(): Promise<{ first: SessionView | null; problem: string | null }> {
+interface Beginning {
+	readonly session: SessionView | null;
+	/** Why a link did not sign in. */
+	readonly problem: string | null;
+}
+
+const NOBODY: Beginning = { session: null, problem: null };
+
+async function begin(): Promise<Beginning> {
 	const code = new URLSearchParams(location.hash.slice(1)).get("code");
 	// The code must not stay in the address, where somebody could copy or bookmark it.
 	if (code !== null) history.replaceState(null, "", location.pathname + location.search);
 	try {
-		return { first: code === null ? await readSession() : await signIn(code), problem: null };
+		return { session: code === null ? await readSession() : await signIn(code), problem: null };
 	} catch (error) {
 		if (!(error instanceof ApiError)) throw error;
 		// A used link in a browser that is signed in already.
-		const first = code === null ? null : await readSession().catch(() => null);
-		return { first, problem: code === null ? null : error.message };
+		const session = code === null ? null : await readSession().catch(() => null);
+		return { session, problem: code === null ? null : error.message };
 	}
 }

@@ -69,7 +69,7 @@ export function AccessPage() {
 				</div>
 			</header>
 			{failure !== null && <Failure text={failure} />}
-			{secret !== null && <Secret {...secret} onClose={() => setSecret(null)} />}
+			{secret !== null && <Secret key={secret.text} {...secret} onClose={() => setSecret(null)} />}
 			<div class="columns">
 				<Card title="Sites" span={3}>
 					{data.members.length === 0 ? (
