@@ -194,8 +194,14 @@ async function takeErrorsOn(): Promise<void> {
 async function joinAgain(before: () => Promise<void>): Promise<void> {
 	await page.goto(`${origin}/join/invitation`);
 	await page.getByLabel("Invitation", { exact: true }).fill(invitation);
+	const taken = page.waitForResponse(`${origin}/api/join/invitation`);
 	await button("Look at it").click();
-	await page.getByText("server found").waitFor();
+	await taken;
+	// What the page shows is that of the invitation before for a moment.
+	const look = async (): Promise<unknown> => (await page.request.get(`${origin}/api/site`)).json();
+	await expect
+		.poll(look, { timeout: STEP_PATIENCE_MS })
+		.toMatchObject({ join: { invitation: { job: { state: "done" } } } });
 	await before();
 	await page.goto(`${origin}/join/go`);
 	await button("Join and start").click();
