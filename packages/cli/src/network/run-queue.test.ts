@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createServer, openMembers, systemClock } from "@zk0/federation";
@@ -92,6 +92,22 @@ describe("the server's runs", () => {
 		await again.queue.stop(second);
 		await until(again.queue, { [first]: "running", [second]: "--resume", [third]: "stopped" });
 	});
+});
+
+test("a run that cannot be read is a failed one, and keeps no server from starting", async () => {
+	const runs = join(dir, "runs");
+	await rm(runs, { recursive: true, force: true });
+	await mkdir(join(runs, "damaged"), { recursive: true });
+	await writeFile(join(runs, "damaged", "config.json"), "{");
+	await using server = await open(1);
+	const { queue, faults } = server;
+	expect(queue.list()).toMatchObject([{ runId: "damaged", state: "failed" }]);
+	expect(faults).toMatchObject([{ code: "run-damaged" }]);
+	const next = await queue.submit(SETTINGS);
+	await until(queue, { damaged: "not the configuration of a run", [next]: "running" });
+	await queue.goOn("damaged");
+	await queue.stop(next);
+	await until(queue, { damaged: "failed" });
 });
 
 describe("tasksAfter", () => {

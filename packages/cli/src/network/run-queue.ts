@@ -76,7 +76,11 @@ export async function openRunQueue(options: RunQueueOptions): Promise<RunQueue> 
 		states.set(runId, { ...(states.get(runId) ?? fresh), ...change });
 	};
 	for (const runId of await listRunIds(dir)) {
-		const found = await statusOnDisk(runPaths(dir, runId));
+		const found = await statusOnDisk(runPaths(dir, runId)).catch((error: unknown): RunStatus => {
+			// One run that cannot be read must not keep a server with others from starting.
+			onFault(error);
+			return { ...NOTHING_YET, runId, state: "failed", message: messageOf(error) };
+		});
 		states.set(runId, found);
 		if (found.state === "queued") waiting.push(runId);
 	}
@@ -91,10 +95,9 @@ export async function openRunQueue(options: RunQueueOptions): Promise<RunQueue> 
 			await serveRun(runPaths(dir, runId), served, (change) => update(runId, change));
 		} catch (error) {
 			const isStopped = signal.aborted || stopping.signal.aborted;
-			const message = error instanceof Error ? error.message : String(error);
 			update(runId, {
 				state: isStopped ? "stopped" : "failed",
-				message: isStopped ? null : message,
+				message: isStopped ? null : messageOf(error),
 				tasks: [],
 			});
 			if (!isStopped) onFault(error);
@@ -200,6 +203,10 @@ const NOTHING_YET: Omit<RunStatus, "runId"> = {
 	modelSha256: null,
 	tasks: [],
 };
+
+function messageOf(error: unknown): string {
+	return error instanceof Error ? error.message : String(error);
+}
 
 function goOnText(runId: string): string {
 	return `stopped by the operator; go on with: zk0 run --resume ${runId}`;
