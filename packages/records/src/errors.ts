@@ -1,7 +1,7 @@
 // The one operational error class of this package.
 
 /** What is wrong with a run's directory; the message says how to cure it. */
-export type RecordsErrorCode = "run-damaged" | "run-in-use" | "run-not-found";
+export type RecordsErrorCode = "no-rounds" | "run-damaged" | "run-in-use" | "run-not-found";
 
 /** Thrown when a run cannot be read, is worked on by another process, or does not hold what is asked for. */
 export class RecordsError extends Error {

@@ -9,7 +9,7 @@ export { type RunPaths, runPaths } from "./run-directory/paths.ts";
 export { type PrunablePart, planPrune, prunableRuns } from "./run-directory/prune-plan.ts";
 export { readEvents, readRun, type StoredRun } from "./run-directory/read-run.ts";
 export { holderOf, withRunLock } from "./run-directory/run-lock.ts";
-export { type RunRecord, readRunRecord, writeRunRecord } from "./run-directory/run-record.ts";
+export { type RunRecord, readRunRecord, requireRounds, writeRunRecord } from "./run-directory/run-record.ts";
 export { incidentText, type RunSummary, summarizeRun } from "./run-directory/run-summary.ts";
 export {
 	incidentOf,

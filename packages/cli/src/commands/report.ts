@@ -3,9 +3,9 @@
 import { existsSync } from "node:fs";
 import { relative, resolve } from "node:path";
 import { sha256File } from "@zk0/arrays/node";
-import { replayRun, verifyEventLog } from "@zk0/federation";
+import { replayRun } from "@zk0/federation";
 import { weightsPath } from "@zk0/policy";
-import { readRunRecord } from "@zk0/records";
+import { readEvents, readRunRecord, requireRounds } from "@zk0/records";
 import { writeRunFiles } from "@zk0/records/report";
 import { verifyRun } from "@zk0/records/verification";
 import { z } from "zod";
@@ -42,7 +42,8 @@ export const report = defineCommand({
 	async run({ values, named, host, output }) {
 		const found = await findRun(resolve(host.cwd, values.out ?? "runs"), named["run"] ?? "");
 		const record = await readRunRecord(found.config);
-		const { events } = await verifyEventLog(found.events);
+		requireRounds(record);
+		const { events } = await readEvents(found.events);
 		const checkpoint = found.globalCheckpoint(replayRun(events).round);
 		const modelSha256 = existsSync(checkpoint) ? await sha256File(weightsPath(checkpoint)) : null;
 		const path = values.to === undefined ? found.report : resolve(host.cwd, values.to);

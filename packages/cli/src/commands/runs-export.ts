@@ -2,7 +2,7 @@
 
 import { relative, resolve } from "node:path";
 import { nearest } from "@zk0/arrays";
-import { readRun } from "@zk0/records";
+import { readRun, requireRounds } from "@zk0/records";
 import { EXPORT_FORMATS, exportRun, TABLE_NAMES } from "@zk0/records/export";
 import { z } from "zod";
 import { findRun, RUN_POSITIONAL } from "../arguments/find-run.ts";
@@ -56,7 +56,9 @@ export const runsExport = defineCommand({
 			});
 		}
 		const directory = values.to === undefined ? `${paths.root}/export` : resolve(host.cwd, values.to);
-		const files = await exportRun(await readRun(paths), { format: values.format ?? "csv", directory, only });
+		const run = await readRun(paths);
+		requireRounds(run.record);
+		const files = await exportRun(run, { format: values.format ?? "csv", directory, only });
 		output.result({ run: paths.id, files }, () => {
 			const [first = directory] = files;
 			const where = relative(host.cwd, files.length === 1 ? first : directory) || ".";

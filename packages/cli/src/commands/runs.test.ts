@@ -222,3 +222,32 @@ describe("zk0 runs prune", () => {
 		expect(await readdir(join(cwd, "runs"))).toEqual(["20261122-0000-bbbb"]);
 	});
 });
+
+describe("what is about rounds", () => {
+	const COMMANDS_OF_ROUNDS = [
+		"verify latest",
+		"report latest",
+		"runs export latest",
+		"push latest hf:me/x --dry-run",
+	];
+
+	test.each(COMMANDS_OF_ROUNDS)("zk0 %s refuses a training of one site", async (line) => {
+		const { config, root } = runPaths(join(cwd, "runs"), "1");
+		await mkdir(root, { recursive: true });
+		const training = { steps: 1, saveFreq: 1, keepCheckpoints: 1 };
+		await writeRunRecord(config, { ...sampleRecord("1"), training });
+		expect(await run(line)).toMatchObject({
+			code: EXIT_CODES.run.code,
+			out: "",
+			err: expect.stringMatching(/^error\[no-rounds\]: 1 is a training of one site/),
+		});
+	});
+
+	test("a run that has not begun has nothing to verify, and nothing to publish", async () => {
+		const { config, root } = runPaths(join(cwd, "runs"), "1");
+		await mkdir(root, { recursive: true });
+		await writeRunRecord(config, sampleRecord("1"));
+		expect(await run("verify runs/1")).toMatchObject({ code: 0, out: expect.stringContaining("not begun") });
+		expect((await run("push latest hf:me/x --dry-run")).err).toContain("has trained nothing yet");
+	});
+});

@@ -1,6 +1,7 @@
 // `zk0 verify <run or checkpoint>`: recomputes what a run's log says.
 import { existsSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
+import { weightsPath } from "@zk0/policy";
 import type { RunPaths } from "@zk0/records";
 import { type Check, verifyRun } from "@zk0/records/verification";
 import { z } from "zod";
@@ -41,7 +42,7 @@ export const verify = defineCommand({
 		const what = named["what"] ?? "";
 		const out = resolve(host.cwd, values.out ?? "runs");
 		const directory = resolve(host.cwd, what);
-		const isCheckpoint = existsSync(join(directory, "config.json")) && !isRun(directory);
+		const isCheckpoint = existsSync(weightsPath(directory)) && !isRun(directory);
 		const paths = isCheckpoint
 			? await findRun(out, values.run === undefined ? ownerOf(directory) : resolveRun(host.cwd, values.run))
 			: await findRun(out, resolveRun(host.cwd, what));

@@ -8,6 +8,7 @@ import { weightsPath } from "@zk0/policy";
 import { RecordsError } from "../errors.ts";
 import type { RunPaths } from "../run-directory/paths.ts";
 import { readRun } from "../run-directory/read-run.ts";
+import { requireRounds } from "../run-directory/run-record.ts";
 import { modelCard } from "./model-card.ts";
 
 /** Name of the card in a repository. */
@@ -26,7 +27,7 @@ export interface PublishedCheckpoint {
 /**
  * The global checkpoint of a round with its card; with `record`, also the run's log and record, by which anybody can
  * verify it.
- * @throws RecordsError "run-not-found" when the round's checkpoint is not kept; FederationError "log-tampered"
+ * @throws RecordsError "run-not-found" when the round's checkpoint is not kept, "no-rounds"; FederationError "log-tampered"
  */
 export async function publishedCheckpoint(
 	paths: RunPaths,
@@ -38,7 +39,13 @@ export async function publishedCheckpoint(
 	},
 ): Promise<PublishedCheckpoint> {
 	const { record, summary, head } = await readRun(paths);
+	requireRounds(record);
 	const round = options.round ?? summary.rounds.at(-1)?.round ?? 0;
+	if (round === 0 && options.round === null)
+		throw new RecordsError(
+			"run-not-found",
+			`run ${paths.id} has trained nothing yet; its start is published only when it is asked for (--round 0)`,
+		);
 	const directory = paths.globalCheckpoint(round);
 	if (!existsSync(directory)) {
 		throw new RecordsError(

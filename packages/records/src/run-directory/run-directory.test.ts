@@ -53,6 +53,7 @@ describe("lockRun", () => {
 		});
 		await lockOf({ pid: 1, host: "elsewhere" });
 		await expect(lockRun(path())).rejects.toMatchObject({ code: "run-in-use" });
+		await expect(lockRun({ path: path(), what: "serves" })).rejects.toThrow("1 on elsewhere serves; stop");
 	});
 
 	test("a lock that is there and not yet written is not taken from who writes it", async () => {

@@ -20,8 +20,16 @@ type Holder = z.infer<typeof lockSchema>;
 /** Held until disposed. */
 export type RunLock = AsyncDisposable;
 
+/** A lock whose holder does something else than work on a run. */
+interface NamedLock {
+	readonly path: string;
+	/** What its holder does, for people: `runs a server from this folder`. */
+	readonly what: string;
+}
+
 /** Takes the lock. @throws RecordsError "run-in-use" while another living process holds it. */
-export async function lockRun(path: string): Promise<RunLock> {
+export async function lockRun(lock: string | NamedLock): Promise<RunLock> {
+	const { path, what } = typeof lock === "string" ? { path: lock, what: "works on this run" } : lock;
 	for (;;) {
 		try {
 			await using file = await open(path, "wx");
@@ -36,7 +44,7 @@ export async function lockRun(path: string): Promise<RunLock> {
 		if (holder !== undefined && isAlive(holder)) {
 			throw new RecordsError(
 				"run-in-use",
-				`process ${holder.pid} on ${holder.host} works on this run; stop it first, or if there is no such process, delete ${path}`,
+				`process ${holder.pid} on ${holder.host} ${what}; stop it first, or if there is no such process, delete ${path}`,
 			);
 		}
 		await removeStale(path, holder);
@@ -71,7 +79,10 @@ async function readSettled(path: string): Promise<Holder | undefined> {
 }
 
 /** Does `work` while holding the lock. @throws RecordsError "run-in-use" */
-export async function withRunLock<Result>(path: string, work: () => Promise<Result>): Promise<Result> {
+export async function withRunLock<Result>(
+	path: string | NamedLock,
+	work: () => Promise<Result>,
+): Promise<Result> {
 	const lock = await lockRun(path);
 	try {
 		return await work();

@@ -89,3 +89,12 @@ export async function readRunRecord(path: string): Promise<RunRecord> {
 		);
 	}
 }
+
+/** Demands a run that has rounds. @throws RecordsError "no-rounds" for a training of one site */
+export function requireRounds({ runId, training }: RunRecord): void {
+	if (training === undefined) return;
+	throw new RecordsError(
+		"no-rounds",
+		`${runId} is a training of one site (zk0 train), which has no rounds; its model lies in its folder checkpoint`,
+	);
+}

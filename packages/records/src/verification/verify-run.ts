@@ -5,10 +5,11 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { codeOf } from "@zk0/arrays";
 import { hashTensors, sha256File } from "@zk0/arrays/node";
-import { isSignedReply, type RoundEvent, replayRun, verifyEventLog } from "@zk0/federation";
+import { isSignedReply, type RoundEvent, replayRun } from "@zk0/federation";
 import { type Checkpoint, type OpenOptions, openCheckpoint, trainedNames, weightsPath } from "@zk0/policy";
 import type { RunPaths } from "../run-directory/paths.ts";
-import { readRunRecord } from "../run-directory/run-record.ts";
+import { readEvents } from "../run-directory/read-run.ts";
+import { readRunRecord, requireRounds } from "../run-directory/run-record.ts";
 import { boundCheckpoints, frozenHash } from "./checkpoint-content.ts";
 
 /** One thing that was looked at. */
@@ -36,9 +37,10 @@ export interface VerifyOptions {
 	readonly checkpoint?: string;
 }
 
-/** Looks at everything of a run. @throws RecordsError "run-damaged" when its record cannot be read; storage errors */
+/** Looks at everything of a run. @throws RecordsError "no-rounds", "run-damaged" when its record cannot be read; storage errors */
 export async function verifyRun(paths: RunPaths, { open, checkpoint }: VerifyOptions): Promise<Verification> {
 	const record = await readRunRecord(paths.config);
+	requireRounds(record);
 	const log = await readLog(paths.events);
 	if ("why" in log) {
 		const checks = [check("log", false, log.why)];
@@ -61,11 +63,11 @@ function check(subject: string, holds: boolean, detail: string): Check {
 	return { subject, state: holds ? "holds" : "fails", detail };
 }
 
-type Log = Pick<Awaited<ReturnType<typeof verifyEventLog>>, "events" | "head">;
+type Log = Awaited<ReturnType<typeof readEvents>>;
 
 async function readLog(path: string): Promise<Log | { readonly why: string }> {
 	try {
-		return await verifyEventLog(path);
+		return await readEvents(path);
 	} catch (error) {
 		// A broken log is a finding, not a failure of the command.
 		if (error instanceof Error && codeOf(error) === "log-tampered") return { why: error.message };
