@@ -17,7 +17,10 @@ const MAX_PENDING = 100;
 export interface MemberLog extends Members, AsyncDisposable {
 	/** Everybody, sorted by name. */
 	list(): readonly Member[];
-	/** Allows whoever knows `secret` to join once, under `site` if it is given, until `expiresAtMs`. */
+	/**
+	 * Allows whoever knows `secret` to join once, under `site` if it is given, until `expiresAtMs`.
+	 * @throws FederationError unknown-member for the name of a revoked key
+	 */
 	invite(secret: string, options: { readonly site?: string; readonly expiresAtMs: number }): Promise<void>;
 	/**
 	 * Binds the key (PEM) of a Flower node to a name and lets it in; its replies are not signed.
@@ -107,6 +110,12 @@ class LoggedMembers implements MemberLog {
 		const { site: name, expiresAtMs } = options;
 		if (name !== undefined && !isSiteName(name))
 			throw new RangeError(`invite: "${name}" is no site name: 1-63 letters, digits, '.', '_' or '-'`);
+		if (name !== undefined && this.#bySite.get(name)?.state === "revoked")
+			throw new FederationError(
+				"unknown-member",
+				`the key of ${name} was revoked for good and its name stays taken: invite under another name`,
+				{ ids: { site: name } },
+			);
 		const expiresAt = new Date(expiresAtMs).toISOString();
 		const secretSha256 = hashOf(secret);
 		return this.#inOrder(() =>

@@ -34,7 +34,7 @@ export interface Members {
 	/** The member that has this name. */
 	ofSite(site: string): Member | undefined;
 	/**
-	 * Binds a name to a key for good; the same key again changes nothing.
+	 * Binds a name to a key for good; the same key again changes nothing, whatever name it asks for.
 	 * @throws FlowerError invalid-argument | already-exists | permission-denied: the text says what to do.
 	 */
 	register(registration: Registration): Promise<Member>;

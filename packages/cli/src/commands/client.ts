@@ -75,11 +75,14 @@ export const clientJoin = defineCommand({
 		);
 		const { site, server, state, doctor } = joined;
 		const doctorText = doctor === null ? "" : `, doctor: ${badgeWords(doctor)}`;
-		output.result(joined, () =>
-			state === "approved"
-				? `${site} is a member of ${server}${doctorText}; start with: zk0 client start`
-				: `${site} waits for approval at ${server}${doctorText}; start all the same: zk0 client start`,
-		);
+		const isRunning = (await runningPid(clientDaemon(home))) !== undefined;
+		output.result(joined, () => {
+			const isApproved = state === "approved";
+			const next = isRunning
+				? "its client runs on as before; start it again: zk0 client stop, then zk0 client start"
+				: `start ${isApproved ? "with" : "all the same"}: zk0 client start`;
+			return `${site} ${isApproved ? "is a member of" : "waits for approval at"} ${server}${doctorText}; ${next}`;
+		});
 	},
 });
 

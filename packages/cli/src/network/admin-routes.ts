@@ -3,7 +3,7 @@
 
 import { randomBytes } from "node:crypto";
 import type { ServerStatus } from "@zk0/dashboard/status";
-import { type FederationServer, keyFingerprint, type MemberLog } from "@zk0/federation";
+import { type FederationServer, isSiteName, keyFingerprint, type MemberLog } from "@zk0/federation";
 import { readPublicKeyFile } from "@zk0/flower";
 import type { GrpcServer } from "@zk0/flower/node";
 import type { ActiveAlert } from "@zk0/monitor";
@@ -66,6 +66,10 @@ export function adminRoutes(parts: ServerParts): readonly Route[] {
 		route("GET", "/api/status", "viewer", async () => json(statusNow(parts))),
 		route("POST", "/api/invitations", "operator", async ({ body }) => {
 			const { site } = inviteBody.parse(body);
+			if (site !== null && !isSiteName(site))
+				throw new CliError("bad-flag", `"${site}" is no site name`, {
+					cure: "use 1-63 letters, digits, '.', '_' or '-'",
+				});
 			const secret = randomBytes(24).toString("base64url");
 			const { trust } = keeper;
 			const rotation = trust?.rotation ?? null;

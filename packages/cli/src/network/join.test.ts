@@ -78,6 +78,21 @@ test("an invitation works once, for its name, at its server", async () => {
 	await expect(joinAs("a7", await invite(null), "ann")).rejects.toThrow("is bound to another key");
 });
 
+test("a folder belongs to one site: joining again keeps its owner's limits, and another name needs another key", async () => {
+	const { settings } = clientHome(captureHost({ cwd: dir, env }), "lea");
+	await joinAs("lea", await invite("lea"));
+	const kept: object = JSON.parse(await readFile(settings, "utf8"));
+	const limits = { hours: "22:00-06:00", accepts: ["train"], clipNorm: 1, maxMemory: 6e9 };
+	await writeFile(settings, JSON.stringify({ ...kept, ...limits }));
+	await joinAs("lea", await invite("lea"));
+	expect(JSON.parse(await readFile(settings, "utf8"))).toEqual({ ...kept, ...limits });
+	await expect(joinAs("lea", await invite("mia"))).rejects.toThrow("holds the key of lea");
+	expect(JSON.parse(await readFile(settings, "utf8"))).toMatchObject({ site: "lea" });
+	await writeFile(settings, "{");
+	expect(await joinAs("lea", await invite("lea"))).toMatchObject({ site: "lea" });
+	expect(JSON.parse(await readFile(settings, "utf8"))).toEqual(kept);
+});
+
 test("the doctor of a site looks at the server that it joined, and measures the way to it", async () => {
 	await joinAs("max", await invite("max"));
 	const host = { ...captureHost({ cwd: dir, env: { ...env, HF_HUB_OFFLINE: "1" } }), now: () => Date.now() };
@@ -115,6 +130,7 @@ test("without an invitation a site waits, and status says for what; approval let
 	await expect(call("POST", "/members/approve", z.object({}), { site: "nobody" })).rejects.toThrow(
 		"there is no site nobody",
 	);
+	await expect(invite("eve")).rejects.toThrow("invite under another name");
 });
 
 test("who was turned away is in the audit, in plain words", async () => {

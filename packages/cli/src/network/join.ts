@@ -12,9 +12,15 @@ import { createPaint } from "../progress/paint.ts";
 import type { LocatedData } from "../sources/locate-data.ts";
 import { type ClientHome, makePrivateFolder } from "./home.ts";
 import { type Invitation, PLAINTEXT, SYSTEM } from "./invitation.ts";
-import { writePrivateJson } from "./private-file.ts";
+import { readJsonFile, writePrivateJson } from "./private-file.ts";
 import { CALL_TIMEOUT_MS, connect, requireTrust } from "./server-connection.ts";
-import { type ClientContext, type ClientSettings, openData, ownIdentity } from "./site-identity.ts";
+import {
+	type ClientContext,
+	type ClientSettings,
+	clientSettingsSchema,
+	openData,
+	ownIdentity,
+} from "./site-identity.ts";
 
 /** What the site decides. */
 export interface JoinChoices extends Pick<ClientSettings, "data" | "camera" | "threads" | "device"> {
@@ -56,6 +62,15 @@ export async function joinFederation(
 		throw new CliError("missing-argument", "the invitation leaves the name to you", {
 			cure: "give --name <site>",
 		});
+	const before = await settingsBefore(home, context);
+	if (before !== undefined && before.host === host && before.port === port && before.site !== site)
+		throw new CliError(
+			"bad-invitation",
+			`${home.dir} holds the key of ${before.site}, which is bound to that name`,
+			{
+				cure: `join as ${site} from a folder of its own: --state <dir>`,
+			},
+		);
 	const authority = await trustInvitation(invitation);
 	const data = await openData(site, choices.data, context);
 	const doctor = await examine(data, context);
@@ -68,6 +83,8 @@ export async function joinFederation(
 			},
 		);
 	await makePrivateFolder(home.dir);
+	// What the owner limited stays limited, whatever federation the site joins.
+	const { hours = null, accepts = null, clipNorm = null, maxMemory = null } = before ?? {};
 	const settings: ClientSettings = {
 		...choices,
 		host,
@@ -77,16 +94,30 @@ export async function joinFederation(
 		data: data.plan.uri,
 		doctor,
 		superlink: null,
-		hours: null,
-		accepts: null,
-		clipNorm: null,
-		maxMemory: null,
+		hours,
+		accepts,
+		clipNorm,
+		maxMemory,
 	};
 	const identity = await ownIdentity(home);
 	await using transport = connect(settings);
 	const state = await register(transport, identity, { site, invite: secret });
 	await writePrivateJson(home.settings, settings);
 	return { site, server: `${host}:${port}`, state, doctor };
+}
+
+/** What the site joined with before; settings that cannot be read are replaced, and that is said. */
+async function settingsBefore(
+	home: ClientHome,
+	{ output }: Pick<ClientContext, "output">,
+): Promise<ClientSettings | undefined> {
+	try {
+		return await readJsonFile(home.settings, clientSettingsSchema);
+	} catch (error) {
+		if (!(error instanceof CliError && error.code === "state-damaged")) throw error;
+		output.line(`${error.message}: it is written anew; limits of this site's own have to be set again`);
+		return undefined;
+	}
 }
 
 /**
