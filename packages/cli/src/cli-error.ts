@@ -27,6 +27,7 @@ export type CliErrorCode =
 	| "not-joined"
 	| "server-refused"
 	| "not-running"
+	| "no-answer"
 	| "start-failed"
 	| "service-failed"
 	| "check-failed"

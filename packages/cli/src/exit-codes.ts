@@ -169,6 +169,7 @@ const CLI_ERRORS: Readonly<Record<CliErrorCode, ExitName>> = {
 	"not-joined": "usage",
 	"server-refused": "network",
 	"not-running": "network",
+	"no-answer": "network",
 	"start-failed": "network",
 	"service-failed": "network",
 	"check-failed": "network",
@@ -253,7 +254,8 @@ const EXITS_BY_NAME: ReadonlyMap<
 > = new Map(Object.entries(PACKAGE_ERRORS));
 
 /** Codes that Node's file system calls put on their errors. */
-const STORAGE_ERRNO = /^E(ACCES|DQUOT|EXIST|IO|ISDIR|MFILE|NOENT|NOSPC|NOTDIR|PERM|ROFS)$/;
+const STORAGE_ERRNO =
+	/^E(ACCES|BUSY|DQUOT|EXIST|FBIG|IO|ISDIR|LOOP|MFILE|NAMETOOLONG|NFILE|NOENT|NOSPC|NOTDIR|NOTEMPTY|PERM|ROFS|XDEV)$/;
 
 /** The exit code for anything thrown. */
 export function exitCodeOf(error: unknown): ExitCode {
