@@ -10,6 +10,7 @@ import { CliError } from "../cli-error.ts";
 import { defineCommand } from "../command.ts";
 import { RUN_OPTIONS } from "../config/run-options.ts";
 import { callAdmin } from "../network/admin-client.ts";
+import { askToStop } from "../network/daemon.ts";
 import { STATE_OPTION, serverHome } from "../network/home.ts";
 
 const POLL_MS = 100;
@@ -27,8 +28,11 @@ export const runsStop = defineCommand({
 	examples: ["zk0 runs stop latest"],
 	async run({ values, named, host, output }) {
 		const home = serverHome(host, values.state);
-		const runId = named["run"] ?? "";
-		if (values.out === undefined && runId !== "" && existsSync(runPaths(home.runs, runId).root)) {
+		const word = named["run"] ?? "";
+		const isServers =
+			values.state !== undefined || (word !== "" && existsSync(runPaths(home.runs, word).root));
+		if (values.out === undefined && isServers) {
+			const { id: runId } = await findRun(home.runs, word);
 			await callAdmin(
 				home,
 				{ method: "POST", path: "/runs/stop", body: { runId } },
@@ -38,7 +42,7 @@ export const runsStop = defineCommand({
 			output.result({ runId }, () => `stopped ${runId}; go on with: zk0 run --resume ${runId}`);
 			return;
 		}
-		const paths = await findRun(resolve(host.cwd, values.out ?? "runs"), named["run"] ?? "");
+		const paths = await findRun(resolve(host.cwd, values.out ?? "runs"), word);
 		// A folder of runs beside a server's settings is that server's, whatever its state folder is called.
 		const state = dirname(dirname(paths.root));
 		if (existsSync(serverHome(host, state).settings)) {
@@ -61,7 +65,7 @@ export const runsStop = defineCommand({
 				},
 			);
 		}
-		process.kill(holder.pid, "SIGTERM");
+		askToStop(holder.pid);
 		const endsAtMs = host.now() + PATIENCE_MS;
 		while (isProcessAlive(holder.pid) && host.now() < endsAtMs && !host.signal.aborted) {
 			await new Promise((wake) => {

@@ -47,7 +47,8 @@ export async function serveTasks(
 	process.umask(0o077);
 	makeHeapRoom();
 	if (Object.keys(changes).length > 0) await writePrivateJson(home.settings, settings);
-	await withRunLock(home.lock, async () => {
+	const lock = { path: home.lock, what: "runs a client from this folder" };
+	await withRunLock(lock, async () => {
 		const { site, threads, device, camera } = settings;
 		const { plan, dataset } = await openData(site, dataUri ?? settings.data, context);
 		const badge = plan.uri === settings.data ? settings.doctor : null;

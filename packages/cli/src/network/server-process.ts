@@ -54,7 +54,8 @@ export async function serveFederation(
 	makeHeapRoom();
 	await makePrivateFolder(home.dir);
 	const settings = await resolveSettings(home, changes);
-	await withRunLock(home.lock, async () => {
+	const lock = { path: home.lock, what: "runs a server from this folder" };
+	await withRunLock(lock, async () => {
 		const clock = systemClock();
 		const stopping = new AbortController();
 		const signal = AbortSignal.any([host.signal, stopping.signal]);
