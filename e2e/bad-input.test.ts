@@ -22,6 +22,7 @@ describe("a wrong command line", () => {
 		["simulate --data kitchen=nowhere", dataset, "", "nowhere"],
 		["simulate --config nowhere.json", config, "bad-config", "nowhere.json"],
 		["eval", usage, "missing-argument", "checkpoint"],
+		["run --resume 1 --rounds 3", usage, "bad-flag", "--rounds has no meaning with --resume"],
 		["runs show nothing", run, "run-not-found", "zk0 simulate"],
 		["runs resume nothing", run, "run-not-found", "zk0 simulate"],
 	])("zk0 %s", async (line, exit, code, text) => {

@@ -2,6 +2,8 @@
 import { join, resolve } from "node:path";
 import { type ServerStatus, serverStatusSchema } from "@zk0/dashboard/status";
 import { z } from "zod";
+import { findRun } from "../arguments/find-run.ts";
+import { flagOf } from "../arguments/option.ts";
 import { CliError } from "../cli-error.ts";
 import { defineCommand } from "../command.ts";
 import { CONFIG_OPTION } from "../config/config-option.ts";
@@ -85,8 +87,9 @@ export const run = defineCommand({
 		detach: { kind: "switch", schema: z.boolean(), summary: "do not wait for the run's end" },
 	},
 	examples: ["zk0 run --rounds 10 --strategy fedprox --min-sites 3", "zk0 run --min-sites 2 --fab apps/mine"],
-	async run({ values, host, output }) {
+	async run({ values, flags, host, output }) {
 		const home = serverHome(host, values.state);
+		if (values.resume !== undefined) requireNothingElse(flags);
 		const file =
 			values.config === undefined ? {} : await fileSettings(resolve(host.cwd, values.config), host);
 		const settings = { ...file, ...pickRunOptions(values) };
@@ -104,33 +107,61 @@ export const run = defineCommand({
 			output.result({ runId }, () => `${runId} is queued; see \`zk0 status\``);
 			return;
 		}
-		let shown = "";
-		let numStreamed = 0;
-		for (;;) {
-			if (values.stream === true)
-				numStreamed = await streamEvents({ dir: home.runs, runId, numSeen: numStreamed }, output);
-			const status = await callAdmin(
-				home,
-				{ method: "GET", path: "/status" },
-				serverStatusSchema,
-				host.signal,
-			);
-			const found = status.runs.find((one) => one.runId === runId);
-			const line = describe(found);
-			if (line !== shown) output.line(line);
-			shown = line;
-			if (found?.state === "completed") {
-				output.result(found, () => `${runId} is completed, SHA-256 ${found.modelSha256 ?? "unknown"}`);
-				return;
-			}
-			if (found?.state === "failed" || found?.state === "stopped")
-				throw new CliError("run-failed", `${runId}: ${found.message ?? found.state}`);
-			await new Promise((resolve) => {
-				setTimeout(resolve, POLL_MS);
+		try {
+			await watch(home, runId, { isStreamed: values.stream === true, host, output });
+		} catch (error) {
+			if (!host.signal.aborted) throw error;
+			throw new CliError("interrupted", `${runId} goes on at the server, without being watched`, {
+				cure: `see \`zk0 status\`; stop it with: zk0 runs stop ${runId}`,
+				cause: error,
 			});
 		}
 	},
 });
+
+/** Refuses what would have no effect on a run that goes on. @throws CliError "bad-flag" */
+function requireNothingElse(flags: Readonly<Record<string, unknown>>): void {
+	const [other] = Object.keys(flags).filter(
+		(key) => Object.hasOwn(SETTINGS, key) || key === "config" || key === "fab",
+	);
+	if (other === undefined) return;
+	throw new CliError("bad-flag", `${flagOf(other)} has no meaning with --resume: a run goes on as it began`, {
+		cure: "leave it out, or start another run without --resume",
+	});
+}
+
+/** Shows a run of the server until it is completed. @throws CliError "run-failed" when it ends otherwise */
+async function watch(
+	home: ServerHome,
+	runId: string,
+	{
+		isStreamed,
+		host,
+		output,
+	}: { readonly isStreamed: boolean; readonly host: Host; readonly output: Output },
+): Promise<void> {
+	let shown = "";
+	let numStreamed = 0;
+	for (;;) {
+		if (isStreamed) numStreamed = await streamEvents({ dir: home.runs, runId, numSeen: numStreamed }, output);
+		const request = { method: "GET", path: "/status" } as const;
+		const status = await callAdmin(home, request, serverStatusSchema, host.signal);
+		const found = status.runs.find((one) => one.runId === runId);
+		if (found === undefined) throw new CliError("run-not-found", `the server has no run ${runId} any more`);
+		const line = describe(found);
+		if (line !== shown) output.line(line);
+		shown = line;
+		if (found.state === "completed") {
+			output.result(found, () => `${runId} is completed, SHA-256 ${found.modelSha256 ?? "unknown"}`);
+			return;
+		}
+		if (found.state === "failed" || found.state === "stopped")
+			throw new CliError("run-failed", `${runId}: ${found.message ?? found.state}`);
+		await new Promise((resolve) => {
+			setTimeout(resolve, POLL_MS);
+		});
+	}
+}
 
 /** The settings of a file, all of them the federation's. @throws CliError "bad-config" for one of a site or a simulation */
 async function fileSettings(path: string, { signal }: Host): Promise<Given> {
@@ -168,8 +199,9 @@ async function submit(
 	return (await callAdmin(home, { method: "POST", path: "/runs", body }, schema, host.signal)).runId;
 }
 
-/** Goes on with a run of the server. @returns its id */
-async function goOn(home: ServerHome, runId: string, host: Host): Promise<string> {
+/** Goes on with the run of the server that `word` names. @returns its id */
+async function goOn(home: ServerHome, word: string, host: Host): Promise<string> {
+	const { id: runId } = await findRun(home.runs, word);
 	const request = { method: "POST", path: "/runs/continue", body: { runId } } as const;
 	await callAdmin(home, request, z.object({}), host.signal);
 	return runId;
@@ -185,8 +217,6 @@ async function depositApp({ apps }: ServerHome, path: string): Promise<string> {
 	return hash;
 }
 
-function describe(found: ServerStatus["runs"][number] | undefined): string {
-	if (found === undefined) return "the server does not know the run";
-	const { runId, state, round, rounds, message } = found;
+function describe({ runId, state, round, rounds, message }: ServerStatus["runs"][number]): string {
 	return `${runId} ${state}, round ${round} of ${rounds}${message === null ? "" : `: ${message}`}`;
 }
