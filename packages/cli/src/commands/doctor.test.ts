@@ -80,6 +80,19 @@ describe("zk0 doctor --quick", () => {
 		await rm(join(cwd, "home"), { recursive: true });
 	});
 
+	test("state folders that cannot be read are findings", async () => {
+		for (const role of ["client", "server"]) {
+			await mkdir(join(cwd, "home", role), { recursive: true });
+			await writeFile(join(cwd, "home", role, `${role}.json`), "{");
+		}
+		const { code, out } = await run("--json --out runs");
+		const found = JSON.parse(out).findings.filter(({ level }: Finding) => level === "error");
+		expect(found.map(({ name }: Finding) => name)).toEqual(["own server", "joined server"]);
+		expect(found[0]).toMatchObject({ cure: expect.stringContaining("restore the file") });
+		expect(code).toBe(EXIT_CODES["not-ready"].code);
+		await rm(join(cwd, "home"), { recursive: true });
+	});
+
 	test("a folder that cannot be written to is an error", async () => {
 		await writeFile(join(cwd, "file"), "");
 		const { out } = await run("--json --out file/runs");

@@ -2,6 +2,7 @@
 import { createServer } from "node:net";
 import { formatDuration } from "@zk0/records/format";
 import { z } from "zod";
+import { CliError } from "../cli-error.ts";
 import { codeOf } from "../exit-codes.ts";
 import type { Host } from "../host.ts";
 import { type ClientHome, clientHome, type ServerHome, serverHome } from "../network/home.ts";
@@ -25,9 +26,22 @@ export async function checkNetwork(
 ): Promise<Finding[]> {
 	return [
 		await checkHub(host),
-		...(await checkOwnServer(serverHome(host, state), host)),
-		...(await checkJoinedServer(clientHome(host, state), host, measures)),
+		...(await orFinding("own server", () => checkOwnServer(serverHome(host, state), host))),
+		...(await orFinding("joined server", () => checkJoinedServer(clientHome(host, state), host, measures))),
 	];
+}
+
+/** A state folder that cannot be read is a finding like others. */
+async function orFinding(name: string, look: () => Promise<Finding[]>): Promise<Finding[]> {
+	try {
+		return await look();
+	} catch (error) {
+		if (!(error instanceof Error) || codeOf(error) === undefined) throw error;
+		const cure = error instanceof CliError ? error.cure : undefined;
+		return [
+			bad("error", name, error.message, cure ?? "restore its folder from a backup, or repair the file"),
+		];
+	}
 }
 
 async function checkHub({ env, signal }: Host): Promise<Finding> {

@@ -21,7 +21,7 @@ import type { Host } from "../host.ts";
 import { json, publicRoute, type Route, route } from "../http/route.ts";
 import { VERSION } from "../version.ts";
 import { changesAtMs, readRotation, rotationStatus, sitesToTell } from "./authority-rotation.ts";
-import type { ServerHome } from "./home.ts";
+import { makePrivateFolder, type ServerHome } from "./home.ts";
 import { readIfThere, readJsonFile, writePrivateJson } from "./private-file.ts";
 import type { RunQueue } from "./run-queue.ts";
 
@@ -138,6 +138,8 @@ async function webhookOf(home: ServerHome, host: Host): Promise<string | null> {
 /** Keeps where alerts go; null: nowhere. @throws MonitorError bad-webhook */
 export async function setWebhook(home: ServerHome, url: string | null): Promise<void> {
 	if (url !== null) parseWebhook(url);
+	// Alerts may be set up before the server's first start.
+	await makePrivateFolder(home.dir);
 	await writePrivateJson(home.alerts, { webhook: url });
 }
 
