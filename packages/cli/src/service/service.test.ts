@@ -83,11 +83,17 @@ describe("with a systemctl under the test's hand", () => {
 		const path = join(dir, "config", "systemd", "user", "zk0-server.service");
 		expect(await zk0(["service", "install", "server"], env())).toMatchObject({ code: 0, err: "" });
 		expect(await readFile(path, "utf8")).toContain(`--state ${join(dir, "server")}`);
+		await zk0(["service", "install", "server"], env());
+		await zk0(["service", "install", "server", "--state", join(dir, "other")], env());
 		expect(await zk0(["service", "uninstall", "server"], env())).toMatchObject({ code: 0 });
 		expect(existsSync(path)).toBe(false);
+		const installed = ["--user daemon-reload", "--user enable --now zk0-server.service"];
 		expect(await calls()).toEqual([
-			"--user daemon-reload",
-			"--user enable --now zk0-server.service",
+			...installed,
+			...installed,
+			...installed,
+			// Only what runs by another unit is started again.
+			"--user restart zk0-server.service",
 			"--user disable --now zk0-server.service",
 			"--user daemon-reload",
 		]);

@@ -6,6 +6,7 @@ import { dirname, join } from "node:path";
 import { CliError } from "../cli-error.ts";
 import { codeOf } from "../exit-codes.ts";
 import type { Host } from "../host.ts";
+import { readIfThere } from "../network/private-file.ts";
 import { type ServiceRole, type ServiceScope, type UnitOptions, unitName, unitText } from "./unit.ts";
 
 /** What systemd says of a service. */
@@ -29,10 +30,13 @@ export function unitPath(role: ServiceRole, scope: ServiceScope, { env }: Host):
 export async function installService(options: UnitOptions, host: Host): Promise<string> {
 	const { role, scope } = options;
 	const path = unitPath(role, scope, host);
+	const [before, text] = [await readIfThere(path), unitText(options)];
 	await mkdir(dirname(path), { recursive: true });
-	await writeFile(path, unitText(options), { mode: 0o644 });
+	await writeFile(path, text, { mode: 0o644 });
 	await systemctl(scope, ["daemon-reload"], host);
 	await systemctl(scope, ["enable", "--now", unitName(role)], host);
+	// What runs by another unit has not become what this one says.
+	if (before !== undefined && before !== text) await systemctl(scope, ["restart", unitName(role)], host);
 	return path;
 }
 
