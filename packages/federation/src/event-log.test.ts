@@ -106,7 +106,9 @@ describe("EventLog", () => {
 		const alien = { kind: "alien", at } as unknown as RoundEvent;
 		await using log: EventLog = await openEventLog(path);
 		await log.append([alien]);
-		await expect(verifyEventLog(path)).rejects.toThrow("holds no known event");
+		await expect(verifyEventLog(path)).rejects.toThrow(
+			"holds no known event; read it with the version of zk0 that wrote it",
+		);
 	});
 
 	test("a full disk is a typed error, closes the log, and the next open goes on from whole lines", async () => {

@@ -192,14 +192,9 @@ function parseLine<E>(
 	line: string,
 	{ seq, prev, path, schema }: { seq: number; prev: string; path: string; schema: z.ZodType<E> },
 ): { event: E; hash: string } {
-	const tampered = (why: string, cause?: unknown): FederationError =>
-		new FederationError(
-			"log-tampered",
-			`${path}: line ${seq + 1} ${why}; the log was changed after writing`,
-			{
-				cause,
-			},
-		);
+	const CHANGED = "the log was changed after writing";
+	const tampered = (why: string, cause?: unknown, conclusion = CHANGED): FederationError =>
+		new FederationError("log-tampered", `${path}: line ${seq + 1} ${why}; ${conclusion}`, { cause });
 	let json: unknown;
 	try {
 		json = JSON.parse(line);
@@ -213,6 +208,8 @@ function parseLine<E>(
 	if (entry.data.prev !== prev) throw tampered("does not follow the line before it");
 	if (hashLine(seq, prev, event) !== hash) throw tampered("does not have the hash it names");
 	const parsed = schema.safeParse(event);
-	if (!parsed.success) throw tampered("holds no known event", parsed.error);
+	// Its hash holds: the line is as it was written.
+	if (!parsed.success)
+		throw tampered("holds no known event", parsed.error, "read it with the version of zk0 that wrote it");
 	return { event: parsed.data, hash };
 }
