@@ -7,16 +7,21 @@ import type { Host, TextStream } from "./host.ts";
 const DEFAULT_COLUMNS = 80;
 const DEFAULT_ROWS = 24;
 
+/** A terminal's size; some (`script`, `docker run -t` before its first resize) say that they have no columns. */
+function sizeOr(fallback: number, size: number | undefined): number {
+	return size === undefined || size === 0 ? fallback : size;
+}
+
 function textStream(stream: NodeJS.WriteStream): TextStream {
 	return {
 		get isTTY() {
 			return stream.isTTY;
 		},
 		get columns() {
-			return stream.columns ?? DEFAULT_COLUMNS;
+			return sizeOr(DEFAULT_COLUMNS, stream.columns);
 		},
 		get rows() {
-			return stream.rows ?? DEFAULT_ROWS;
+			return sizeOr(DEFAULT_ROWS, stream.rows);
 		},
 		write: (text) => void stream.write(text),
 	};
@@ -25,6 +30,7 @@ function textStream(stream: NodeJS.WriteStream): TextStream {
 /**
  * This process as a Host. The first Ctrl-C or SIGTERM aborts its signal, the second ends the process at once.
  * A reader that closes our stdout early (`zk0 runs list | head -1`) ends the process quietly.
+ * One that closes our stderr misses what is said there.
  */
 export function processHost(): Host {
 	const controller = new AbortController();
@@ -41,6 +47,10 @@ export function processHost(): Host {
 	process.stdout.on("error", (error: NodeJS.ErrnoException) => {
 		if (error.code === "EPIPE") process.exit(EXIT_CODES.ok.code);
 		throw error;
+	});
+	// With nobody to read messages the work goes on all the same.
+	process.stderr.on("error", (error: NodeJS.ErrnoException) => {
+		if (error.code !== "EPIPE") throw error;
 	});
 	return {
 		cwd: process.cwd(),

@@ -24,7 +24,9 @@ export async function showLog(
 ): Promise<void> {
 	const lines = await tailOf(log);
 	const { renderLogLine } = await import("@zk0/monitor/log");
-	output.result({ lines }, () => lines.map(renderLogLine).join("\n"));
+	output.result({ lines }, () =>
+		lines.length === 0 ? `nothing was logged yet (${log})` : lines.map(renderLogLine).join("\n"),
+	);
 	if (!follow) return;
 	for await (const line of followLog(log, host.signal)) output.line(renderLogLine(line));
 }
