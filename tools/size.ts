@@ -13,7 +13,7 @@ const BUDGET_LINES: Readonly<Record<string, number>> = {
 	sim: 2700,
 	federation: 9700,
 	finetune: 7500,
-	cli: 21000,
+	cli: 21300,
 	records: 3800,
 	hub: 2000,
 	doctor: 4500,

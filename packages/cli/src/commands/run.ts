@@ -2,7 +2,6 @@
 import { join, resolve } from "node:path";
 import { type ServerStatus, serverStatusSchema } from "@zk0/dashboard/status";
 import { z } from "zod";
-import { findRun } from "../arguments/find-run.ts";
 import { flagOf } from "../arguments/option.ts";
 import { CliError } from "../cli-error.ts";
 import { defineCommand } from "../command.ts";
@@ -201,6 +200,7 @@ async function submit(
 
 /** Goes on with the run of the server that `word` names. @returns its id */
 async function goOn(home: ServerHome, word: string, host: Host): Promise<string> {
+	const { findRun } = await import("../arguments/find-run.ts");
 	const { id: runId } = await findRun(home.runs, word);
 	const request = { method: "POST", path: "/runs/continue", body: { runId } } as const;
 	await callAdmin(home, request, z.object({}), host.signal);
