@@ -88,11 +88,18 @@ export async function serveTasks(
 		};
 		const watch = { host, activity, onEvent, log, heartbeatMs };
 		const watched = activity.observed(app);
-		await (settings.superlink === null
-			? serveServer(home, settings, watched, watch)
-			: serveSuperLink(home, settings, watched, watch));
-		note("stopped");
-		await writing;
+		try {
+			await (settings.superlink === null
+				? serveServer(home, settings, watched, watch)
+				: serveSuperLink(home, settings, watched, watch));
+			note("stopped");
+		} catch (error) {
+			// Its owner asks the page or `zk0 client status`, and not the log, why it does not run.
+			note(`ended: ${error instanceof Error ? error.message : String(error)}`);
+			throw error;
+		} finally {
+			await writing;
+		}
 	});
 }
 

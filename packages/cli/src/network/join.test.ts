@@ -18,9 +18,11 @@ import { callAdmin } from "./admin-client.ts";
 import { readAudit } from "./audit-text.ts";
 import { serverTrust } from "./authority.ts";
 import { serveTasks } from "./client-process.ts";
+import { clientStatusSchema } from "./client-status.ts";
 import { clientHome, makePrivateFolder, serverHome } from "./home.ts";
 import { formatInvitation, type Invitation, PLAINTEXT, parseInvitation } from "./invitation.ts";
 import { joinFederation } from "./join.ts";
+import { readJsonFile } from "./private-file.ts";
 import { checkServer, renderChecks } from "./server-check.ts";
 import { serveFederation } from "./server-process.ts";
 import { parseDashboard, resolveSettings } from "./server-settings.ts";
@@ -112,6 +114,7 @@ test("a client with another key than the one it joined with is turned away", asy
 	await expect(serveTasks(home, undefined, { host, output })).rejects.toMatchObject({
 		code: "site-name-taken",
 	});
+	expect((await readJsonFile(home.status, clientStatusSchema))?.state).toMatch(/^ended: .*another key/);
 	const fresh = clientHome(host, "never-joined");
 	await expect(serveTasks(fresh, undefined, { host, output })).rejects.toMatchObject({ code: "not-joined" });
 });

@@ -58,7 +58,9 @@ export function EpisodeList({
 							<b>{index}</b>
 							<span class="quiet">{(length / fps).toFixed(1)} s</span>
 							{part === "held out" && <PartBadge part={part} />}
-							<span class="episode-words">{tasks.join(", ")}</span>
+							<span class="episode-words" dir="auto">
+								{tasks.join(", ")}
+							</span>
 						</button>
 					</li>
 				))}

@@ -73,7 +73,7 @@ function EpisodeShown({
 					<h1 id="episode-title">Episode {number}</h1>
 				</div>
 				<p class="episode-task">
-					{row.tasks.join(", ")} {row.part !== null && <PartBadge part={row.part} />}
+					<bdi>{row.tasks.join(", ")}</bdi> {row.part !== null && <PartBadge part={row.part} />}
 				</p>
 			</div>
 			{error !== null && <Failure text={error} />}

@@ -41,7 +41,7 @@ export function AuditPage() {
 			</header>
 			<Card title={skip === 0 ? "Newest" : `Before the newest ${skip}`} span={3}>
 				{keyed.length === 0 ? (
-					<Empty>Nothing happened yet</Empty>
+					<Empty>{skip === 0 ? "Nothing happened yet" : "There are no older lines"}</Empty>
 				) : (
 					<Table label="Audit log" rows={keyed} columns={COLUMNS} keyOf={({ key }) => key} limit={PAGE} />
 				)}

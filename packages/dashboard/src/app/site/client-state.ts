@@ -10,6 +10,8 @@ export interface ClientState {
 
 /** Of a site that has joined. */
 export function clientState({ pid, state, activity }: ClientView): ClientState {
+	if (pid === null && state?.startsWith("ended:"))
+		return { word: "ended", text: `The client ended by itself: ${after(state)}`, tone: "bad" };
 	if (pid === null)
 		return { word: "not running", text: "The client does not run; nothing happens here.", tone: "warn" };
 	const task = activity?.task ?? null;

@@ -1,5 +1,6 @@
 // Step 2: which recordings. Those on this machine are listed; any other is named.
 import { type FoundDatasets, foundDatasetsSchema, type JoinView } from "@zk0/dashboard/views";
+import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
 import { formatCount } from "../../format.ts";
 import { setQuery, usePlace } from "../../location.ts";
@@ -72,13 +73,19 @@ function quoted(word: string): string {
 	return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }
 
+/** Tasks that are named. */
+const NUM_TASKS = 3;
+
 function Facts({ facts }: { readonly facts: NonNullable<NonNullable<JoinView["data"]>["facts"]> }) {
-	const rows: readonly (readonly [string, string])[] = [
+	const more = facts.tasks.length > NUM_TASKS ? "…" : null;
+	// Each in its own direction of writing.
+	const tasks = facts.tasks.slice(0, NUM_TASKS).flatMap((task) => [<bdi key={task}>{task}</bdi>, "·"]);
+	const rows: readonly (readonly [string, ComponentChildren])[] = [
 		["Robot", facts.robotType ?? "not recorded"],
 		["Episodes", formatCount(facts.numEpisodes)],
 		["Frames", `${formatCount(facts.numFrames)}, ${facts.fps} a second`],
 		["Cameras", String(facts.cameras.length)],
-		["Tasks", facts.tasks.slice(0, 3).join(" · ") + (facts.tasks.length > 3 ? " · …" : "")],
+		["Tasks", more === null ? tasks.slice(0, -1) : [...tasks, more]],
 	];
 	return (
 		<dl class="facts inline">
