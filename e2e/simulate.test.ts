@@ -168,6 +168,20 @@ describe("zk0 verify", () => {
 		const edited = await zk0(["verify", copy, "--json"], place.dir);
 		expect(edited.code).toBe(16);
 		expect(states(jsonOf(edited))).toEqual(["log"]);
+		// A whole beginning, and none at all: what was made later is still there.
+		const lines = (await readFile(join(runDir(), "events.jsonl"), "utf8")).trimEnd().split("\n");
+		const cut = lines
+			.slice(
+				0,
+				lines.findIndex((line) => line.includes('"round.aggregated"')),
+			)
+			.join("\n");
+		await writeFile(log, `${cut}\n`);
+		const begun = await zk0(["verify", copy, "--json"], place.dir);
+		expect([begun.code, states(jsonOf(begun))]).toEqual([16, ["log's end"]]);
+		await rm(log);
+		const none = await zk0(["verify", copy, "--json"], place.dir);
+		expect([none.code, states(jsonOf(none))]).toEqual([16, ["log's end"]]);
 	});
 });
 

@@ -2,6 +2,7 @@
 // verification are subpaths: they load more.
 export { RecordsError, type RecordsErrorCode } from "./errors.ts";
 export { eventText } from "./run-directory/event-text.ts";
+export { roundsWithCheckpoints } from "./run-directory/kept-rounds.ts";
 export { lastEvent } from "./run-directory/last-event.ts";
 export { isRunDirectory, listRunIds } from "./run-directory/list-runs.ts";
 export { localAgainstJoint } from "./run-directory/local-weights.ts";

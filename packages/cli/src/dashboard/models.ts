@@ -4,12 +4,10 @@ import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
 import type { ModelView } from "@zk0/dashboard/views";
-import { type RunPaths, runPaths } from "@zk0/records";
+import { type RunPaths, roundsWithCheckpoints, runPaths } from "@zk0/records";
 import { CliError } from "../cli-error.ts";
 import { codeOf } from "../exit-codes.ts";
 import type { RunBook } from "./run-book.ts";
-
-const ROUND_FOLDER = /^round_(\d+)$/;
 
 /** Every checkpoint of the runs in `dir`, the newest run and round first. */
 export async function listModels(dir: string, book: RunBook): Promise<ModelView[]> {
@@ -80,10 +78,8 @@ async function modelsOf(
 	const histories = await feed.sites();
 	const { view } = feed;
 	const { initial } = await book.record(paths.id);
-	const folders = await readdir(join(paths.root, "checkpoints")).catch(noneIfMissing);
-	const rounds = folders.flatMap((folder) => ROUND_FOLDER.exec(folder)?.[1] ?? []).map(Number);
 	const models: ModelView[] = [];
-	for (const round of rounds.sort((a, b) => b - a)) {
+	for (const round of (await roundsWithCheckpoints(paths)).reverse()) {
 		const row = view.rounds[round];
 		const weights = [...histories.values()]
 			.sort((a, b) => (a.site < b.site ? -1 : 1))

@@ -1,9 +1,6 @@
 // The models whose predictions can be looked at: one that was named, or the checkpoints that a run has kept.
 import { existsSync } from "node:fs";
-import { readdir } from "node:fs/promises";
-import { join } from "node:path";
-import type { RunPaths } from "@zk0/records";
-import { codeOf } from "../exit-codes.ts";
+import { type RunPaths, roundsWithCheckpoints } from "@zk0/records";
 
 /** A model to choose. */
 export interface ViewedModel {
@@ -31,19 +28,7 @@ export function namedModel(checkpoint: string): ViewedModel {
  * the model of a training.
  */
 export async function modelsOfRun(paths: RunPaths, site: string | null): Promise<ViewedModel[]> {
-	const names = await readdir(join(paths.root, "checkpoints"), { withFileTypes: true }).catch(
-		(error: unknown) => {
-			if (codeOf(error) === "ENOENT") return [];
-			throw error;
-		},
-	);
-	const rounds = names
-		.flatMap((entry) => {
-			const [, number] = /^round_(\d+)$/.exec(entry.name) ?? [];
-			return entry.isDirectory() && number !== undefined ? [Number(number)] : [];
-		})
-		.sort((a, b) => a - b);
-	const ofRounds = rounds.flatMap((round): ViewedModel[] => {
+	const ofRounds = (await roundsWithCheckpoints(paths)).flatMap((round): ViewedModel[] => {
 		const own = site === null ? null : paths.siteCheckpoint(round, site);
 		const checkpoint = [own, paths.globalCheckpoint(round)].find((path) => path !== null && existsSync(path));
 		if (checkpoint == null) return [];

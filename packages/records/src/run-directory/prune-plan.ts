@@ -4,6 +4,7 @@ import { existsSync } from "node:fs";
 import { lstat, readdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { codeOf } from "@zk0/arrays";
+import { roundsWithCheckpoints } from "./kept-rounds.ts";
 import { listRunIds } from "./list-runs.ts";
 import { type RunPaths, runPaths } from "./paths.ts";
 import { readEvents } from "./read-run.ts";
@@ -98,17 +99,7 @@ async function isCompleted(paths: RunPaths): Promise<boolean> {
 
 async function partsOf(paths: RunPaths): Promise<Pick<PrunablePart, "path" | "what">[]> {
 	const working = [join(paths.federation, "clients"), paths.siteState, paths.trainingState];
-	const folder = dirname(dirname(paths.globalCheckpoint(0)));
-	const rounds = existsSync(folder)
-		? (await readdir(folder)).flatMap((name) => {
-				const round = Number(/^round_(\d+)$/.exec(name)?.[1] ?? "NaN");
-				return Number.isNaN(round) ? [] : [round];
-			})
-		: [];
-	const between = rounds
-		.sort((a, b) => a - b)
-		.slice(0, -1)
-		.filter((round) => round > 0);
+	const between = (await roundsWithCheckpoints(paths)).slice(0, -1).filter((round) => round > 0);
 	return [
 		...working.filter((path) => existsSync(path)).map((path) => ({ path, what: "working files" })),
 		...between.map((round) => ({

@@ -7,6 +7,7 @@ import { codeOf } from "@zk0/arrays";
 import { hashTensors, sha256File } from "@zk0/arrays/node";
 import { isSignedReply, type RoundEvent, replayRun } from "@zk0/federation";
 import { type Checkpoint, type OpenOptions, openCheckpoint, trainedNames, weightsPath } from "@zk0/policy";
+import { roundsWithCheckpoints } from "../run-directory/kept-rounds.ts";
 import type { RunPaths } from "../run-directory/paths.ts";
 import { readEvents } from "../run-directory/read-run.ts";
 import { readRunRecord, requireRounds } from "../run-directory/run-record.ts";
@@ -52,6 +53,7 @@ export async function verifyRun(paths: RunPaths, { open, checkpoint }: VerifyOpt
 		check("log", true, `${events.length} events, whole, head ${head.slice(0, 12)}`),
 		...nameChecks(events, record.runId),
 		...checkSignatures(events),
+		...(await checkLogEnd(paths, weights.length)),
 		...(await checkStored(paths, events, weights)),
 		...(await checkCheckpoints(paths, record.initial.modelSha256, weights, open)),
 	];
@@ -81,6 +83,15 @@ function nameChecks(events: readonly RoundEvent[], recorded: string): Check[] {
 	return [
 		check("run", started.runId === recorded, `the log is of ${started.runId}, the record of ${recorded}`),
 	];
+}
+
+/** The hashes of a log hold for its beginning, too: that its end is missing shows in what was made after it. */
+async function checkLogEnd(paths: RunPaths, numRounds: number): Promise<Check[]> {
+	// The start's checkpoint is there before the log.
+	const unnamed = (await roundsWithCheckpoints(paths)).filter((round) => round > 0 && round >= numRounds);
+	if (unnamed.length === 0) return [];
+	const names = `checkpoints of round ${unnamed.join(", ")}`;
+	return [check("log's end", false, `there are ${names}, which the log does not name: lines were cut off`)];
 }
 
 /** Every update's signature under the key that its site joined with. */
