@@ -26,10 +26,10 @@ afterAll(async () => {
 	await rm(dir, { recursive: true });
 });
 
-const ask = (signal = new AbortController().signal) =>
+const ask = (signal = new AbortController().signal, patience: { readonly patienceMs?: number } = {}) =>
 	callAdmin(
 		serverHome(captureHost({ cwd: dir }), "."),
-		{ method: "POST", path: "/x", body: { a: 1 } },
+		{ method: "POST", path: "/x", body: { a: 1 }, ...patience },
 		z.object({ b: z.int() }),
 		signal,
 	);
@@ -54,6 +54,9 @@ test("a server that says nothing is named with its process, and Ctrl-C is not wa
 		code: "no-answer",
 		message: expect.stringContaining("(process 1)"),
 	});
+	answer = () => undefined;
+	const hanging = ask(new AbortController().signal, { patienceMs: 20 });
+	await expect(hanging).rejects.toMatchObject({ code: "no-answer" });
 	const stopping = new AbortController();
 	answer = () => stopping.abort(new RangeError("enough"));
 	await expect(ask(stopping.signal)).rejects.toThrow("enough");

@@ -24,6 +24,8 @@ export interface AdminRequest {
 	readonly method: "GET" | "POST" | "DELETE";
 	readonly path: string;
 	readonly body?: unknown;
+	/** Silence after which the server counts as hanging. @default 15 s for what is only looked up, else none */
+	readonly patienceMs?: number;
 }
 
 /**
@@ -53,11 +55,10 @@ export async function callAdmin<T>(
 /** Asks over HTTP as long as it takes: `fetch` gives up after five minutes, and a model may have to be downloaded first. */
 function send(
 	{ port, token }: z.infer<typeof adminFileSchema>,
-	{ method, path, body }: AdminRequest,
+	{ method, path, body, patienceMs = method === "GET" ? LOOK_TIMEOUT_MS : 0 }: AdminRequest,
 	signal: AbortSignal,
 ): Promise<{ status: number; text: string }> {
 	return new Promise((resolve, reject) => {
-		const patience = method === "GET" ? [AbortSignal.timeout(LOOK_TIMEOUT_MS)] : [];
 		const asking = request(
 			{
 				host: "127.0.0.1",
@@ -65,7 +66,8 @@ function send(
 				path: `/api${path}`,
 				method,
 				agent: false,
-				signal: AbortSignal.any([signal, ...patience]),
+				signal,
+				timeout: patienceMs,
 				headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
 			},
 			(response) => {
@@ -73,6 +75,7 @@ function send(
 			},
 		);
 		asking.once("error", reject);
+		asking.once("timeout", () => asking.destroy(new CliError("no-answer", `nothing within ${patienceMs} ms`)));
 		asking.end(body === undefined ? undefined : JSON.stringify(body));
 	});
 }
