@@ -50,9 +50,14 @@ async function checkHub({ env, signal }: Host): Promise<Finding> {
 		return bad("info", "hub", "not asked: HF_HUB_OFFLINE is set", "unset it to download from the hub");
 	}
 	const startedMs = performance.now();
+	const late = new AbortController();
+	const timer = setTimeout(
+		() => late.abort(new RangeError(`no answer in ${TIMEOUT_MS / 1000} s`)),
+		TIMEOUT_MS,
+	);
 	try {
-		const timeout = AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]);
-		await fetch(endpoint, { method: "HEAD", signal: timeout, redirect: "manual" });
+		const either = AbortSignal.any([signal, late.signal]);
+		await fetch(endpoint, { method: "HEAD", signal: either, redirect: "manual" });
 		const token = (env["HF_TOKEN"] ?? "") === "" ? "no HF_TOKEN" : "with HF_TOKEN";
 		return good("hub", `${endpoint} answers in ${(performance.now() - startedMs).toFixed(0)} ms, ${token}`);
 	} catch (error) {
@@ -62,6 +67,8 @@ async function checkHub({ env, signal }: Host): Promise<Finding> {
 		const cure =
 			"only hf: names need it: check network and proxy, name a mirror with HF_ENDPOINT, or use local folders";
 		return bad("info", "hub", `${endpoint} cannot be reached: ${why}`, cure);
+	} finally {
+		clearTimeout(timer);
 	}
 }
 

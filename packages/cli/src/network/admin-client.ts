@@ -75,7 +75,9 @@ function send(
 			},
 		);
 		asking.once("error", reject);
-		asking.once("timeout", () => asking.destroy(new CliError("no-answer", `nothing within ${patienceMs} ms`)));
+		asking.once("timeout", () =>
+			asking.destroy(new CliError("no-answer", `nothing within ${patienceMs} ms`)),
+		);
 		asking.end(body === undefined ? undefined : JSON.stringify(body));
 	});
 }
