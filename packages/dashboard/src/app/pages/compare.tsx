@@ -33,7 +33,9 @@ export function Compare() {
 	const { data, error } = useRead("/runs", runsSchema, states);
 	if (error !== null) return <Failure text={error} />;
 	if (data === null) return <Empty>Loading…</Empty>;
-	const newest = [...data.runs].reverse();
+	// The server knows at once how a run stands, its log with the next event.
+	const stateOf = new Map(status?.runs.map(({ runId, state }) => [runId, state]));
+	const newest = data.runs.map((run) => ({ ...run, status: stateOf.get(run.runId) ?? run.status })).reverse();
 	const asked = query.get("runs")?.split(",") ?? newest.slice(0, 3).map(({ runId }) => runId);
 	const chosen = asked.filter((runId) => data.runs.some((run) => run.runId === runId)).slice(0, MAX_COMPARED);
 	const choose = (runId: string, isChosen: boolean): void =>
