@@ -223,6 +223,27 @@ describe("zk0 runs prune", () => {
 	});
 });
 
+test("going on with a training that is completed trains nothing and says what came out", async () => {
+	const paths = runPaths(join(cwd, "runs"), "1");
+	await mkdir(paths.trainedModel, { recursive: true });
+	const training = { steps: 4, saveFreq: 2, keepCheckpoints: 1 };
+	await writeRunRecord(paths.config, { ...sampleRecord("1"), training });
+	const event = { kind: "completed", step: 4, modelSha256: "abc" };
+	const line = `${JSON.stringify({ at: "2026-11-23T12:00:00.000Z", event })}\n`;
+	await writeFile(paths.trainingLog, line);
+	const result = { site: "lab", steps: 4, samples: 16, trainLoss: 1, initialLoss: 2, finalLoss: 0.5 };
+	const counts = { hits: 1, misses: 2, readBytes: 3, writtenBytes: 4 };
+	const cache = { level: "kv", dtype: "float32", ...counts };
+	const metrics = { ...result, heldOut: { jointErrorDeg: 3 }, cache, modelSha256: "abc", seed: 7 };
+	await writeFile(paths.metrics, JSON.stringify(metrics));
+	expect(JSON.parse((await run("runs resume latest --json")).out)).toMatchObject({
+		...result,
+		runId: "1",
+		pretrainedModel: paths.trainedModel,
+	});
+	expect(await readFile(paths.trainingLog, "utf8")).toBe(line);
+});
+
 describe("what is about rounds", () => {
 	const COMMANDS_OF_ROUNDS = [
 		"verify latest",

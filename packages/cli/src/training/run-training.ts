@@ -18,6 +18,7 @@ import { newRunId, recordedConfig, recordOf, requireSameData } from "../simulati
 import { openRunCache, type RunCache } from "../simulation/run-cache.ts";
 import { type LocatedPlan, locatePlans, planSites } from "../simulation/site-plans.ts";
 import { writeStartCheckpoint } from "../simulation/start-model.ts";
+import { recordedResult } from "./recorded-result.ts";
 import { type SiteTrainingResult, trainSite } from "./train-site.ts";
 
 /** The surroundings of a training. */
@@ -63,7 +64,7 @@ export async function startTraining(
 }
 
 /**
- * Goes on with a training from its last checkpoint.
+ * Goes on with a training from its last checkpoint; of one that is completed only the result is read.
  * @throws CliError "run-not-resumable" when its data have changed
  */
 export async function resumeTraining(
@@ -71,6 +72,8 @@ export async function resumeTraining(
 	record: TrainingRecord,
 	{ host, output }: TrainingContext,
 ): Promise<SiteTrainingResult> {
+	const completed = await recordedResult(paths);
+	if (completed !== null) return completed;
 	const data = Object.fromEntries(record.sites.map(({ name, uri }) => [name, uri]));
 	const config = { ...recordedConfig(record, paths), data };
 	const plans = await locatePlans(planSites(config), { host, output });
